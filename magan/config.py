@@ -1,0 +1,279 @@
+"""What a study is, checked before anything runs.
+
+YAML becomes frozen pydantic models that forbid unknown keys. The task names
+and the names under them are the ``task`` and ``dataset`` columns of every
+table, and the folders of every result.
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+
+from magan.errors import InputError
+
+TASKS = ("heldout", "batch", "digits")
+
+
+class Strict(BaseModel):
+    """Frozen, and a key it does not know is an error that names the full path."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _count_or_list(value: Any) -> Any:
+    return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be a positive count or distinct numbers, not {list(seeds)}")
+    return seeds
+
+
+Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_count_or_list), AfterValidator(_distinct)]
+
+
+class Training(Strict):
+    """How long and how fast.
+
+    ``learning_rate`` and ``betas`` default to the model's own paper.
+    ``at_once`` bounds memory: so many replicates share one batched network and
+    the rest follow; it does not change any of them.
+    """
+
+    steps: PositiveInt = 3000
+    batch_size: int = Field(default=100, ge=2)
+    learning_rate: PositiveFloat | None = None
+    betas: tuple[float, float] | None = None
+    at_once: PositiveInt = 100
+
+
+class Correspondence(Strict):
+    """A key of ``magan.correspondence.CORRESPONDENCES`` and its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+def _name_or_mapping(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping) and "options" not in value:
+        return {"name": value.get("name"), "options": {k: v for k, v in value.items() if k != "name"}}
+    return value
+
+
+class Arm(Strict):
+    """One model with one set of options, trained over every seed.
+
+    ``scale`` standardises markers before training: over both domains
+    ("pooled", which leaves a batch effect in place), over each on its own
+    ("each"), or not at all ("none").
+    """
+
+    model: str
+    correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
+    options: dict[str, Any] = {}
+    scale: Literal["pooled", "each", "none"] = "pooled"
+    training: Training | None = None
+
+
+class Task(Strict):
+    """What every task has: the methods to compare. ``seeds`` and ``training`` default to the study's."""
+
+    arms: dict[str, Arm]
+    baselines: tuple[str, ...] = ()
+    seeds: Seeds | None = None
+    training: Training | None = None
+    split_seed: NonNegativeInt = 0  # of the one division into training and test cells
+
+
+class HeldOut(Task):
+    """One sample, split into two panels on disjoint cells; each shared marker in turn is hidden from panel 1."""
+
+    cells: str
+    where: dict[str, str | tuple[str, ...]] = {}  # obs column -> kept values
+    shared: tuple[str, ...] = Field(min_length=2)
+    only_1: tuple[str, ...] = ()
+    only_2: tuple[str, ...] = ()
+    hold_out: tuple[str, ...] | None = None  # default: every shared marker
+    n_cells: PositiveInt | None = None  # default: all
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+
+
+class Wipe(Strict):
+    """A dropout made by hand: the marker reads zero in half of the cells, which become a batch of their own."""
+
+    marker: str
+    populations: tuple[str, ...] = Field(min_length=1)
+
+
+class BatchAlignment(Task):
+    """Every batch is mapped onto the reference batch.
+
+    Trained on the cells that match ``train`` and scored on those that match
+    ``test`` (obs column -> value), or on a random ``test_fraction``.
+    """
+
+    cells: str
+    where: dict[str, str | tuple[str, ...]] = {}
+    reference: str
+    markers: tuple[str, ...] | None = None  # default: every marker to be corrected
+    train: dict[str, str] = {}
+    test: dict[str, str] = {}
+    test_fraction: float = Field(default=0.3, gt=0, lt=1)
+    wipe: Wipe | None = None
+
+
+class Digits(Task):
+    """Images of a few classes and the same classes turned; no image is in both domains but for ``n_pairs`` a class."""
+
+    images: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    degrees: float = 120.0  # counter-clockwise
+    n_pairs: NonNegativeInt = 20  # a class: images present in both domains, from which known pairs are drawn
+    n_train: PositiveInt | None = None  # a class and domain; default: all
+    n_test: PositiveInt = 100  # a class
+
+
+class OwnFile(Strict):
+    """One file of the user's: .fcs, .csv, .tsv or .h5ad, with what is known of it."""
+
+    path: str
+    batch: str = "1"
+    sample: str | None = None
+    donor: str | None = None
+    group: str | None = None
+    is_control: bool | None = None
+
+
+class OwnData(Strict):
+    """A data set of the user's files; ``cofactor`` null where they are transformed already."""
+
+    files: tuple[OwnFile, ...] = Field(min_length=1)
+    panel: str | None = None  # table of channel, marker, kind
+    cofactor: PositiveFloat | dict[str, PositiveFloat] | None = 5.0
+    gates: dict[str, str] = {}  # population -> "CD3+ CD19-"
+
+
+class Data(Strict):
+    """Where named data sets come from: a mirror (folder or URL), else their own URL, kept in ``cache``."""
+
+    mirror: str | None = None
+    cache: str = "data"
+
+
+class Tracking(Strict):
+    """The MLflow store."""
+
+    uri: str = "sqlite:///results/mlflow.db"
+
+
+class Study(Strict):
+    """Everything a run of the workflow depends on."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    title: str
+    summary: str = ""
+    seeds: Seeds = (0, 1, 2)
+    training: Training = Training()
+    device: str = "auto"  # auto, cpu, cuda or cuda:1
+    data: Data = Data()
+    tracking: Tracking = Tracking()
+    own_data: dict[str, OwnData] = {}
+    heldout: dict[str, HeldOut] = {}
+    batch: dict[str, BatchAlignment] = {}
+    digits: dict[str, Digits] = {}
+
+    def tasks(self) -> Iterator[tuple[str, str, Task]]:
+        """(task, dataset, settings) of everything the study asks."""
+        for task in TASKS:
+            for dataset, settings in getattr(self, task).items():
+                yield task, dataset, settings
+
+    def find(self, task: str, dataset: str) -> Task:
+        return getattr(self, task)[dataset]
+
+    def seeds_of(self, settings: Task) -> tuple[int, ...]:
+        return settings.seeds or self.seeds
+
+    def training_of(self, settings: Task, arm: Arm) -> Training:
+        """The arm's training where it says, else the task's, else the study's, setting by setting."""
+        merged: dict[str, Any] = {}
+        for part in (self.training, settings.training, arm.training):
+            merged |= part.model_dump(exclude_unset=True) if part else {}
+        return Training(**merged)
+
+
+def data_of(settings: Task) -> str:
+    """Name of the data set that a task reads."""
+    return settings.images if isinstance(settings, Digits) else settings.cells
+
+
+def load(path: str | Path) -> Study:
+    """The study in a YAML file; see `parse`."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such study; see config/ for examples")
+    return parse(yaml.safe_load(Path(path).read_text()) or {})
+
+
+def parse(values: Mapping[str, Any]) -> Study:
+    """A checked study.
+
+    Raises
+    ------
+    InputError
+        The first thing wrong: full key path, value and remedy in a sentence.
+    """
+    try:
+        return Study.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    *parents, key = [str(part) for part in first["loc"]]
+    path = ".".join(parents)
+    if first["type"] == "extra_forbidden":
+        near = get_close_matches(key, _keys_at(first["loc"][:-1]), 1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        return f"{path + ': ' if path else ''}unknown key '{key}'{hint}"
+    if first["type"] == "missing":
+        return f"{path + ': ' if path else ''}key '{key}' is missing; add it"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{'.'.join([*parents, key])}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
+
+
+def _keys_at(location: tuple) -> list[str]:
+    """Known keys of the model at a location of the study."""
+    model: Any = Study
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _model_in(annotation: Any) -> Any:
+    """The pydantic model inside ``dict[str, M]``, ``tuple[M, ...]`` or ``M | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _model_in(part)
+        if found is not None:
+            return found
+    return None

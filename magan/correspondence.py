@@ -1,0 +1,202 @@
+"""Correspondences by name: from marker names, labels or known pairs to a loss.
+
+A builder ``(x1, x2, seeds, **options)`` gets one domain pair per replicate and
+returns what a recipe needs: the loss, and the tables of known things it reads.
+``x1[r]`` and ``x2[r]`` belong to replicate r; all replicates share one layout
+of columns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magan import recipe
+from magan.data.domain import Domain
+from magan.data.sampling import Table
+from magan.errors import InputError
+from magan.losses import correspondence as losses
+from magan.losses.reconstruction import squared_error
+
+Domains = Sequence[Domain]
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """The loss on both maps, None where nothing is to be kept, and the tables it reads."""
+
+    loss: recipe.Correspondence | None = None
+    tables: tuple[Table, ...] = ()
+    labels: Mapping[str, int] = field(default_factory=dict)  # label -> its number in the sampler's "label1", "label2"
+
+
+def none(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
+    """Nothing but the game and the cycle: the control that MAGAN is measured against."""
+    return Correspondence()
+
+
+def shared_markers(
+    x1: Domains, x2: Domains, seeds: Sequence[int], *, without: Sequence[str] = (), shuffled: bool = False
+) -> Correspondence:
+    """Shared markers must not change, by squared error (Amodio & Krishnaswamy 2018).
+
+    ``without`` names shared markers left free; ``shuffled`` ties each marker to
+    the next one's column instead, a control that must do worse.
+    """
+    return Correspondence(_on_columns(losses.shared_markers, x1, x2, without, shuffled))
+
+
+def correlation(
+    x1: Domains, x2: Domains, seeds: Sequence[int], *, without: Sequence[str] = (), shuffled: bool = False
+) -> Correspondence:
+    """Shared markers must stay correlated with themselves; offset and scale are free.
+
+    The MAGAN lecture's wording, not in its code. Options as for `shared_markers`.
+    """
+    return Correspondence(_on_columns(losses.correlation, x1, x2, without, shuffled))
+
+
+def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None) -> Correspondence:
+    """A few samples known in both domains must map onto one another, by squared error.
+
+    Samples of the two domains with the same word in ``obs["pair"]`` are a pair.
+    With ``per_label``, each seed is told so many pairs of every label, drawn by
+    the seed, so that the spread over seeds includes the luck of the draw.
+
+    Raises
+    ------
+    InputError
+        There is no pair, or a label has fewer than ``per_label``.
+    """
+    blocks_1, blocks_2, rows, start = [], [], [], 0
+    for a, b, seed in zip(x1, x2, seeds):
+        rows_1, rows_2 = _known_pairs(a, b)
+        if per_label is not None:
+            kept = _draw(a, rows_1, per_label, seed)
+            rows_1, rows_2 = rows_1[kept], rows_2[kept]
+        blocks_1.append(a.values[rows_1])
+        blocks_2.append(b.values[rows_2])
+        rows.append(torch.arange(start, start + len(rows_1)))
+        start += len(rows_1)
+    table = Table({"pair1": torch.cat(blocks_1), "pair2": torch.cat(blocks_2)}, tuple(rows))
+
+    def loss(G12, G21, batch):
+        p1, p2 = batch["pair1"], batch["pair2"]
+        return squared_error(G12(p1), p2) + squared_error(G21(p2), p1)
+
+    return Correspondence(loss, (table,))
+
+
+def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
+    """Each known label's mean must map onto the mean of the same label.
+
+    Labels are ``obs["cell_type"]``; those of one domain alone count nowhere.
+
+    Raises
+    ------
+    InputError
+        A domain has no labels, or the two have none in common.
+    """
+    for domain in (*x1, *x2):
+        if domain.labels is None:
+            raise InputError(f"domain '{domain.name}' has no obs['cell_type']; give labels or another correspondence")
+    common = sorted({*x1[0].labels} & {*x2[0].labels} - {"", "nan"})
+    if not common:
+        raise InputError(f"domains '{x1[0].name}' and '{x2[0].name}' share no label; use another correspondence")
+    numbers = {label: i for i, label in enumerate(common)}
+
+    def loss(G12, G21, batch):
+        l1, l2, n = batch["label1"], batch["label2"], len(numbers)
+        return losses.class_means(batch["x12"], l1, batch["x2"], l2, n) + losses.class_means(
+            batch["x21"], l2, batch["x1"], l1, n
+        )
+
+    return Correspondence(loss, labels=numbers)
+
+
+def shared(x1: Domain, x2: Domain, without: Sequence[str] = ()) -> list[str]:
+    """Markers of both domains, in the order of the first.
+
+    Raises
+    ------
+    InputError
+        None is shared, or ``without`` names one that is not.
+    """
+    markers = [m for m in x1.features if m in x2.features]
+    for m in without:
+        if m not in markers:
+            near = get_close_matches(m, markers, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; shared are {', '.join(markers) or 'none'}"
+            raise InputError(f"correspondence.without: '{m}' is not a marker of both domains{hint}")
+    markers = [m for m in markers if m not in without]
+    if not markers:
+        raise InputError(
+            f"domains '{x1.name}' and '{x2.name}' share no marker; name them alike in the panel table, "
+            "or use the correspondence pairs, labels or none"
+        )
+    return markers
+
+
+def _on_columns(
+    loss: Callable[[Tensor, Tensor], Tensor], x1: Domains, x2: Domains, without: Sequence[str], shuffled: bool
+) -> recipe.Correspondence:
+    columns_1, columns_2 = [], []
+    for a, b in zip(x1, x2):
+        markers = shared(a, b, without)
+        columns_1.append([a.features.index(m) for m in markers])
+        partners = markers[1:] + markers[:1] if shuffled else markers
+        columns_2.append([b.features.index(m) for m in partners])
+    index_1, index_2 = torch.tensor(columns_1), torch.tensor(columns_2)  # (R, K)
+
+    def both(G12, G21, batch):
+        return loss(_take(batch["x1"], index_1), _take(batch["x12"], index_2)) + loss(
+            _take(batch["x2"], index_2), _take(batch["x21"], index_1)
+        )
+
+    return both
+
+
+def _take(x: Tensor, index: Tensor) -> Tensor:
+    """Columns of each replicate's own: ``(R, B, M), (R, K) -> (R, B, K)``."""
+    return x.gather(2, index.to(x.device)[:, None, :].expand(-1, x.shape[1], -1))
+
+
+def _known_pairs(x1: Domain, x2: Domain) -> tuple[np.ndarray, np.ndarray]:
+    of_1 = {word: i for i, word in enumerate(x1.pairs or ()) if word not in ("", "nan")}
+    of_2 = {word: i for i, word in enumerate(x2.pairs or ())}
+    known = [(i, of_2[word]) for word, i in of_1.items() if word in of_2]
+    if not known:
+        raise InputError(
+            f"domains '{x1.name}' and '{x2.name}' have no known pair; give rows of both the same word in obs['pair']"
+        )
+    rows_1, rows_2 = np.array(known).T
+    return rows_1, rows_2
+
+
+def _draw(x1: Domain, rows: np.ndarray, per_label: int, seed: int) -> np.ndarray:
+    """Positions in ``rows`` of ``per_label`` pairs of each label."""
+    if x1.labels is None:
+        raise InputError(f"domain '{x1.name}' has no obs['cell_type'], which pairs.per_label counts by; leave it out")
+    words = np.array(x1.labels)[rows]
+    random, chosen = np.random.default_rng(seed), []
+    for label in np.unique(words):
+        of_label = np.flatnonzero(words == label)
+        if len(of_label) < per_label:
+            raise InputError(
+                f"domain '{x1.name}': label {label} has {len(of_label)} known pairs, not {per_label}; "
+                "lower correspondence.per_label"
+            )
+        chosen.append(np.sort(random.choice(of_label, per_label, replace=False)))
+    return np.concatenate(chosen)
+
+
+CORRESPONDENCES = {
+    "none": none,
+    "shared_markers": shared_markers,
+    "correlation": correlation,
+    "pairs": pairs,
+    "labels": labels,
+}

@@ -1,0 +1,98 @@
+"""DiscoGAN: Learning to Discover Cross-Domain Relations (Kim et al., ICML 2017)."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.reconstruction import feature_matching as match
+from magan.losses.reconstruction import squared_error
+from magan.networks.translation import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, symbols, translation
+from magan.recipe import Adam, Correspondence, Phase, Recipe
+
+
+def discogan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    correspondence: Correspondence | None = None,
+    adversarial: str = "non_saturating",
+    reconstruction_weight: float = 1.0,
+    correspondence_weight: float = 1.0,
+    feature_matching: bool = False,
+    reconstruction_rates: tuple[float, float] = (0.01, 0.5),
+    warm_up_steps: int = 5000,
+    n_generator: int = 2,
+    generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
+    discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
+) -> Recipe:
+    """A logistic game and a squared reconstruction, two generator updates to one of the discriminators.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
+    correspondence
+        None in the paper; any of MAGAN's may be added.
+    adversarial
+        A key of ``ADVERSARIAL``.
+    reconstruction_weight
+        1 in the paper's objective; unused with ``feature_matching``.
+    feature_matching
+        The authors' code, unlike the paper, mixes the adversarial loss with
+        feature matching on the discriminators' hidden layers but the first,
+        ``(0.1 adversarial + 0.9 matching) (1 - r) + r reconstruction``.
+    reconstruction_rates, warm_up_steps
+        That code's r before and after so many steps. It counts 10,000
+        iterations, of which two in three update the generators; a step here
+        holds ``n_generator`` of them.
+    n_generator
+        Generator updates a step, each on a fresh minibatch.
+    generator_hidden, discriminator_hidden
+        Widths of the hidden layers: MAGAN's, so that the arms differ by their
+        losses alone. The paper's image networks are convolutional.
+    """
+    game = ADVERSARIAL[adversarial]
+    before, after = reconstruction_rates
+
+    def generators(networks, batch, carry):
+        G12, G21, D1, D2 = symbols(networks)
+        x1, x2 = batch["x1"], batch["x2"]
+        x12, x21 = G12(x1), G21(x2)
+        (score_12, hidden_12), (score_21, hidden_21) = D2(x12), D1(x21)
+        terms = {
+            "adversarial": game.generator(score_12) + game.generator(score_21),
+            "reconstruction": squared_error(G21(x12), x1) + squared_error(G12(x21), x2),
+        }
+        if feature_matching:
+            (_, hidden_1), (_, hidden_2) = D1(x1), D2(x2)
+            r = torch.where(carry["step"] < warm_up_steps, before, after)
+            terms["matching"] = (
+                0.9 * (1 - r) * (match(hidden_2[1:], hidden_12[1:]) + match(hidden_1[1:], hidden_21[1:]))
+            )
+            terms["adversarial"] = 0.1 * (1 - r) * terms["adversarial"]
+            terms["reconstruction"] = r * terms["reconstruction"]
+        else:
+            terms["reconstruction"] = reconstruction_weight * terms["reconstruction"]
+        if correspondence:
+            kept = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
+            terms["correspondence"] = correspondence_weight * kept
+        return terms
+
+    def discriminators(networks, batch, carry):
+        G12, G21, D1, D2 = symbols(networks)
+        x1, x2 = batch["x1"], batch["x2"]
+        return {
+            "discriminator_1": game.discriminator(D1(x1)[0], D1(G21(x2).detach())[0]),
+            "discriminator_2": game.discriminator(D2(x2)[0], D2(G12(x1).detach())[0]),
+        }
+
+    return Recipe(
+        networks=translation(shapes, generator_hidden, discriminator_hidden, features=True),
+        phases=(  # of three iterations the authors' code gives the first to the discriminators
+            Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
+            Phase("generator", trains=("generator_12", "generator_21"), objective=generators, repeats=n_generator),
+        ),
+        optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999), weight_decay=1e-5),
+        carry={"step": torch.zeros(1)},  # the same for every replicate
+        advance=lambda carry, terms: {"step": carry["step"] + 1},
+    )

@@ -1,0 +1,78 @@
+"""MAGAN: Aligning Biological Manifolds (Amodio & Krishnaswamy, ICML 2018)."""
+
+from collections.abc import Mapping, Sequence
+
+from magan.losses.adversarial import ADVERSARIAL, logistic_real
+from magan.losses.reconstruction import squared_error
+from magan.networks.translation import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, scores, symbols, translation
+from magan.recipe import Adam, Correspondence, Phase, Recipe
+
+
+def magan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    correspondence: Correspondence | None = None,
+    adversarial: str = "non_saturating",
+    cycle_weight: float = 1.0,
+    correspondence_weight: float = 1.0,
+    reconstructions_are_real: bool = False,
+    generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
+    discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
+) -> Recipe:
+    """Two generators, two discriminators, and a loss on what must not change.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
+    correspondence
+        The loss on both maps; None is the paper's arm without correspondence.
+    adversarial
+        A key of ``ADVERSARIAL``.
+    cycle_weight, correspondence_weight
+        Both 1, as is the adversarial term. The authors' code averages its six
+        generator and four discriminator terms where this sums them; under Adam
+        the common factors 1/6 and 1/4 do not matter.
+    reconstructions_are_real
+        The paper's discriminators also count the reconstructions ``x121`` and
+        ``x212`` as real; the authors' code first sent both to one discriminator
+        and since 2020 sends neither. Off, as in the code that can be run today.
+    generator_hidden, discriminator_hidden
+        Widths of the hidden layers; the authors'.
+    """
+    game = ADVERSARIAL[adversarial]
+
+    def generators(networks, batch, carry):
+        G12, G21, D1, D2 = symbols(networks)
+        x1, x2 = batch["x1"], batch["x2"]
+        x12, x21 = G12(x1), G21(x2)
+        terms = {
+            "adversarial": game.generator(D2(x12)) + game.generator(D1(x21)),
+            "cycle": cycle_weight * (squared_error(G21(x12), x1) + squared_error(G12(x21), x2)),
+        }
+        if correspondence:
+            kept = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
+            terms["correspondence"] = correspondence_weight * kept
+        return terms
+
+    def discriminators(networks, batch, carry):
+        G12, G21, D1, D2 = symbols(networks)
+        x1, x2 = batch["x1"], batch["x2"]
+        x12, x21 = G12(x1).detach(), G21(x2).detach()
+        terms = {
+            "discriminator_1": game.discriminator(*scores(D1, x1, x21)),
+            "discriminator_2": game.discriminator(*scores(D2, x2, x12)),
+        }
+        if reconstructions_are_real:
+            x121, x212 = G21(x12).detach(), G12(x21).detach()
+            terms["reconstructions"] = logistic_real(D1(x121)) + logistic_real(D2(x212))
+        return terms
+
+    return Recipe(
+        networks=translation(shapes, generator_hidden, discriminator_hidden),
+        phases=(  # the generators step first, as in the authors' code
+            Phase("generator", trains=("generator_12", "generator_21"), objective=generators),
+            Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
+        ),
+        optimiser=Adam(learning_rate=1e-3, betas=(0.5, 0.99)),
+    )

@@ -1,0 +1,64 @@
+"""Fully connected networks for tables of markers and small images."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import prod, sqrt
+
+import torch
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """``x W + b``, with ``W`` ``(n_in, n_out)``: Glorot uniform weights, zero bias.
+
+    Given stacked parameters, ``(R, n_in, n_out)`` and ``(R, n_out)``, it maps
+    ``(R, B, n_in)`` to ``(R, B, n_out)`` as one batched product: a third faster
+    on a CPU than mapping over the copies.
+    """
+
+    def __init__(self, n_in: int, n_out: int):
+        super().__init__()
+        bound = sqrt(6 / (n_in + n_out))
+        self.weight = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.dim() == 3:
+            return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight)
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation between each two and ``final`` after the last.
+
+    ``(B, *shape_in) -> (B, *shape_out)``; an image is a vector to it. With
+    ``features`` it returns the pair (output, list of hidden activations).
+    """
+
+    broadcasts = True  # also accepts a leading replicate axis; see `Replicated`
+
+    def __init__(
+        self,
+        shape_in: Sequence[int],
+        shape_out: Sequence[int],
+        hidden: Sequence[int],
+        activation: Callable[[Tensor], Tensor] = torch.relu,
+        final: Callable[[Tensor], Tensor] | None = None,
+        features: bool = False,
+    ):
+        super().__init__()
+        sizes = [prod(shape_in), *hidden, prod(shape_out)]
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(sizes))
+        self.shape_in, self.shape_out = tuple(shape_in), tuple(shape_out)
+        self.activation, self.final, self.features = activation, final, features
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
+        *body, head = self.layers
+        x = x.flatten(-len(self.shape_in))
+        hidden = []
+        for layer in body:
+            x = self.activation(layer(x))
+            hidden.append(x)
+        x = head(x).unflatten(-1, self.shape_out)
+        x = x if self.final is None else self.final(x)
+        return (x, hidden) if self.features else x

@@ -1,0 +1,104 @@
+"""Run R copies of one network as a single batched network."""
+
+import copy
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+
+class Replicated(nn.Module):
+    """R independently initialised copies of a network, evaluated at once.
+
+    Every parameter and buffer gains a leading replicate axis. Copy ``r`` only
+    ever sees ``x[r]``, so the gradient of a loss summed over replicates is
+    each copy's own gradient, and an elementwise optimiser (Adam, RMSprop)
+    trains R separate networks.
+
+    A network whose class says ``broadcasts = True`` is called once with the
+    stacked parameters; any other is mapped over them by `torch.vmap`.
+
+    Parameters
+    ----------
+    build
+        Makes one network, ``(B, ...) -> (B, ...)``. It must draw no random
+        numbers in its forward pass; noise is an input.
+    seeds
+        One seed per copy. Copy ``r`` starts from the weights it would have if
+        it were trained alone with ``seeds[r]``.
+    """
+
+    def __init__(self, build: Callable[[], nn.Module], seeds: Sequence[int]):
+        super().__init__()
+        copies = [_seeded(build, seed) for seed in seeds]
+        parameters, buffers = stack_module_state(copies)
+        # Registered names may not contain dots; "/" stands in for them.
+        self.parameters_ = nn.ParameterDict({_flat(k): nn.Parameter(v.detach()) for k, v in parameters.items()})
+        self.buffers_ = nn.Module()
+        for k, v in buffers.items():
+            self.buffers_.register_buffer(_flat(k), v)
+        # Structure only, on the meta device; kept out of the module tree so
+        # that it is neither saved nor moved.
+        self.__dict__["template"] = copy.deepcopy(copies[0]).to("meta")
+
+    def forward(self, *inputs: Tensor):
+        """Apply copy ``r`` to ``input[r]``: ``(R, B, ...) -> (R, B, ...)``."""
+        parameters = {_dotted(k): v for k, v in self.parameters_.items()}
+        buffers = {_dotted(k): v for k, v in self.buffers_.named_buffers()}
+
+        def one(parameters, buffers, *inputs):
+            return functional_call(self.template, (parameters, buffers), inputs)
+
+        if getattr(self.template, "broadcasts", False):
+            return one(parameters, buffers, *inputs)
+        return torch.vmap(one)(parameters, buffers, *inputs)
+
+    def train(self, mode: bool = True) -> "Replicated":
+        super().train(mode)
+        self.template.train(mode)
+        return self
+
+    def state(self) -> dict[str, Tensor]:
+        """Every parameter and buffer, ``name -> (R, ...)``; shares memory with the network."""
+        return {_dotted(k): v.detach() for k, v in (*self.parameters_.items(), *self.buffers_.named_buffers())}
+
+    def select(self, rows: Sequence[int]) -> "Replicated":
+        """A network of the copies ``rows`` alone, for use and not for training."""
+        part = Replicated.__new__(Replicated)
+        nn.Module.__init__(part)
+        rows = list(rows)
+        part.parameters_ = nn.ParameterDict(
+            {k: nn.Parameter(v.detach()[rows], requires_grad=False) for k, v in self.parameters_.items()}
+        )
+        part.buffers_ = nn.Module()
+        for k, v in self.buffers_.named_buffers():
+            part.buffers_.register_buffer(k, v[rows])
+        part.__dict__["template"] = self.template
+        return part
+
+    def put(self, rows: Sequence[int], state: dict[str, Tensor]) -> None:
+        """Overwrite the copies ``rows`` by those of another `state`, in order."""
+        for name, value in self.state().items():
+            value[list(rows)] = state[name].to(value)
+
+
+def role_seed(seed: int, role: str) -> int:
+    """A seed per network, so that two of the same shape do not start as twins."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(role.encode())]).generate_state(1)[0])
+
+
+def _seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", "/")
+
+
+def _dotted(name: str) -> str:
+    return name.replace("/", ".")

@@ -1,0 +1,40 @@
+"""How far a long training is: a bar on a terminal, plain lines in a log file."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor
+from tqdm import tqdm
+
+
+def progress(name: str, steps: int, n_seeds: int) -> Callable[[int, Sequence[int], Mapping[str, Tensor]], None]:
+    """A recorder of training that tells the step, the loss terms and the time left.
+
+    Lines go to standard output, which a job sends to its log file; the bar goes
+    to the terminal the workflow was started from, if there is one.
+    """
+    terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
+    bar = tqdm(total=steps * n_seeds, desc=name, unit="step", file=terminal, leave=False) if terminal else None
+    start, done = time.monotonic(), 0
+
+    def record(step: int, seeds: Sequence[int], terms: Mapping[str, Tensor]) -> None:
+        nonlocal done
+        done = (n_before(seeds) * steps) + (step + 1) * len(seeds)
+        losses = "  ".join(f"{term} {value.nanmean():.3g}" for term, value in terms.items())
+        left = (time.monotonic() - start) * (steps * n_seeds - done) / done
+        print(f"{name}: step {step + 1}/{steps} of {len(seeds)} seeds  {losses}  {left:.0f} s left", flush=True)
+        if bar:
+            bar.update(done - bar.n)
+            if done >= steps * n_seeds:
+                bar.close()
+
+    finished: list[Sequence[int]] = []
+
+    def n_before(seeds: Sequence[int]) -> int:
+        """Seeds of the groups trained before this one."""
+        if not finished or finished[-1] is not seeds:
+            finished.append(seeds)
+        return min(sum(map(len, finished[:-1])), n_seeds - len(seeds))
+
+    return record

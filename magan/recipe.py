@@ -1,0 +1,56 @@
+"""What a model is: its networks, and the phases that train them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+Network = Callable[..., Tensor]  # (R, B, ...) -> (R, B, ...)
+Networks = Mapping[str, Network]  # role -> network
+Batch = Mapping[str, Tensor]  # name -> (R, B, ...)
+Carry = Mapping[str, Tensor]  # name -> (R,), what a recipe keeps between steps
+Terms = dict[str, Tensor]  # name -> (R,), weighted; their sum is minimised
+Objective = Callable[[Networks, Batch, Carry], Terms]
+# What must survive the maps: (G12, G21, batch with "x12" and "x21" added) -> (R,)
+Correspondence = Callable[[Network, Network, Batch], Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kind of update: which networks move, and what they minimise."""
+
+    name: str
+    trains: tuple[str, ...]
+    objective: Objective
+    repeats: int = 1  # consecutive updates, each on a fresh batch
+    every: int = 1  # only every n-th step
+    after: Callable[[Networks, int], None] = lambda networks, step: None  # e.g. clip weights
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random input a recipe asks for, drawn per replicate by the sampler."""
+
+    shape: tuple[int, ...]
+    kind: str = "normal"  # or "uniform", on [0, 1)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """The optimiser a paper names; a study may override its parts."""
+
+    learning_rate: float
+    betas: tuple[float, float]
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, before any data or seed."""
+
+    networks: Mapping[str, Callable[[], nn.Module]]
+    phases: tuple[Phase, ...]
+    optimiser: Adam
+    noise: Mapping[str, Noise] = field(default_factory=dict)
+    carry: Carry = field(default_factory=dict)
+    advance: Callable[[Carry, Terms], Carry] = lambda carry, terms: carry
