@@ -16,25 +16,18 @@ def progress(name: str, steps: int, n_seeds: int) -> Callable[[int, Sequence[int
     """
     terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
     bar = tqdm(total=steps * n_seeds, desc=name, unit="step", file=terminal, leave=False) if terminal else None
-    start, done = time.monotonic(), 0
+    start, total = time.monotonic(), steps * n_seeds
+    done: dict[tuple[int, ...], int] = {}  # steps of each group of seeds that trains together
 
     def record(step: int, seeds: Sequence[int], terms: Mapping[str, Tensor]) -> None:
-        nonlocal done
-        done = (n_before(seeds) * steps) + (step + 1) * len(seeds)
+        done[tuple(seeds)] = (step + 1) * len(seeds)
+        n = min(sum(done.values()), total)
+        left = (time.monotonic() - start) * (total - n) / n
         losses = "  ".join(f"{term} {value.nanmean():.3g}" for term, value in terms.items())
-        left = (time.monotonic() - start) * (steps * n_seeds - done) / done
         print(f"{name}: step {step + 1}/{steps} of {len(seeds)} seeds  {losses}  {left:.0f} s left", flush=True)
-        if bar:
-            bar.update(done - bar.n)
-            if done >= steps * n_seeds:
+        if bar is not None:
+            bar.update(n - bar.n)
+            if n == total:
                 bar.close()
-
-    finished: list[Sequence[int]] = []
-
-    def n_before(seeds: Sequence[int]) -> int:
-        """Seeds of the groups trained before this one."""
-        if not finished or finished[-1] is not seeds:
-            finished.append(seeds)
-        return min(sum(map(len, finished[:-1])), n_seeds - len(seeds))
 
     return record

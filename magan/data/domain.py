@@ -1,0 +1,72 @@
+"""One set of things to be aligned, as tensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan import keys
+from magan.errors import InputError
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One set of things to be aligned: cells by markers, or images.
+
+    Markers are in arcsinh units; pixels in [-1, 1].
+    """
+
+    name: str
+    values: Tensor  # (n, *shape) float32
+    features: tuple[str, ...] = ()  # markers, in column order; () for images
+    labels: tuple[str, ...] | None = None  # (n,); a loss sees them only by name
+    pairs: tuple[str, ...] | None = None  # (n,); the same word in two domains is the same thing, "" is unknown
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.values.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def from_anndata(adata: AnnData, name: str) -> Domain:
+    """The preprocessed markers of cells, or the pixels of images, as a `Domain`.
+
+    Raises
+    ------
+    InputError
+        Cells without ``layers["preprocessed"]``, or a value that is not finite.
+    """
+    labels = _strings(adata, keys.CELL_TYPE)
+    pairs = _strings(adata, keys.PAIR)
+    if keys.IMAGE in adata.uns:
+        shape = tuple(int(n) for n in adata.uns[keys.IMAGE]["shape"])
+        values = torch.from_numpy(np.ascontiguousarray(adata.X, dtype=np.float32)).reshape(-1, *shape)
+        return Domain(name, 2 * values - 1, (), labels, pairs)
+    if keys.PREPROCESSED not in adata.layers:
+        raise InputError(
+            f"domain '{name}' has no layers['{keys.PREPROCESSED}']; transform it with magan.data.cytof.arcsinh first"
+        )
+    values = np.ascontiguousarray(adata.layers[keys.PREPROCESSED], dtype=np.float32)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        column = int(bad.sum(0).argmax())
+        raise InputError(
+            f"domain '{name}': marker {adata.var_names[column]} is not finite in {bad[:, column].sum()} of "
+            f"{len(values)} cells; remove those cells or the marker"
+        )
+    return Domain(name, torch.from_numpy(values), tuple(adata.var_names), labels, pairs)
+
+
+def to_array(values: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """Mapped samples ``(n, *shape)`` back in AnnData's units: ``(n, M)`` markers, or pixels in [0, 1]."""
+    array = values.flatten(1).cpu().numpy()
+    return (array + 1) / 2 if len(shape) > 1 else array
+
+
+def _strings(adata: AnnData, key: str) -> tuple[str, ...] | None:
+    return tuple(adata.obs[key].astype(str)) if key in adata.obs else None

@@ -1,0 +1,270 @@
+"""From a data set to what training, mapping and scoring may each see.
+
+A fold is one pair of domains trained on its own: one held-out marker, one
+batch against the reference, one pair of digit sets. What a method must not
+know is absent from the files it reads, not masked inside them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import anndata
+import numpy as np
+from anndata import AnnData
+
+from magan import keys
+from magan.data.cytof import check
+from magan.data.images import rotate
+from magan.errors import InputError
+
+# Populations of training cells are there for the correspondence that names them, and for nothing else.
+LABELLED = (keys.BATCH, keys.SAMPLE, keys.CELL_TYPE)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """``train`` and ``query`` per fold; ``truth`` is for evaluation alone."""
+
+    train: Mapping[str, tuple[AnnData, AnnData]]  # fold -> (domain 1, domain 2)
+    query: Mapping[str, AnnData]  # fold -> held-out samples of domain 1, to be mapped into domain 2
+    truth: AnnData
+
+
+def where(adata: AnnData, conditions: Mapping[str, str | Sequence[str]], name: str) -> AnnData:
+    """The cells whose obs columns hold the wanted values.
+
+    Raises
+    ------
+    InputError
+        An unknown column or value, with what there is; or no cell is left.
+    """
+    kept = np.ones(adata.n_obs, bool)
+    for column, wanted in conditions.items():
+        if column not in adata.obs:
+            raise InputError(f"{name}: no obs column '{column}'; there are {', '.join(adata.obs.columns)}")
+        present = adata.obs[column].astype(str)
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        for value in wanted:
+            if value not in set(present):
+                raise InputError(f"{name}: no {column} is '{value}'; there are {', '.join(sorted(set(present)))}")
+        kept &= present.isin(wanted).to_numpy()
+    if not kept.any():
+        raise InputError(f"{name}: no cell has all of {dict(conditions)}; widen the choice")
+    return adata[kept].copy()
+
+
+def heldout(
+    adata: AnnData,
+    *,
+    shared: Sequence[str],
+    only_1: Sequence[str],
+    only_2: Sequence[str],
+    hold_out: Sequence[str] | None = None,
+    n_cells: int | None = None,
+    test_fraction: float = 0.2,
+    batch_size: int,
+    seed: int = 0,
+) -> Folds:
+    """Split one sample into two panels on disjoint cells; one fold per held-out marker.
+
+    Cells are divided at random into test cells, panel-1 cells and panel-2
+    cells. In fold m, panel 1 (and so the query) lacks marker m; panel 2 has it.
+
+    Raises
+    ------
+    InputError
+        A marker is unknown or not shared, panels overlap elsewhere, a marker is
+        constant, or too few cells are left for a minibatch.
+    """
+    hold_out = list(shared) if hold_out is None else list(hold_out)
+    _known([*shared, *only_1, *only_2], adata)
+    for marker in hold_out:
+        if marker not in shared:
+            raise InputError(f"held-out marker '{marker}' is not shared; shared are {', '.join(shared)}")
+    twice = sorted({m for m in [*shared, *only_1, *only_2] if [*shared, *only_1, *only_2].count(m) > 1})
+    if twice:
+        raise InputError(f"marker '{twice[0]}' is listed twice among shared, only_1 and only_2; list it once")
+    order = np.random.default_rng(seed).permutation(adata.n_obs)[:n_cells]
+    n_test = round(test_fraction * len(order))
+    half = (len(order) - n_test) // 2
+    test, first, second = (np.sort(part) for part in np.split(order, [n_test, n_test + half]))
+    _enough({"panel 1": first, "panel 2": second}, batch_size)
+    panel_1, panel_2 = [*shared, *only_1], [*shared, *only_2]
+    check(adata[first, panel_1], "panel 1")
+    check(adata[second, panel_2], "panel 2")
+    train, query = {}, {}
+    for marker in hold_out:
+        known = [m for m in panel_1 if m != marker]
+        train[marker] = _bare(adata[first, known], LABELLED), _bare(adata[second, panel_2], LABELLED)
+        query[marker] = _bare(adata[test, known])
+    return Folds(train, query, adata[test, hold_out].copy())
+
+
+def batch(
+    adata: AnnData,
+    *,
+    reference: str,
+    markers: Sequence[str] | None = None,
+    train: Mapping[str, str] | None = None,
+    test: Mapping[str, str] | None = None,
+    test_fraction: float = 0.3,
+    batch_size: int,
+    seed: int = 0,
+) -> Folds:
+    """Every other batch against the reference; one fold per batch.
+
+    Trained on the cells matching ``train``, scored on those matching ``test``;
+    without these, on a random ``test_fraction`` of each batch.
+
+    Raises
+    ------
+    InputError
+        No such reference, a batch with no training or test cells, a constant
+        marker, or too few cells for a minibatch.
+    """
+    markers = list(adata.var_names[adata.var[keys.TO_CORRECT]]) if markers is None else list(markers)
+    _known(markers, adata)
+    adata = adata[:, markers].copy()
+    of_batch = adata.obs[keys.BATCH].astype(str)
+    names = sorted(set(of_batch))
+    if reference not in names:
+        raise InputError(f"reference batch '{reference}' is not in the data; batches are {', '.join(names)}")
+    if len(names) == 1:
+        raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
+    if train or test:
+        training, testing = where(adata, train or {}, "batch.train"), where(adata, test or {}, "batch.test")
+        both = set(training.obs_names) & set(testing.obs_names)
+        if both:
+            raise InputError(f"batch: {len(both)} cells are in both train and test; make the two disjoint")
+    else:
+        random = np.random.default_rng(seed).random(adata.n_obs) < test_fraction
+        training, testing = adata[~random].copy(), adata[random].copy()
+    cells = {name: training[training.obs[keys.BATCH].astype(str) == name] for name in names}
+    queries = {name: testing[testing.obs[keys.BATCH].astype(str) == name] for name in names}
+    _enough({f"batch '{name}'": part for name, part in cells.items()}, batch_size)
+    for name in names:
+        if not queries[name].n_obs:
+            raise InputError(f"batch '{name}' has no test cell; widen batch.test or raise test_fraction")
+    check(training, "training cells")
+    others = [name for name in names if name != reference]
+    truth = anndata.concat([queries[name] for name in names], merge="same")
+    truth.uns = {**dict(adata.uns), "reference": reference}
+    return Folds(
+        {name: (_bare(cells[name], LABELLED), _bare(cells[reference], LABELLED)) for name in others},
+        {name: _bare(queries[name]) for name in others},
+        truth,
+    )
+
+
+def wipe(adata: AnnData, *, marker: str, populations: Sequence[str], seed: int = 0) -> AnnData:
+    """Cells of some populations in two batches: "intact", and "wiped" where the marker reads zero.
+
+    ``layers["truth"]`` keeps what every cell did measure. The dropout
+    experiment of the MAGAN lecture, on cells whose truth is known.
+    """
+    _known([marker], adata)
+    adata = where(adata, {keys.CELL_TYPE: list(populations)}, "wipe")
+    wiped = np.random.default_rng(seed).random(adata.n_obs) < 0.5
+    adata.obs[keys.BATCH] = np.where(wiped, "wiped", "intact")
+    adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()
+    column = adata.var_names.get_loc(marker)
+    adata.layers[keys.PREPROCESSED][wiped, column] = 0
+    adata.X[wiped, column] = 0
+    return adata
+
+
+def digits(
+    images: AnnData,
+    *,
+    classes: Sequence[str],
+    degrees: float,
+    n_pairs: int,
+    n_train: int | None,
+    n_test: int,
+    batch_size: int,
+    seed: int = 0,
+) -> Folds:
+    """Images of ``classes`` and other images of the same classes, turned; one fold.
+
+    Of each class, ``n_test`` images become the query and as many others real
+    turned test images; ``n_pairs`` are in both domains and named as pairs in
+    ``obs["pair"]``; the rest are shared out between the domains.
+
+    Raises
+    ------
+    InputError
+        An unknown class, or too few images of one.
+    """
+    images = where(images, {keys.CELL_TYPE: list(classes)}, "digits.classes")
+    random = np.random.default_rng(seed)
+    parts: dict[str, list[np.ndarray]] = {part: [] for part in ("query", "target", "pair", "first", "second")}
+    for label in classes:
+        own = random.permutation(np.flatnonzero(images.obs[keys.CELL_TYPE].astype(str) == label))
+        rest = own[2 * n_test + n_pairs :]
+        half = min(len(rest) // 2, n_train or len(rest))
+        if half < 1:
+            raise InputError(f"class {label} has {len(own)} images, too few for {n_test} test images; lower n_test")
+        ends = [n_test, 2 * n_test, 2 * n_test + n_pairs, 2 * n_test + n_pairs + half]
+        for part, chosen in zip(parts, np.split(own[: ends[-1] + half], ends)):
+            parts[part].append(chosen)
+    rows = {part: np.concatenate(chosen) for part, chosen in parts.items()}
+    shape = tuple(int(n) for n in images.uns[keys.IMAGE]["shape"])
+
+    def turned(part: AnnData) -> AnnData:
+        part.X = rotate(part.X.reshape(-1, *shape), degrees).reshape(part.n_obs, -1)
+        return part
+
+    pair = images[rows["pair"]].copy()
+    pair.obs[keys.PAIR] = list(pair.obs_names)
+    x1 = anndata.concat([pair, images[rows["first"]]], join="outer", fill_value="")
+    x2 = turned(anndata.concat([pair, images[rows["second"]]], join="outer", fill_value=""))
+    for domain in (x1, x2):
+        domain.uns = dict(images.uns)
+        domain.obs[keys.PAIR] = domain.obs[keys.PAIR].fillna("").astype(str)
+    _enough({"domain 1": x1, "domain 2": x2}, batch_size)
+    query, target = images[rows["query"]].copy(), turned(images[rows["target"]].copy())
+    return Folds({"digits": (x1, x2)}, {"digits": _bare(query)}, _digit_truth(query, turned(query.copy()), x2, target))
+
+
+def _digit_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test: AnnData) -> AnnData:
+    """What evaluation may see: the query with its answers, and real turned images to judge by."""
+    query = query.copy()
+    query.layers[keys.TRUTH] = answer.X
+    parts = [query, real_train.copy(), real_test]
+    for part, domain, split in zip(parts, "122", ("test", "train", "test")):
+        part.obs = part.obs[[keys.CELL_TYPE]].assign(domain=domain, split=split)
+        part.obs_names = [f"{name}:{domain}" if domain == "2" else name for name in part.obs_names]
+        part.layers.setdefault(keys.TRUTH, np.full(part.shape, np.nan, np.float32))
+    truth = anndata.concat(parts)
+    truth.uns = dict(query.uns)
+    return truth
+
+
+def _bare(adata: AnnData, columns: Sequence[str] = (keys.BATCH, keys.SAMPLE)) -> AnnData:
+    """A copy with what a method may know: no truth, and of obs the given columns."""
+    bare = AnnData(
+        adata.X.copy(),
+        obs=adata.obs[[c for c in columns if c in adata.obs]].copy(),
+        var=adata.var.copy(),
+        uns=dict(adata.uns),
+    )
+    if keys.PREPROCESSED in adata.layers:
+        bare.layers[keys.PREPROCESSED] = adata.layers[keys.PREPROCESSED].copy()
+    return bare
+
+
+def _known(markers: Sequence[str], adata: AnnData) -> None:
+    for marker in markers:
+        if marker not in adata.var_names:
+            near = get_close_matches(marker, list(adata.var_names), 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(adata.var_names)}"
+            raise InputError(f"marker '{marker}' is not in the data; {hint}")
+
+
+def _enough(parts: Mapping[str, Sequence], batch_size: int) -> None:
+    for name, part in parts.items():
+        if len(part) < batch_size:
+            raise InputError(
+                f"{name} has {len(part)} training cells, fewer than a minibatch of {batch_size}; lower training.batch_size"
+            )
