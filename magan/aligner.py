@@ -23,6 +23,7 @@ from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Recipe
 from magan.training.fit import broken, fit
 
+SCALES = ("pooled", "each", "none")
 ROWS = 8192  # samples mapped at a time; bounds memory, changes nothing
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
 
@@ -92,9 +93,9 @@ class Aligner:
         Raises
         ------
         InputError
-            Domains without a shared marker where the correspondence needs one,
-            folds of different shapes, a domain smaller than a minibatch, a
-            constant marker.
+            An unknown model, correspondence or scale, domains without a shared
+            marker where the correspondence needs one, folds of different
+            shapes, a domain smaller than a minibatch, a constant marker.
         """
         pairs = list(zip(*(x if isinstance(x, Sequence) else [x] for x in (x1, x2)), strict=True))
         raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in pairs]
@@ -186,6 +187,9 @@ class Aligner:
         return self
 
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:
+        for what, known in (("model", MODELS), ("correspondence", CORRESPONDENCES), ("scale", SCALES)):
+            if getattr(self, what) not in known:
+                raise InputError(f"{what} '{getattr(self, what)}' is unknown; there are {', '.join(known)}")
         if len({(a.shape, b.shape) for a, b in folds}) > 1:
             raise InputError(f"folds have different shapes, {[(a.shape, b.shape) for a, b in folds]}; fit them apart")
         for domain in (d for pair in folds for d in pair):

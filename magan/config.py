@@ -8,7 +8,7 @@ table, and the folders of every result.
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import yaml
 from pydantic import (
@@ -35,15 +35,18 @@ class Strict(BaseModel):
 
 
 def _count_or_list(value: Any) -> Any:
-    return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return tuple(range(value))
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be a positive count or distinct numbers, not {list(seeds)}")
+        raise ValueError("give a positive count or a list of distinct numbers")
     return seeds
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
 Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_count_or_list), AfterValidator(_distinct)]
 
 
@@ -58,7 +61,7 @@ class Training(Strict):
     steps: PositiveInt = 3000
     batch_size: int = Field(default=100, ge=2)
     learning_rate: PositiveFloat | None = None
-    betas: tuple[float, float] | None = None
+    betas: tuple[Beta, Beta] | None = None
     at_once: PositiveInt = 100
 
 
@@ -73,7 +76,8 @@ def _name_or_mapping(value: Any) -> Any:
     if isinstance(value, str):
         return {"name": value}
     if isinstance(value, Mapping) and "options" not in value:
-        return {"name": value.get("name"), "options": {k: v for k, v in value.items() if k != "name"}}
+        name = {"name": value["name"]} if "name" in value else {}
+        return {**name, "options": {k: v for k, v in value.items() if k != "name"}}
     return value
 
 
@@ -228,7 +232,10 @@ def load(path: str | Path) -> Study:
     """The study in a YAML file; see `parse`."""
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such study; see config/ for examples")
-    return parse(yaml.safe_load(Path(path).read_text()) or {})
+    try:
+        return parse(yaml.safe_load(Path(path).read_text()) or {})
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML, {' '.join(str(error).split())}; correct the file") from None
 
 
 def parse(values: Mapping[str, Any]) -> Study:
@@ -239,15 +246,17 @@ def parse(values: Mapping[str, Any]) -> Study:
     InputError
         The first thing wrong: full key path, value and remedy in a sentence.
     """
+    if not isinstance(values, Mapping):
+        raise InputError(f"a study is keys with values, not {values!r}; see config/ for examples")
     try:
         return Study.model_validate(values)
     except ValidationError as error:
-        raise InputError(_sentence(error)) from None
+        raise InputError(_sentence(error, values)) from None
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, values: Mapping[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
-    *parents, key = [str(part) for part in first["loc"]]
+    *parents, key = _path(first["loc"], values)
     path = ".".join(parents)
     if first["type"] == "extra_forbidden":
         near = get_close_matches(key, _keys_at(first["loc"][:-1]), 1)
@@ -259,12 +268,28 @@ def _sentence(error: ValidationError) -> str:
     return f"{'.'.join([*parents, key])}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
 
 
+def _path(location: tuple, values: Any) -> list[str]:
+    """The keys of a location; pydantic adds the type it tried where a value may be of several."""
+    path = []
+    for part in location:
+        if not isinstance(values, Mapping | list | tuple):
+            break
+        path.append(str(part))
+        within = part in values if isinstance(values, Mapping) else isinstance(part, int) and part < len(values)
+        values = values[part] if within else {}
+    return path
+
+
 def _keys_at(location: tuple) -> list[str]:
     """Known keys of the model at a location of the study."""
     model: Any = Study
+    is_name = False  # a data set, an arm or a place in a list, whatever it is called
     for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation)
+        if is_name:
+            is_name = False
+        elif isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            model, is_name = _model_in(annotation), get_origin(annotation) in (dict, tuple)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 

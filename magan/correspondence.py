@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from magan import recipe
+from magan import keys, recipe
 from magan.data.domain import Domain
 from magan.data.sampling import Table
 from magan.errors import InputError
@@ -93,7 +93,8 @@ def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | No
 def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
     """Each known label's mean must map onto the mean of the same label.
 
-    Labels are ``obs["cell_type"]``; those of one domain alone count nowhere.
+    Labels are ``obs["cell_type"]``; those of one domain alone, and words that
+    name no label (``keys.UNLABELLED``), count nowhere.
 
     Raises
     ------
@@ -103,10 +104,13 @@ def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
     for domain in (*x1, *x2):
         if domain.labels is None:
             raise InputError(f"domain '{domain.name}' has no obs['cell_type']; give labels or another correspondence")
-    common = sorted({*x1[0].labels} & {*x2[0].labels} - {"", "nan"})
-    if not common:
-        raise InputError(f"domains '{x1[0].name}' and '{x2[0].name}' share no label; use another correspondence")
-    numbers = {label: i for i, label in enumerate(common)}
+    common = set()  # to any pair of domains: a fold must not lose a label because its neighbour lacks it
+    for a, b in zip(x1, x2):
+        known = {word for word in {*a.labels} & {*b.labels} if word.lower() not in keys.UNLABELLED}
+        if not known:
+            raise InputError(f"domains '{a.name}' and '{b.name}' share no label; use another correspondence")
+        common |= known
+    numbers = {label: i for i, label in enumerate(sorted(common))}
 
     def loss(G12, G21, batch):
         l1, l2, n = batch["label1"], batch["label2"], len(numbers)

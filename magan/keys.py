@@ -8,6 +8,7 @@ BATCH = "batch"  # acquisition batch
 SAMPLE = "sample"
 DONOR = "donor"
 GROUP = "group"
+VISIT = "visit"  # when a donor was sampled
 CELL_TYPE = "cell_type"  # population of a cell; digit of an image
 IS_CONTROL = "is_control"
 UNLABELLED = ("", "nan", "none", "unknown", "unlabelled", "unlabeled")  # cell types, in any case, that name none
@@ -55,19 +56,19 @@ SCORES = {
     "pearson": ("Pearson's r", "higher"),
     "spearman": ("Spearman's rank r", "higher"),
     "rmse": ("RMSE (arcsinh units)", "lower"),
-    "wasserstein": ("Wasserstein distance (arcsinh units)", "lower"),
+    "wasserstein": ("Wasserstein (arcsinh units)", "lower"),
     "variance_ratio": ("variance, mapped / true", "one"),
-    "emd": ("EMD to the reference (arcsinh units)", "lower"),
-    "mmd": ("MMD to the reference", "lower"),
+    "emd": ("EMD (arcsinh units)", "lower"),
+    "mmd": ("MMD", "lower"),
     "label_transfer": ("label transfer accuracy", "higher"),
-    "rank_kept": ("rank of cells kept (Spearman)", "higher"),
-    "emd_reduction": ("EMD reduction (share)", "higher"),
+    "rank_kept": ("rank of cells kept", "higher"),
+    "emd_reduction": ("share of EMD removed", "higher"),
     "mad": ("MAD score", "lower"),
-    "identity_accuracy": ("digit kept (share)", "higher"),
-    "nearest_accuracy": ("nearest real image has the digit (share)", "higher"),
-    "right": ("seeds right (share)", "higher"),
-    "flipped": ("seeds flipped (share)", "lower"),
-    "mixed": ("seeds mixed (share)", "lower"),
+    "identity_accuracy": ("share of digits kept", "higher"),
+    "nearest_accuracy": ("share whose nearest real image agrees", "higher"),
+    "right": ("share of seeds right", "higher"),
+    "flipped": ("share of seeds flipped", "lower"),
+    "mixed": ("share of seeds mixed", "lower"),
     "pixel_rmse": ("pixel RMSE (0 to 1)", "lower"),
     "classifier_accuracy": ("classifier accuracy on real images", "higher"),
 }

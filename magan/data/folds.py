@@ -266,5 +266,24 @@ def _enough(parts: Mapping[str, Sequence], batch_size: int) -> None:
     for name, part in parts.items():
         if len(part) < batch_size:
             raise InputError(
-                f"{name} has {len(part)} training cells, fewer than a minibatch of {batch_size}; lower training.batch_size"
+                f"{name} has {len(part)} training samples, fewer than a minibatch of {batch_size}; "
+                "lower training.batch_size"
             )
+
+
+def gather(task: str, mapped: Mapping[str, AnnData]) -> AnnData:
+    """The maps of all folds as one AnnData, the shape that evaluation reads.
+
+    Held-out markers: the same cells, and of each fold the column of its own
+    marker. Batches: the cells of all batches, one after another. Digits: the
+    one fold there is. ``obs["fold"]`` names the fold where rows have one.
+    """
+    if task == "heldout":
+        columns = [part[:, [marker]] for marker, part in mapped.items()]
+        whole = anndata.concat(columns, axis="var", merge="same")
+    else:
+        parts = [part.copy() for part in mapped.values()]
+        for fold, part in zip(mapped, parts):
+            part.obs["fold"] = fold
+        whole = anndata.concat(parts, axis="obs", merge="same")
+    return whole

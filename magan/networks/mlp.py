@@ -16,13 +16,15 @@ class Linear(nn.Module):
     on a CPU than mapping over the copies.
     """
 
-    def __init__(self, n_in: int, n_out: int):
+    def __init__(self, n_in: int, n_out: int, bias: bool = True):
         super().__init__()
         bound = sqrt(6 / (n_in + n_out))
         self.weight = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(n_out))
+        self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.bias is None:
+            return x @ self.weight
         if self.weight.dim() == 3:
             return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight)
         return torch.addmm(self.bias, x, self.weight)
@@ -32,7 +34,8 @@ class MLP(nn.Module):
     """Linear layers with an activation between each two and ``final`` after the last.
 
     ``(B, *shape_in) -> (B, *shape_out)``; an image is a vector to it. With
-    ``features`` it returns the pair (output, list of hidden activations).
+    ``features`` it returns the pair (output, list of hidden activations);
+    without ``final_bias`` the last layer has none.
     """
 
     broadcasts = True  # also accepts a leading replicate axis; see `Replicated`
@@ -45,10 +48,11 @@ class MLP(nn.Module):
         activation: Callable[[Tensor], Tensor] = torch.relu,
         final: Callable[[Tensor], Tensor] | None = None,
         features: bool = False,
+        final_bias: bool = True,
     ):
         super().__init__()
-        sizes = [prod(shape_in), *hidden, prod(shape_out)]
-        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(sizes))
+        *body, head = pairwise([prod(shape_in), *hidden, prod(shape_out)])
+        self.layers = nn.ModuleList([*(Linear(a, b) for a, b in body), Linear(*head, bias=final_bias)])
         self.shape_in, self.shape_out = tuple(shape_in), tuple(shape_out)
         self.activation, self.final, self.features = activation, final, features
 

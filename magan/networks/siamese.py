@@ -22,7 +22,9 @@ class Siamese(nn.Module):
         first, *rest = hidden
         self.first_1 = MLP(shape_1, (first,), ())
         self.first_2 = MLP(shape_2, (first,), ())
-        self.shared = MLP((first,), (n_latent,), rest)
+        # The losses see differences of embeddings: the gradient of a last bias would be rounding
+        # noise, which Adam turns into full steps.
+        self.shared = MLP((first,), (n_latent,), rest, final_bias=False)
 
     def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
         return self.shared(torch.relu(self.first_1(x1))), self.shared(torch.relu(self.first_2(x2)))

@@ -1,0 +1,32 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A study given by --configfile replaces the demo; it is not merged into it.
+if "name" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/align.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    """The report, the figures and the tracking store of the study."""
+    default_target: True
+    input:
+        f"reports/{STUDY.name}/index.html",
+        f"results/{STUDY.name}/tracking.tsv",
+
+
+rule scores:
+    """The tables alone, without figures, report and tracking."""
+    input:
+        f"results/{STUDY.name}/summary.tsv",

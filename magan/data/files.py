@@ -1,0 +1,64 @@
+"""Files with known digests: downloaded once, and never used unchecked."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from magan.errors import InputError
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: its name, its digest, and its address (None: a mirror or a package has it)."""
+
+    path: str
+    sha256: str
+    url: str | None = None
+
+
+def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
+    """The file in ``folder``, fetched from ``<mirror>/<name>`` or its own address if it is not there yet.
+
+    Raises
+    ------
+    InputError
+        There is no address, it cannot be reached, the folder cannot be written, or the hash is another.
+    """
+    target = folder / file.path
+    if target.is_file():
+        verify(target, file, "delete it, and it is downloaded again")
+        return target
+    url = f"{mirror.rstrip('/')}/{name}/{file.path}" if mirror else file.url
+    if url is None:
+        raise InputError(
+            f"data set {name}: {file.path} has no address to download from; "
+            "set data.mirror to a folder or URL that holds "
+            f"{name}/{file.path}"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Beside its place, so that the last step is a rename and parallel jobs never see half a file.
+        descriptor, part = tempfile.mkstemp(prefix=f".{file.path}.", dir=folder)
+        os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"cache folder {folder} cannot be written ({error.strerror}); set another one") from error
+    try:
+        try:
+            pooch.HTTPDownloader(progressbar=True)(url, part, None)
+        except (OSError, ValueError) as error:  # what requests raises is an OSError, or a ValueError for a bad URL
+            raise InputError(f"{url} cannot be downloaded ({error}); set data.mirror to a copy") from error
+        verify(Path(part), file, f"{url} has changed, set data.mirror to a copy of the original", shown=url)
+        os.replace(part, target)
+    finally:
+        Path(part).unlink(missing_ok=True)
+    return target
+
+
+def verify(path: Path, file: File, remedy: str, shown: str = "") -> None:
+    """Raise an InputError with the remedy unless the file has its digest; ``shown`` replaces the path in it."""
+    found = pooch.file_hash(str(path))
+    if found != file.sha256:
+        raise InputError(f"{shown or path} has sha256 {found}, expected {file.sha256}; {remedy}")

@@ -1,0 +1,350 @@
+"""Named data sets: where their files come from, what they must hash to, and how they become AnnData.
+
+Also the door for a user's own files, which leave the same record of their digests.
+"""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pooch
+from anndata import AnnData
+
+from magan import keys
+from magan.data import images
+from magan.data.cytof import Panel, arcsinh, check
+from magan.data.files import File, download, verify
+from magan.data.gates import gate
+from magan.data.read import read, read_many
+from magan.errors import InputError, nearest
+
+GITHUB = "https://raw.githubusercontent.com"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is known of a data set before it is there.
+
+    ``kind`` is cells or images, ``state`` raw or transformed, ``package`` the installed
+    package that brings the files ("" for none). ``load`` takes file name -> path.
+    """
+
+    name: str
+    kind: str
+    files: tuple[File, ...]
+    licence: str
+    citation: str
+    state: str
+    load: Callable[[Mapping[str, Path]], AnnData]
+    package: str = ""
+
+
+def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> AnnData:
+    """A named data set, complete: values, transformed values, labels and ``uns["source"]``.
+
+    Raises
+    ------
+    InputError
+        As `fetch`.
+    """
+    paths = fetch(name, mirror=mirror, cache=cache)
+    dataset = DATASETS[name]
+    adata = dataset.load(paths)
+    if dataset.kind == "cells":
+        check(adata, name)
+    adata.uns[keys.SOURCE] = {
+        "name": name,
+        "files": {file.path: file.sha256 for file in dataset.files},
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+    }
+    return adata
+
+
+def load_files(
+    files: Sequence[Mapping[str, object]],
+    *,
+    panel: Panel | None = None,
+    cofactor: float | Mapping[str, float] | None = 5.0,
+    name: str = "files",
+) -> AnnData:
+    """A user's own files, complete as `load` would give them.
+
+    Parameters
+    ----------
+    files
+        Rows of a sample sheet, as in `read_many`.
+    panel
+        Channels to keep, and what to call them.
+    cofactor
+        As in `arcsinh`. None keeps transformed values that h5ad files bring with them.
+    name
+        Of the data set, for messages and the record.
+
+    Raises
+    ------
+    InputError
+        As `read_many`, `arcsinh` and `check`.
+    """
+    adata = read_many(files, panel=panel)
+    if cofactor is not None or keys.PREPROCESSED not in adata.layers:
+        check(adata, name)
+        adata = arcsinh(adata, cofactor)
+    else:
+        adata.uns[keys.CYTOF] = {"cofactor": "none"}
+        check(adata, name)
+    paths = [Path(str(row["path"])) for row in files]
+    adata.uns[keys.SOURCE] = {
+        "name": name,
+        "files": {path.name: pooch.file_hash(str(path)) for path in paths},
+        "licence": "",
+        "citation": "",
+    }
+    return adata
+
+
+def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> dict[str, Path]:
+    """The files of a named data set, hash checked.
+
+    Parameters
+    ----------
+    name
+        A key of ``DATASETS``.
+    mirror
+        A folder or URL that holds ``<name>/<file>``. A folder is used in place; without a mirror, or with
+        a URL, files are downloaded once.
+    cache
+        Folder for downloads, filled as ``<cache>/<name>/<file>``.
+
+    Returns
+    -------
+    dict
+        File name to path; empty where the data comes with a library.
+
+    Raises
+    ------
+    InputError
+        The name is unknown; a file is neither in the mirror nor at an address, cannot be downloaded or
+        has another hash; the package that brings it is not installed; the cache cannot be written.
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}{nearest(name, DATASETS)}; known are {', '.join(DATASETS)}")
+    dataset = DATASETS[name]
+    mirror = None if mirror is None else str(mirror)
+    if dataset.package:
+        folder = _package_folder(dataset)
+        paths = {file.path: folder / file.path for file in dataset.files}
+    elif mirror is not None and "://" not in mirror:
+        paths = {file.path: Path(mirror) / name / file.path for file in dataset.files}
+    else:
+        return {file.path: download(file, name, mirror, Path(cache) / name) for file in dataset.files}
+    for file in dataset.files:
+        if not paths[file.path].is_file():
+            raise InputError(
+                f"data set {name}: {paths[file.path]} does not exist; "
+                + (f"reinstall {dataset.package}" if dataset.package else "add it, or correct data.mirror")
+            )
+        verify(paths[file.path], file, f"replace the file with the one of the {name} data set")
+    return paths
+
+
+def _package_folder(dataset: DataSet) -> Path:
+    """Where an installed package keeps its example files; the package is not imported."""
+    spec = importlib.util.find_spec(dataset.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f"data set {dataset.name} comes with the package {dataset.package}, which is not installed; "
+            "run pip install magan[demo]"
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "_resources"
+
+
+def _wishbone(paths: Mapping[str, Path]) -> AnnData:
+    return arcsinh(read(paths["sample_masscyt.fcs"], obs={keys.DONOR: "mouse"}), None)
+
+
+def _huimm(paths: Mapping[str, Path]) -> AnnData:
+    adata = read(paths["downsample.fcs"])
+    adata.obs[keys.CELL_TYPE] = _labels(paths["labels.csv"], adata.n_obs, header=0)
+    return arcsinh(adata, None)
+
+
+def _shaham_p1(paths: Mapping[str, Path]) -> AnnData:
+    parts = []
+    for day in (1, 2):
+        for visit in ("baseline", "3month"):
+            stem = f"Person1Day{day}_{visit}"
+            sample = {
+                keys.BATCH: f"day{day}",
+                keys.SAMPLE: f"day{day}_{visit}",
+                keys.VISIT: visit,
+                keys.DONOR: "person1",
+            }
+            part = read(paths[f"{stem}.csv"], markers=SHAHAM_MARKERS, obs=sample)
+            is_cd8 = _labels(paths[f"{stem}_label.csv"], part.n_obs, header=None) == "1"
+            part.obs[keys.CELL_TYPE] = np.where(is_cd8, "CD8", "other")
+            parts.append(part)
+    adata = anndata.concat(parts)
+    adata.var = parts[0].var.copy()
+    return arcsinh(adata, 5.0)
+
+
+def _cytonorm(paths: Mapping[str, Path]) -> AnnData:
+    files = []
+    for name, path in paths.items():
+        _, batch, _, _, control = Path(name).stem.split("_")
+        sample = f"control_{control}"
+        files.append({"path": path, keys.BATCH: batch, keys.SAMPLE: sample, keys.DONOR: sample, keys.IS_CONTROL: True})
+    return gate(arcsinh(read_many(files), 5.0), CYTONORM_GATES)
+
+
+def _mnist(paths: Mapping[str, Path]) -> AnnData:
+    return images.mnist(paths["mnist.npz"])
+
+
+def _digits(paths: Mapping[str, Path]) -> AnnData:
+    return images.digits()
+
+
+def _labels(path: Path, n_cells: int, header: int | None) -> np.ndarray:
+    """The one column of labels, row for row with the cells, ``(n,)``."""
+    labels = pd.read_csv(path, header=header, dtype=str).iloc[:, 0].to_numpy()
+    if len(labels) != n_cells:
+        raise InputError(f"{path} holds {len(labels)} labels for {n_cells} cells; replace it with the original")
+    return labels
+
+
+# Order of the columns of the files, which have no header.
+SHAHAM_MARKERS = (
+    *("CD45", "CD19", "CD127", "CD4", "CD8a", "CD20", "CD25", "CD278", "TNFa", "TIM3", "CD27", "CD14", "CCR7"),
+    *("CD28", "CD152", "FOXP3", "CD45RO", "IFNg", "CD223", "GzB", "CD3", "CD274", "HLADR", "PD1", "CD11b"),
+)
+
+# Whole blood, half of it neutrophils, which are set aside first. CD19 stains nearly every cell of these files and
+# parts no population, so B cells are what shows HLADR without being a monocyte, T, NK or dendritic cell.
+CYTONORM_GATES = {
+    "neutrophil": "CD15+ CD16+ CD3- CD14-",
+    "CD4 T": "CD3+ CD4+ CD8a-",
+    "CD8 T": "CD3+ CD8a+ CD4-",
+    "monocyte": "CD14+ CD11b+",
+    "B": "HLADR+ CD11c- CD7- CD3-",
+    "NK": "CD7+ CD3- HLADR-",
+}
+
+SHAHAM = f"{GITHUB}/ushaham/BatchEffectRemoval/89d13ab7/Data"
+HUIMM = f"{GITHUB}/liupeng2117/CyTOF-review-paper-data-and-code-/2d2406b3/data"
+
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        DataSet(
+            name="wishbone",
+            kind="cells",
+            files=(
+                File(
+                    "sample_masscyt.fcs",
+                    "abc942fcee5d81a5f85c1f6e6ba53fb17ed10cd032119ca6f4b4a074cefe0afe",
+                    f"{GITHUB}/ManuSetty/wishbone/7023ce38/data/sample_masscyt.fcs",
+                ),
+            ),
+            licence="GPL-2.0",
+            citation="Setty et al. 2016, Nature Biotechnology 34:637",
+            state="transformed",
+            load=_wishbone,
+        ),
+        DataSet(
+            name="huimm",
+            kind="cells",
+            files=(
+                File(
+                    "downsample.fcs",
+                    "8c29213b7e160a5255e2869d104777e8222eb31a3dbe262a6447f0f223dbcc46",
+                    f"{HUIMM}/downsample.fcs",
+                ),
+                File("labels.csv", "b6af30c6d452d63f8e9db91a27032b5880fd9b8c9a14120fda258ee5d40b2daa"),
+            ),
+            licence="none stated",
+            citation="Liu et al. 2020, Frontiers in Cell and Developmental Biology 8:234",
+            state="transformed",
+            load=_huimm,
+        ),
+        DataSet(
+            name="shaham_p1",
+            kind="cells",
+            files=tuple(
+                File(f"Person1{path}.csv", sha256, f"{SHAHAM}/Person1{path}.csv")
+                for path, sha256 in {
+                    "Day1_3month": "671a161efe364a9532e19e0db39afa94c37d969a7825b39379a1c85227fcc838",
+                    "Day1_3month_label": "b7d5a40863393e27031c011be3eb0c6c6ee085f487e7d34ebda27f5e5a51b176",
+                    "Day1_baseline": "6420db8fba69b62774c6e7a2669d9b7cbe8dd12553b752a6798bc2faa45b5d8c",
+                    "Day1_baseline_label": "c891ddf3e57e4222ea92ccb2e4255dd5705ce7b9cf2c0138e8c3f4223e9881fc",
+                    "Day2_3month": "46005dcc046963172fd567ef2dd7e170898c62efc6209fc19c890aafb983ddf9",
+                    "Day2_3month_label": "75a11a25918c21607fecdac3cbc840234c8f52b8893b22d805da66c6bb29388d",
+                    "Day2_baseline": "a9710f0a9a0e3c996e1a741d7f7a35dafcfa805ab630c3259c06dfae73c50f96",
+                    "Day2_baseline_label": "f6ba066bba6c1b934f0ac60475e1da8802b699994592aef200de66d751150df7",
+                }.items()
+            ),
+            licence="MIT",
+            citation="Shaham et al. 2017, Bioinformatics 33:2539",
+            state="raw",
+            load=_shaham_p1,
+        ),
+        DataSet(
+            name="cytonorm",
+            kind="cells",
+            files=(
+                File(
+                    "Gates_PTLG021_Unstim_Control_1.fcs",
+                    "852c6c346168e4e39e7d990729d41aa6cd53d0794debeb73bc396292678f58b8",
+                ),
+                File(
+                    "Gates_PTLG021_Unstim_Control_2.fcs",
+                    "53e2e57ef6a2c376ab43ce18b096e16d3043b1ea48c6a990b4fb2d08b6166bcd",
+                ),
+                File(
+                    "Gates_PTLG028_Unstim_Control_1.fcs",
+                    "78b8d9afab4e79e72b6efe8c4f4e50e452ec82936481de1b7056b2f11d88dcb1",
+                ),
+                File(
+                    "Gates_PTLG028_Unstim_Control_2.fcs",
+                    "d299ad706a5d643b2bc3ac4b49899a76b7cd2f6bc214a1fe6c1f4aada14b04f4",
+                ),
+                File(
+                    "Gates_PTLG034_Unstim_Control_1.fcs",
+                    "413a942f6fd62a0743c65fd3b3cbe5f5952771bfefcfa898f6a5dfa54ca59d43",
+                ),
+                File(
+                    "Gates_PTLG034_Unstim_Control_2.fcs",
+                    "2b7c0a98b1ac11f9198a1e04f6193383226c92e9ac396fc393a6bf36b9a185cd",
+                ),
+            ),
+            licence="GPL-3.0 (README of cytonormpy; its classifier says MIT)",
+            citation="Van Gassen et al. 2020, Cytometry Part A 97:268",
+            state="raw",
+            load=_cytonorm,
+            package="cytonormpy",
+        ),
+        DataSet(
+            name="mnist",
+            kind="images",
+            files=(File("mnist.npz", "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"),),
+            licence="MIT (packing), CC BY-SA 3.0 (images, as commonly stated)",
+            citation="LeCun et al. 1998, Proceedings of the IEEE 86:2278",
+            state="raw",
+            load=_mnist,
+        ),
+        DataSet(
+            name="digits",
+            kind="images",
+            files=(),
+            licence="CC BY 4.0",
+            citation="Alpaydin and Kaynak 1998, UCI Machine Learning Repository",
+            state="raw",
+            load=_digits,
+        ),
+    )
+}

@@ -1,0 +1,92 @@
+"""Figures: tidy table or AnnData in, matplotlib Figure out. None computes a score or writes a file but `save`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from magan.figures.batches import batch_densities, batch_scores
+from magan.figures.curves import loss_curves
+from magan.figures.digits import digit_grid, digit_outcomes
+from magan.figures.embedding import umap
+from magan.figures.markers import heldout_markers, heldout_scatter
+from magan.figures.style import METHOD_COLOURS, save
+
+__all__ = ["FIGURES", "METHOD_COLOURS", "OF_TASK", "Drawing", "save"]
+
+
+class Drawing(NamedTuple):
+    """A figure a study can have."""
+
+    draw: Callable[..., Figure]
+    title: str
+    caption: str  # how to read it; what it shows is for the numbers to say
+    suffix: str  # png where thousands of cells would make a heavy svg
+
+
+FIGURES = {
+    "heldout_markers": Drawing(
+        heldout_markers,
+        "Held-out markers, one by one",
+        "Pearson's r between the measured and the predicted values of a marker that was removed from one panel before "
+        "training. Small points are seeds, larger ones their mean with its 95 % bootstrap interval, hollow diamonds "
+        "the mean prediction of all seeds; grey lines are baselines that draw no random numbers. Markers are sorted "
+        "by the r of kNN.",
+        "svg",
+    ),
+    "heldout_scatter": Drawing(
+        heldout_scatter,
+        "Measured and predicted values",
+        "Every test cell, darker where there are more. On the dashed line a prediction equals the measurement.",
+        "png",
+    ),
+    "batch_scores": Drawing(
+        batch_scores,
+        "Scores of the mapped batches",
+        "Points are means over seeds with their 95 % bootstrap interval, hollow diamonds the consensus of seeds, grey "
+        "points baselines. The dashed line is the score of one half of the reference batch against the other: what "
+        "a perfect map would score with half the cells.",
+        "svg",
+    ),
+    "batch_densities": Drawing(
+        batch_densities,
+        "Markers before and after",
+        "Densities over cells: the reference batch in grey, the other batches before (dashed) and after the map. The "
+        "markers with the largest batch effect come first.",
+        "svg",
+    ),
+    "umap": Drawing(
+        umap,
+        "Cells before and after",
+        "One UMAP of the reference cells and of the same cells before and after the map, so that the panels share "
+        "their coordinates. It shows neighbourhoods; distances between groups mean little.",
+        "png",
+    ),
+    "digit_outcomes": Drawing(
+        digit_outcomes,
+        "How often the map keeps the digits",
+        "A seed is right when nearly all images keep their digit, flipped when nearly all get the other one, and "
+        "mixed otherwise. The black line is the 95 % Wilson interval of the share of seeds that are right.",
+        "svg",
+    ),
+    "digit_grid": Drawing(
+        digit_grid,
+        "What the map does to an image",
+        "Test images, what they are mapped to, the truth (the same image rotated) and what comes back, for the best, "
+        "the median and the worst seed by the share of images that keep their digit.",
+        "png",
+    ),
+    "loss_curves": Drawing(
+        loss_curves,
+        "Loss terms along training",
+        "Thin lines are seeds, bold lines their mean. A lower loss is not a better map: the terms of a game move "
+        "against one another.",
+        "svg",
+    ),
+}
+
+OF_TASK = {
+    "heldout": ("heldout_markers", "heldout_scatter", "loss_curves"),
+    "batch": ("batch_scores", "batch_densities", "umap", "loss_curves"),
+    "digits": ("digit_outcomes", "digit_grid", "loss_curves"),
+}

@@ -1,0 +1,72 @@
+"""Loss terms along training, seed by seed."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from magan.figures.style import GREY, METHOD_COLOURS, colour, counted, empty, key, new, panels, styled
+
+COLUMNS = 3
+
+
+@styled
+def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Mapping[str, str] | None = None) -> Figure:
+    """Every loss term, one panel each: a thin line per seed, the mean over seeds in bold.
+
+    Parameters
+    ----------
+    curves
+        Arm to its curves: columns step, seed, term, value (nan where training was not finite).
+    digest
+        Of the data, written at the foot.
+    methods
+        Arm to method, for the colours; by default the part of the arm's name before the first underscore.
+    """
+    title = "Loss terms along training"
+    drawn = {arm: table for arm, table in curves.items() if len(table)}
+    if not drawn:
+        return empty(title, "No run wrote a curve.", digest)
+    terms = sorted({term for table in drawn.values() for term in table["term"]})
+    n = max(table["seed"].nunique() for table in drawn.values())
+    foot = f"up to {counted(n, 'seed')} per arm · thin: seeds; bold: their mean"
+    figure = new(1.2 + 1.65 * -(-len(terms) // COLUMNS), "", foot, digest)
+    tints = {arm: _tint(arm, methods or {}) for arm in curves}
+    styles = dict(zip(curves, ("-", (0, (4, 1)), (0, (1, 1)), "-.") * len(curves)))
+    axes_of = dict(zip(terms, panels(figure, len(terms), COLUMNS, sharex=True)))
+    for term, axes in axes_of.items():
+        for arm, table in drawn.items():
+            _term(axes, table[table["term"] == term], tints[arm], styles[arm])
+        axes.set_title(term)
+        axes.locator_params(nbins=4)
+    for axes in list(axes_of.values())[-COLUMNS:]:
+        axes.set_xlabel("step")
+        axes.tick_params(labelbottom=True)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=tints[arm] if arm in drawn else GREY,
+            ls=styles[arm],
+            lw=2,
+            label=arm if arm in drawn else f"{arm} (failed)",
+        )
+        for arm in curves
+    ]
+    key(figure, title, handles, 4)
+    return figure
+
+
+def _term(axes: Axes, table: pd.DataFrame, tint, style) -> None:
+    if table.empty:
+        return
+    wide = table.pivot_table(index="step", columns="seed", values="value", dropna=False)
+    axes.plot(wide.index, wide.to_numpy(), color=tint, lw=0.5, alpha=0.45)
+    axes.plot(wide.index, wide.mean(axis=1), color=tint, lw=1.8, ls=style)
+
+
+def _tint(arm: str, methods: Mapping[str, str]):
+    method = methods.get(arm, arm.split("_")[0])
+    return colour(method if method in METHOD_COLOURS else arm, arm)

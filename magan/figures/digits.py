@@ -1,0 +1,174 @@
+"""Figures of the digits: pictures of what the map does, and how often it does it."""
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
+
+from magan import keys
+from magan.figures.style import (
+    GREY,
+    INK,
+    PALE,
+    WIDTH,
+    counted,
+    empty,
+    label,
+    lanes,
+    new,
+    panels,
+    seeds_of,
+    styled,
+)
+
+OUTCOMES = {"right": "#0072B2", "flipped": "#D55E00", "mixed": PALE}
+RANKS = ("best", "median", "worst")
+
+
+@styled
+def digit_grid(truth: AnnData, mapped: AnnData, metrics: pd.DataFrame, *, digest: str, n_images: int = 10) -> Figure:
+    """Images, what they are mapped to, and what comes back, for the best, the median and the worst seed.
+
+    Parameters
+    ----------
+    truth
+        Images as the model sees them, ``uns["image"]["shape"]``; ``layers["truth"]`` is the rotated image, if known.
+    mapped
+        ``layers["seed_<s>"]`` and ``layers["back_<s>"]``.
+    metrics
+        The tidy table; seeds are ranked by its ``identity_accuracy``.
+    digest
+        Of the data, written at the foot.
+    n_images
+        Columns, shared among the digits.
+    """
+    name = label(str(mapped.uns["method"]), str(mapped.uns["arm"]))
+    title = f"Digits mapped by {name}: {mapped.uns.get('dataset', '')}"
+    chosen = _chosen(mapped, metrics)
+    if not chosen:
+        return empty(title, f"{name} failed: {mapped.uns.get('error') or 'every seed failed'}", digest)
+    rows = _shown(truth, mapped, n_images)
+    shape = tuple(int(n) for n in truth.uns[keys.IMAGE]["shape"])
+    n_seeds = len(np.atleast_1d(mapped.uns["seeds"]))
+    foot = f"{counted(n_seeds, 'seed')} ranked by the share of images whose digit is kept · images of the test set"
+    height = 1.0 + len(chosen) * (0.35 + WIDTH * 0.85 * 4 / len(rows))
+    figure = new(height, title, foot, digest)
+    for axes, (rank, seed, accuracy) in zip(panels(figure, len(chosen), 1), chosen):
+        strips = _strips(truth, mapped, rows, seed)
+        _pictures(axes, strips, shape)
+        axes.set_title(f"{rank}: seed {seed}, digit kept in {100 * accuracy:.0f} % of images".removeprefix("only: "))
+    return figure
+
+
+def _chosen(mapped: AnnData, metrics: pd.DataFrame) -> list[tuple[str, int, float]]:
+    """Best, median and worst seed, as far as there are so many: (rank, seed, accuracy)."""
+    rows = metrics[(metrics["metric"] == "identity_accuracy") & (metrics["arm"] == str(mapped.uns["arm"]))]
+    rows = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL) & seeds_of(rows).notna()]
+    if "dataset" in mapped.uns:
+        rows = rows[rows["dataset"] == str(mapped.uns["dataset"])]
+    rows = rows.assign(seed=seeds_of(rows).astype(int)).dropna(subset=["value"])
+    rows = rows[[f"seed_{seed}" in mapped.layers for seed in rows["seed"]]]
+    ordered = rows.sort_values(["value", "seed"], ascending=[False, True])[["seed", "value"]].to_numpy()
+    places = {1: [0], 2: [0, 1]}.get(len(ordered), [0, len(ordered) // 2, len(ordered) - 1])
+    ranks = {1: ["only"], 2: ["best", "worst"]}.get(len(ordered), RANKS)
+    return [(rank, int(ordered[i, 0]), float(ordered[i, 1])) for rank, i in zip(ranks, places)] if len(ordered) else []
+
+
+def _shown(truth: AnnData, mapped: AnnData, n_images: int) -> list[str]:
+    """Names of the images that are drawn: the first of every digit, as many of each."""
+    digit = truth.obs[keys.CELL_TYPE].astype(str).loc[mapped.obs_names]
+    each = max(n_images // digit.nunique(), 1)
+    return [name for one in sorted(digit.unique()) for name in digit.index[digit == one][:each]]
+
+
+def _strips(truth: AnnData, mapped: AnnData, rows: list[str], seed: int) -> dict[str, np.ndarray]:
+    before, after = truth[rows], mapped[rows]
+    strips = {"original": before.X, "mapped": after.layers[f"seed_{seed}"]}
+    if keys.TRUTH in truth.layers:
+        strips["truth"] = before.layers[keys.TRUTH]
+    if f"back_{seed}" in mapped.layers:
+        strips["mapped back"] = after.layers[f"back_{seed}"]
+    return {name: np.asarray(values) for name, values in strips.items()}
+
+
+def _pictures(axes: Axes, strips: dict[str, np.ndarray], shape: tuple[int, int, int], gap: int = 1) -> None:
+    """One row of images per strip, as one picture; ink is dark where a grey image is bright."""
+    C, H, W = shape  # noqa: N806
+    n = len(next(iter(strips.values())))
+    canvas = np.full((len(strips) * (H + gap) - gap, n * (W + gap) - gap, C), 0.0 if C == 1 else 1.0)
+    for i, values in enumerate(strips.values()):
+        for j, image in enumerate(values.reshape(-1, C, H, W)):
+            top, left = i * (H + gap), j * (W + gap)
+            canvas[top : top + H, left : left + W] = image.transpose(1, 2, 0)
+    canvas = canvas.clip(0, 1)
+    axes.imshow(canvas[..., 0] if C == 1 else canvas, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([i * (H + gap) + H / 2 - 0.5 for i in range(len(strips))], list(strips))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+@styled
+def digit_outcomes(metrics: pd.DataFrame, *, digest: str) -> Figure:
+    """The share of seeds whose map keeps the digits, swaps them, or mixes them; one panel per data set.
+
+    The interval of the share that is right is Wilson's, 95 %.
+
+    Parameters
+    ----------
+    metrics
+        The tidy table; rows of other tasks are passed over.
+    digest
+        Of the data, written at the foot.
+    """
+    title = "How often the map keeps the digits"
+    table = metrics[(metrics["task"] == "digits") & (metrics["group"] == keys.ALL) & (metrics["feature"] == keys.ALL)]
+    table = table[(table["arm"] != keys.FLOOR) & seeds_of(table).notna()]
+    datasets = list(dict.fromkeys(table["dataset"]))
+    if not datasets:
+        return empty(title, "No seed was trained on digits.", digest)
+    pairs = lanes(table)
+    foot = "bars: share of seeds; black: 95 % Wilson interval of the share that is right"
+    figure = new(1.4 + len(datasets) * (0.6 + 0.42 * len(pairs)), title, foot, digest)
+    for axes, dataset in zip(panels(figure, len(datasets), 1), datasets):
+        rows = table[table["dataset"] == dataset]
+        for y, pair in enumerate(pairs):
+            _outcome(axes, y, rows[(rows["method"] == pair[0]) & (rows["arm"] == pair[1])], y == 0)
+        axes.set_yticks(range(len(pairs)), [label(*pair) for pair in pairs])
+        axes.set(ylim=(len(pairs) - 0.4, -0.45), xlim=(0, 1.18), xticks=np.linspace(0, 1, 5), title=dataset)
+        axes.set_xticklabels(["0", "25 %", "50 %", "75 %", "100 %"])
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.tick_params(length=0)
+    return figure
+
+
+def _outcome(axes: Axes, y: int, rows: pd.DataFrame, named: bool) -> None:
+    counts = {name: int(rows.loc[rows["metric"] == name, "value"].sum()) for name in OUTCOMES}
+    failed = int(rows.loc[rows["metric"] == keys.FAILED, "value"].sum())
+    n = sum(counts.values())
+    if n == 0:
+        axes.text(0, y, f"failed ({counted(failed, 'seed')})" if failed else "not scored", color=GREY, va="center")
+        return
+    left = 0.0
+    for name, tint in OUTCOMES.items():
+        share = counts[name] / n
+        axes.barh(y, share, left=left, height=0.55, color=tint, edgecolor="white", lw=0.8)
+        if share > 0.04:
+            ink = INK if name == "mixed" else "white"
+            text = f"{name} {counts[name]}" if share > 0.14 else str(counts[name])
+            axes.text(
+                left + 0.01 if share > 0.14 else left + share / 2,
+                y,
+                text,
+                color=ink,
+                va="center",
+                fontsize=9,
+                ha="left" if share > 0.14 else "center",
+            )
+        left += share
+    low, high = binomtest(counts["right"], n).proportion_ci(method="wilson")
+    axes.plot([low, high], [y + 0.38] * 2, color=INK, lw=1.4, solid_capstyle="butt")
+    axes.plot(counts["right"] / n, y + 0.38, "|", ms=6, color=INK)
+    axes.text(1.015, y, counted(n, "seed") + (f"\n+ {failed} failed" if failed else ""), va="center", fontsize=9)

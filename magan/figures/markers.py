@@ -1,0 +1,212 @@
+"""Figures of the held-out markers: how well each is predicted, and what a prediction looks like."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from magan import keys
+from magan.figures.style import (
+    GREY,
+    INK,
+    INTERVAL,
+    WIDTH,
+    colour,
+    counted,
+    empty,
+    key,
+    label,
+    lanes,
+    marks,
+    new,
+    panels,
+    seeds_of,
+    short,
+    styled,
+)
+
+DASHES = ("-", (0, (3, 1)), (0, (1, 1)), "-.", (0, (5, 1, 1, 1, 1, 1)))  # of the baselines, in their order
+POINTS = 460  # of the width of a panel, 72 to the inch
+
+
+@styled
+def heldout_markers(metrics: pd.DataFrame, summary: pd.DataFrame, *, digest: str) -> Figure:
+    """Pearson's r of every held-out marker: seeds, their mean and interval, the consensus and the baselines.
+
+    One panel per data set; markers are sorted by the r of kNN, the hardest first.
+
+    Parameters
+    ----------
+    metrics, summary
+        The tidy tables; rows of other tasks are passed over.
+    digest
+        Of the data, written at the foot.
+    """
+    title = "How well a marker is predicted that the panel did not measure"
+    metrics = metrics[(metrics["task"] == "heldout") & (metrics["group"] == keys.ALL)]
+    summary = summary[(summary["task"] == "heldout") & (summary["group"] == keys.ALL)]
+    datasets = list(dict.fromkeys(metrics["dataset"]))
+    if not datasets:
+        return empty(title, "No marker was held out in this study.", digest)
+    n = int(seeds_of(metrics).nunique())
+    foot = f"{counted(n, 'seed')} per arm · small points: seeds; bar: mean and {INTERVAL}"
+    figure = new(1.3 + 2.7 * len(datasets), "", foot, digest)
+    pairs = lanes(metrics)
+    for axes, dataset in zip(panels(figure, len(datasets), 1), datasets):
+        scores, table = metrics[metrics["dataset"] == dataset], summary[summary["dataset"] == dataset]
+        _marker_panel(axes, scores, table, pairs, dataset)
+    key(figure, title, _signs(pairs), 5)
+    return figure
+
+
+def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
+    r = scores[(scores["metric"] == "pearson") & (scores["feature"] != keys.ALL)]
+    markers = _sorted_markers(r)
+    place = {marker: i for i, marker in enumerate(markers)}
+    trained = [pair for pair in pairs if pair[1] != keys.BASELINE]
+    shapes = marks(pairs)
+    step = 0.8 / max(len(trained), 1)
+    size = float(np.clip(0.6 * step * POINTS / len(markers), 2.8, 5)) if markers else 5  # as wide as its lane allows
+    for i, pair in enumerate(pair for pair in pairs if pair[1] == keys.BASELINE):
+        for row in r[(r["method"] == pair[0]) & (r["arm"] == pair[1])].itertuples():
+            x = place[row.feature]
+            style = DASHES[i % len(DASHES)]
+            axes.plot([x - 0.42, x + 0.42], [row.value] * 2, color=GREY, lw=1.4, ls=style, solid_capstyle="butt")
+    for i, pair in enumerate(trained):
+        offset = (i - (len(trained) - 1) / 2) * step
+        mine = r[(r["method"] == pair[0]) & (r["arm"] == pair[1])]
+        seeds = mine[seeds_of(mine).notna()]
+        tint = colour(*pair)
+        axes.plot(
+            [place[m] + offset - 0.25 * step for m in seeds["feature"]],
+            seeds["value"],
+            shapes[pair],
+            ms=0.5 * size,
+            mew=0,
+            alpha=0.55,
+            color=tint,
+        )
+        _means(axes, table, pair, place, (offset, step, size), shapes[pair])
+        if mine.empty and markers:
+            axes.text(
+                offset,
+                0.02,
+                f"{pair[1]} failed",
+                rotation=90,
+                color=tint,
+                fontsize=9,
+                va="bottom",
+                ha="center",
+                transform=axes.get_xaxis_transform(),
+            )
+    steep = len(markers) > 9 or any(len(m) > 7 for m in markers)
+    axes.set_xticks(range(len(markers)), markers, rotation=40 if steep else 0, ha="right" if steep else "center")
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.6, len(markers) - 0.4)
+    axes.set_ylabel("Pearson's r over cells")
+    axes.axhline(0, color=INK, lw=0.6) if r["value"].min() < 0 else None
+    axes.set_title(_panel_title(dataset, table, pairs))
+
+
+def _means(axes: Axes, table: pd.DataFrame, pair, place, lane: tuple[float, float, float], shape: str) -> None:
+    offset, step, size = lane
+    tint = colour(*pair)
+    rows = table[(table["metric"] == "pearson") & (table["method"] == pair[0]) & (table["arm"] == pair[1])]
+    for row in rows[rows["feature"].isin(list(place)) & rows["mean"].notna()].itertuples():
+        x = place[row.feature] + offset
+        if np.isfinite(row.low) and np.isfinite(row.high):
+            axes.plot([x, x], [row.low, row.high], color=tint, lw=1.6)
+        axes.plot(x, row.mean, shape, ms=size, color=tint)
+        if np.isfinite(row.consensus):
+            axes.plot(
+                x + 0.3 * step, row.consensus, "D", ms=0.9 * size, mfc="white", mec=tint, mew=0.22 * size, zorder=3
+            )
+
+
+def _panel_title(dataset: str, table: pd.DataFrame, pairs) -> str:
+    """The data set, and the mean r of the first arm and of the best baseline."""
+    rows = table[(table["metric"] == "pearson") & (table["feature"] == keys.ALL)].dropna(subset=["mean"])
+    means = {(row.method, row.arm): row.mean for row in rows.itertuples()}
+    trained = [pair for pair in pairs if pair[1] != keys.BASELINE and pair in means][:1]
+    baselines = sorted((pair for pair in pairs if pair[1] == keys.BASELINE and pair in means), key=means.get)[-1:]
+    told = [f"{label(*pair)} {short(means[pair])}" for pair in trained + baselines]
+    return f"{dataset}: mean r {', best baseline '.join(told)}" if len(told) == 2 else dataset
+
+
+def _sorted_markers(r: pd.DataFrame) -> list[str]:
+    """Markers by the r of kNN, or by the mean of everything where there is no kNN."""
+    knn = r[r["method"] == "knn"]
+    return list((r if knn.empty else knn).groupby("feature")["value"].mean().sort_values(kind="stable").index) + [
+        marker for marker in dict.fromkeys(r["feature"]) if not knn.empty and marker not in set(knn["feature"])
+    ]
+
+
+def _signs(pairs) -> list[Line2D]:
+    shapes = marks(pairs)
+    trained = [Line2D([], [], ls="", marker=shapes[p], ms=6, color=colour(*p), label=label(*p)) for p in shapes]
+    consensus = Line2D([], [], ls="", marker="D", ms=5, mfc="white", mec=INK, mew=1.2, label="consensus of seeds")
+    baselines = [pair for pair in pairs if pair[1] == keys.BASELINE]
+    lines = [
+        Line2D([], [], color=GREY, lw=1.4, ls=DASHES[i % len(DASHES)], label=label(*pair))
+        for i, pair in enumerate(baselines)
+    ]
+    return [*trained, consensus, *lines]
+
+
+@styled
+def heldout_scatter(
+    truth: AnnData, mapped: Mapping[str, AnnData], *, digest: str, markers: Sequence[str] = (), n_markers: int = 4
+) -> Figure:
+    """Measured against predicted values, cell by cell; one row per method, one column per marker.
+
+    Parameters
+    ----------
+    truth
+        Cells by held-out markers, ``layers["preprocessed"]`` as measured.
+    mapped
+        Label to predictions; of seeds, their consensus is drawn. One that failed is said to have.
+    digest
+        Of the data, written at the foot.
+    markers
+        Which to draw; by default the ``n_markers`` that vary most.
+    """
+    real = truth.to_df(keys.PREPROCESSED)
+    markers = list(markers) or list(real.std().sort_values(ascending=False, kind="stable").index[:n_markers])
+    title = "Measured and predicted values of held-out markers"
+    seeds = max((len(np.atleast_1d(m.uns.get("seeds", []))) for m in mapped.values()), default=0)
+    foot = (
+        f"{truth.n_obs:,} cells · consensus of {counted(seeds, 'seed')} where seeds were trained · darker: more cells"
+    )
+    side = WIDTH / max(len(markers), 3)
+    figure = new(1.15 + (side - 0.1) * len(mapped), title, foot, digest)
+    grid = figure.subplots(len(mapped), len(markers), squeeze=False)
+    for row, (name, cells) in zip(grid, mapped.items()):
+        for axes, marker in zip(row, markers):
+            _hexagons(axes, real[marker], cells, marker)
+        row[0].set_ylabel(f"{name}\npredicted")
+    for axes, marker in zip(grid[0], markers):
+        axes.set_title(marker)
+    for axes in grid[-1]:
+        axes.set_xlabel("measured\n(arcsinh units)")
+    return figure
+
+
+def _hexagons(axes: Axes, real: pd.Series, cells: AnnData, marker: str) -> None:
+    low, high = float(real.min()), float(real.quantile(0.999))
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    if cells.uns.get("error") or marker not in cells.var_names:
+        axes.text(0.5, 0.5, "failed", transform=axes.transAxes, ha="center", va="center", color=GREY)
+        return
+    predicted = cells[:, marker].to_df()[marker].reindex(real.index)
+    seen = np.isfinite(predicted)
+    x, y = real[seen].to_numpy(), predicted[seen].to_numpy()
+    extent = (low, high, low, high)
+    axes.hexbin(x, y, gridsize=32, bins="log", mincnt=1, extent=extent, cmap="Blues", linewidths=0, rasterized=True)
+    axes.axline((low, low), slope=1, color=INK, lw=0.6, ls=(0, (4, 3)))
+    r = np.corrcoef(x, y)[0, 1] if x.std() and y.std() else np.nan
+    halo = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
+    axes.text(0.04, 0.96, f"r {short(r)}", transform=axes.transAxes, va="top", bbox=halo)

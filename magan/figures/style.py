@@ -1,0 +1,135 @@
+"""How every figure looks: colours, sizes, the line at its foot, and the file it is saved to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from magan import keys
+
+WIDTH = 7.2  # inches, the text width of a printed page: sizes below are then read as they stand
+INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
+STYLE = {
+    "font.family": ["sans-serif"],
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "text.color": INK,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",  # text stays text: searchable, and editable in a drawing program
+    "svg.hashsalt": "magan",  # else two drawings of the same data differ in their identifiers
+}
+# Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
+METHOD_COLOURS = {"magan": "#0072B2", "cyclegan": "#D55E00", "discogan": "#009E73", "travelgan": "#CC79A7"}
+GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A00")
+ARM_MARKERS = ("o", "s", "^", "v", "D", "P")
+INTERVAL = "95 % bootstrap interval over seeds"
+
+styled = rc_context(STYLE)  # a decorator: no figure leaves a setting behind
+
+
+def colour(method: str, arm: str) -> str | tuple[float, ...]:
+    """Of a method; a variant of it (an arm of another name) is lighter, a baseline grey."""
+    if arm in (keys.BASELINE, keys.FLOOR):
+        return GREY
+    full = np.array(to_rgb(METHOD_COLOURS.get(method, INK)))
+    return tuple(full) if arm == method else tuple(0.5 * full + 0.5)
+
+
+def label(method: str, arm: str) -> str:
+    """As the configuration names it."""
+    return method if arm in (keys.BASELINE, keys.FLOOR) else arm
+
+
+def lanes(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (method, arm) pairs of a table in their order: what was trained first, then baselines; no floor."""
+    pairs = list(dict.fromkeys(zip(table["method"], table["arm"])))
+    trained = [pair for pair in pairs if pair[1] not in (keys.BASELINE, keys.FLOOR)]
+    return trained + [pair for pair in pairs if pair[1] == keys.BASELINE]
+
+
+def marks(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A marker shape for each trained arm, so that colour is never alone in telling two apart."""
+    trained = [pair for pair in pairs if pair[1] != keys.BASELINE]
+    return {pair: ARM_MARKERS[i % len(ARM_MARKERS)] for i, pair in enumerate(trained)}
+
+
+def seeds_of(table: pd.DataFrame) -> pd.Series:
+    """The seed column as numbers; nan for a consensus and for what has no seed."""
+    return pd.to_numeric(table["seed"], errors="coerce")
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def short(value: float) -> str:
+    """A score as it is written in a figure: two decimals, no leading zero."""
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def new(height: float, title: str, foot: str, digest: str, width: float = WIDTH) -> Figure:
+    """An empty figure with its title above and, below, what was counted, the interval and the digest of the data.
+
+    A figure with a key leaves ``title`` empty and gives it to `key`: the layout would put the one over the other.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    foot = " · ".join(part for part in (foot, f"data {digest[:12]}" if digest else "") if part)
+    figure.supxlabel(foot, x=0.01, ha="left", fontsize=9, color=GREY)
+    return figure
+
+
+def key(figure: Figure, title: str, handles: Sequence[Artist], columns: int) -> None:
+    """The title of a figure and, below it, what its signs mean."""
+    place = {"loc": "outside upper left", "ncols": columns, "alignment": "left", "columnspacing": 1.4}
+    figure.legend(handles=handles, title=title, title_fontsize=12, borderpad=0, handlelength=1.6, **place)
+
+
+def empty(title: str, message: str, digest: str) -> Figure:
+    """A figure that says why there is nothing to see."""
+    figure = new(1.6, title, "", digest)
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0, 0.5, message, color=GREY, va="center")
+    return figure
+
+
+def panels(figure: Figure, n: int, columns: int, **shared) -> list[Axes]:
+    """``n`` axes in rows of ``columns``; the places left over stay blank."""
+    columns = min(n, columns)
+    grid = figure.subplots(-(-n // columns), columns, squeeze=False, **shared).ravel()
+    for axes in grid[n:]:
+        axes.axis("off")
+    return list(grid[:n])
+
+
+def save(figure: Figure, path: Path | str, dpi: int = 150) -> None:
+    """Write a figure; the same data give the same bytes."""
+    path = Path(path)
+    metadata = {"svg": {"Date": None, "Creator": "magan"}, "png": {"Software": "magan"}}
+    with rc_context(STYLE):
+        figure.savefig(path, dpi=dpi, metadata=metadata.get(path.suffix.removeprefix(".")))

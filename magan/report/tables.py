@@ -1,0 +1,97 @@
+"""What a study found, in tables: one line per method, then one per marker or population."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from magan import keys
+from magan.report.words import TASKS, Task, interval, number, verdict
+
+
+def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) -> list[dict]:
+    rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
+    whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
+    scores = [score for score in keys.SCORES if score in set(whole["metric"])]
+    found = [_by_method(whole, scores, {name: f for (t, d, name), f in failures.items() if (t, d) == (task, dataset)})]
+    column, score = TASKS[task].split, TASKS[task].score
+    other = {"feature": "group", "group": "feature"}[column]
+    parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[other] == keys.ALL)]
+    return found + ([_by_part(parts, TASKS[task])] if len(parts) else [])
+
+
+def _by_method(whole: pd.DataFrame, scores: Sequence[str], failures: Mapping[str, Mapping]) -> dict:
+    """One row per method, then one for the consensus of its seeds; one column per score."""
+    lines = []
+    order = {keys.BASELINE: 1, keys.FLOOR: 2}
+    pairs = sorted(dict.fromkeys(zip(whole["method"], whole["arm"])), key=lambda pair: order.get(pair[1], 0))
+    for method, arm in pairs:
+        mine = whole[(whole["method"] == method) & (whole["arm"] == arm)].set_index("metric")
+        name = method if arm in order else arm
+        kind = arm if arm in order else "trained"
+        if not mine["mean"][[s for s in scores if s in mine.index]].notna().any():
+            fault = failures.get(name, {"message": "no seed has a score", "log": ""})
+            lines.append(
+                {"name": name, "kind": "failed", "message": fault["message"], "log": fault["log"], "cells": []}
+            )
+            continue
+        n, n_failed = int(mine["n_seeds"].max()), int(mine["n_failed"].fillna(0).max())
+        seeds = f"{n}" + (f", {n_failed} failed" if n_failed else "") if kind == "trained" else ""
+        cells = [_cell(mine.loc[s] if s in mine.index else None, s, _best(whole, s)) for s in scores]
+        lines.append({"name": name, "kind": kind, "seeds": seeds, "cells": cells})
+        if mine["consensus"].notna().any():
+            means = [_consensus(mine.loc[s]) if s in mine.index else {} for s in scores]
+            lines.append({"name": f"consensus of {name}", "kind": "consensus", "seeds": "", "cells": means})
+    return {
+        "caption": "Every method, over all markers and cells",
+        "corner": "method",
+        "heads": [_head(s) for s in scores],
+        "lines": lines,
+    }
+
+
+def _by_part(parts: pd.DataFrame, task: Task) -> dict:
+    """One row per marker, population or digit, one column per method; all of one score."""
+    order = {keys.BASELINE: 1}
+    pairs = [pair for pair in dict.fromkeys(zip(parts["method"], parts["arm"])) if pair[1] != keys.FLOOR]
+    pairs = sorted(pairs, key=lambda pair: order.get(pair[1], 0))
+    lines = []
+    for name, of in parts.groupby(task.split, sort=False):
+        rows = of.set_index(["method", "arm"])
+        cells = [
+            _cell(rows.loc[pair] if pair in rows.index else None, task.score, _best(of, task.score)) for pair in pairs
+        ]
+        lines.append({"name": name, "kind": "part", "seeds": None, "cells": cells})
+    heads = [{"name": method if arm == keys.BASELINE else arm, "arrow": ""} for method, arm in pairs]
+    head = _head(task.score)
+    caption = f"{head['name']} {head['arrow']}".strip() + f", one {task.part} at a time"
+    return {"caption": caption, "corner": task.part, "heads": heads, "lines": lines}
+
+
+def _best(rows: pd.DataFrame, score: str) -> str:
+    """The best baseline of a score, as the summary found it."""
+    names = rows.loc[(rows["metric"] == score) & rows["best_baseline"].fillna("").ne(""), "best_baseline"]
+    return str(names.iloc[0]) if len(names) else ""
+
+
+def _cell(row, score: str, best: str) -> dict:
+    if row is None or not math.isfinite(row["mean"]):
+        return {}
+    method, arm = row.name if isinstance(row.name, tuple) else (row["method"], row["arm"])
+    told = verdict(row, keys.SCORES[score][1])
+    return {
+        "text": number(row["mean"]),
+        "interval": interval(row).strip(),
+        "best": arm == keys.BASELINE and method == best,
+        "verdict": told if arm != keys.BASELINE else "",
+    }
+
+
+def _consensus(row) -> dict:
+    known = math.isfinite(row["consensus"])
+    return {"text": number(row["consensus"]), "interval": "", "best": False, "verdict": ""} if known else {}
+
+
+def _head(score: str) -> dict[str, str]:
+    name, better = keys.SCORES[score]
+    return {"name": name, "arrow": {"higher": "↑", "lower": "↓", "one": "→ 1"}[better]}

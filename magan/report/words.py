@@ -1,0 +1,71 @@
+"""The words of a report that sentences and tables share: what is asked, how a number is written, who wins."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Task(NamedTuple):
+    """What a task asks, and the score that answers it."""
+
+    title: str
+    question: str
+    score: str
+    split: str  # the column that splits the score further
+    part: str  # what one part of it is called
+
+
+def verdict(row: Mapping[str, object], better: str) -> str:
+    """Of a row of the summary: "wins", "loses" or "ties" against its best baseline, "" where nothing can be said.
+
+    An arm wins or loses when its whole interval lies on one side of the baseline's value.
+    """
+    low, high, baseline = (float(row[name]) for name in ("low", "high", "best_baseline_value"))
+    if not all(map(math.isfinite, (low, high, baseline))) or better not in ("higher", "lower"):
+        return ""
+    above, below = ("wins", "loses") if better == "higher" else ("loses", "wins")
+    return above if low > baseline else below if high < baseline else "ties"
+
+
+def number(x: float) -> str:
+    """Three decimals, two digits where that would leave fewer, no zero before the point."""
+    text = f"{x:.3f}" if abs(x) >= 0.01 or x == 0 else f"{x:.2g}"
+    return text.replace("0.", ".", 1) if abs(x) < 1 and x != 0 and "e" not in text else text
+
+
+def interval(row) -> str:
+    """The interval of a row of the summary, with a space before it; "" where there is none."""
+    known = math.isfinite(row["low"]) and math.isfinite(row["high"])
+    return f" [{number(row['low'])}, {number(row['high'])}]" if known else ""
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+TASKS = {
+    "heldout": Task(
+        "Markers a panel did not measure",
+        "A marker both panels share is removed from one of them before training, predicted by the map, and compared "
+        "with what was measured.",
+        "pearson",
+        "feature",
+        "marker",
+    ),
+    "batch": Task(
+        "Batches",
+        "The cells of each batch are mapped into a reference batch; cells held out of training are compared with it.",
+        "emd",
+        "group",
+        "population",
+    ),
+    "digits": Task(
+        "Digits",
+        "Images of digits are mapped to images of the same digits turned; nothing tells the map which belongs to "
+        "which but its correspondence.",
+        "identity_accuracy",
+        "group",
+        "digit",
+    ),
+}

@@ -1,0 +1,161 @@
+"""Every method, trained or not: the same files in, the same kind of file out."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import torch
+from anndata import AnnData
+
+from magan import config, keys, tracking
+from magan.aligner import Aligner
+from magan.baselines import BASELINES
+from magan.data import folds
+from magan.errors import InputError
+from magan.progress import progress
+from magan.stages.files import beside, write
+
+CURVE_POINTS = 40  # loss values recorded of each term
+
+
+def align(
+    task: str,
+    dataset: str,
+    arm_name: str,
+    arm: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seeds: Sequence[int],
+    device: str,
+    threads: int,
+    train: str,
+    query: str,
+    model: str,
+    events: str,
+    mapped: str,
+    log: str,
+) -> None:
+    """Rule `align`: train every seed and fold of one arm as one batched model, and map the query."""
+    torch.set_num_threads(threads)
+    arm, training = config.Arm.model_validate(arm), config.Training.model_validate(training)
+    about = {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: arm.model, keys.ARM: arm_name}
+    pairs, queries = _read_folds(train, query)
+    record = tracking.EventLog(events, seeds)
+    record.params(flat({"arm": arm.model_dump(), "training": training.model_dump(), "device": device}))
+    aligner = Aligner(
+        arm.model,
+        correspondence=arm.correspondence.name,
+        correspondence_options=arm.correspondence.options,
+        options=arm.options,
+        training=training,
+        seeds=seeds,
+        scale=arm.scale,
+        device=device,
+    )
+    show = progress(f"{task}/{dataset}/{arm_name}", training.steps, len(seeds))
+
+    def both(step: int, some: Sequence[int], terms: Mapping[str, torch.Tensor]) -> None:
+        show(step, some, terms)
+        record.metrics(step, terms, seeds=some)
+
+    def run() -> AnnData:
+        start = time.monotonic()
+        every = max(1, training.steps // CURVE_POINTS)
+        aligner.fit([a for a, _ in pairs.values()], [b for _, b in pairs.values()], record=both, every=every)
+        seconds = time.monotonic() - start
+        for seed, (status, detail) in aligner.status_.items():
+            record.status(seed, status, detail)
+        maps = {fold: aligner.map(x, fold=f) for f, (fold, x) in enumerate(queries.items())}
+        whole = folds.gather(task, maps)
+        if task == "digits":
+            back = aligner.there_and_back(queries["digits"])
+            for seed in aligner.good_seeds_:
+                whole.layers[f"back_{seed}"] = back.layers[f"seed_{seed}"]
+        with beside(model) as part:
+            aligner.save(part)
+        record.end(seconds=seconds, steps=training.steps, replicates=len(pairs) * len(seeds), device=aligner.device_)
+        whole.uns[keys.FAILED] = np.array(sorted(set(seeds) - set(aligner.good_seeds_)), dtype=int)
+        return whole
+
+    whole = _or_failed(run, task, pairs, queries, record, log)
+    if keys.FAILED not in whole.uns:
+        whole.uns[keys.FAILED] = np.array(seeds, dtype=int)
+        Path(model).touch()
+    whole.uns |= {**about, keys.SEEDS: np.array(seeds, dtype=int)}
+    write(whole, mapped)
+
+
+def baseline(task: str, dataset: str, name: str, train: str, query: str, events: str, mapped: str, log: str) -> None:
+    """Rule `baseline`: one simple method on the same files."""
+    pairs, queries = _read_folds(train, query)
+    record = tracking.EventLog(events, [])
+    record.params({"baseline": name})
+
+    def run() -> AnnData:
+        start, maps = time.monotonic(), {}
+        for fold, (x1, x2) in pairs.items():
+            values = BASELINES[name](x1, x2, queries[fold])
+            maps[fold] = AnnData(values, obs=queries[fold].obs.copy(), layers={keys.BASELINE: values})
+            maps[fold].var_names = x2.var_names
+        record.end(seconds=time.monotonic() - start, steps=0, replicates=len(pairs), device="cpu")
+        return folds.gather(task, maps)
+
+    whole = _or_failed(run, task, pairs, queries, record, log)
+    whole.uns |= {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: name, keys.ARM: keys.BASELINE}
+    whole.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}
+    write(whole, mapped)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted names."""
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+    return out
+
+
+def _read_folds(train: str, query: str) -> tuple[dict[str, tuple[AnnData, AnnData]], dict[str, AnnData]]:
+    names = sorted(path.stem for path in Path(query).glob("*.h5ad"))
+    pairs = {
+        fold: (anndata.read_h5ad(f"{train}/{fold}/x1.h5ad"), anndata.read_h5ad(f"{train}/{fold}/x2.h5ad"))
+        for fold in names
+    }
+    return pairs, {fold: anndata.read_h5ad(f"{query}/{fold}.h5ad") for fold in names}
+
+
+def _or_failed(
+    run: Callable[[], AnnData],
+    task: str,
+    pairs: Mapping[str, tuple[AnnData, AnnData]],
+    queries: Mapping[str, AnnData],
+    record: tracking.EventLog,
+    log: str,
+) -> AnnData:
+    """What ``run`` maps; a method that breaks stays in the tables as failed, with its log, and stops no other.
+
+    An `InputError` is no failure of the method: it stops the workflow with its sentence.
+    """
+    try:
+        whole = run()
+        whole.uns[keys.ERROR] = ""
+        return whole
+    except InputError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        record.error(message, log)
+    nothing = {}
+    for fold, (_, x2) in pairs.items():
+        values = np.full((queries[fold].n_obs, x2.n_vars), np.nan, np.float32)
+        nothing[fold] = AnnData(values, obs=queries[fold].obs.copy())
+        nothing[fold].var_names = x2.var_names
+    whole = folds.gather(task, nothing)
+    whole.uns[keys.ERROR] = message
+    return whole

@@ -1,0 +1,24 @@
+"""From maps to tables."""
+
+from collections.abc import Sequence
+
+import anndata
+import pandas as pd
+
+from magan.evaluation import FLOORS, SCORES
+from magan.evaluation.summary import summarise as summary_of
+from magan.stages.files import read_metrics, write_table
+
+
+def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str) -> None:
+    """Rule `evaluate`: every method of one dataset by the same functions, and the floors."""
+    answers = anndata.read_h5ad(truth)
+    tables = [SCORES[task](answers, anndata.read_h5ad(path)) for path in mapped]
+    write_table(pd.concat([*tables, FLOORS[task](answers)], ignore_index=True), metrics)
+
+
+def summarise(parts: Sequence[str], metrics: str, summary: str) -> None:
+    """Rule `summarise`: all datasets in one table, and its means and intervals over seeds."""
+    table = pd.concat([read_metrics(path) for path in parts], ignore_index=True)
+    write_table(table, metrics)
+    write_table(summary_of(table), summary)

@@ -1,0 +1,182 @@
+"""What a reader sees: figures, the report, and the runs in the tracking store."""
+
+import hashlib
+import importlib.metadata
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pandas as pd
+
+from magan import config, keys, tracking
+from magan.figures import FIGURES, OF_TASK, save
+from magan.report import render
+from magan.stages.files import beside, read_metrics, write_table
+from magan.stages.methods import flat
+
+LIBRARIES = ("magan", "torch", "numpy", "anndata", "scanpy", "scikit-learn", "mlflow", "snakemake")
+
+
+def draw(
+    task: str,
+    dataset: str,
+    arms: Mapping[str, str],
+    methods: Sequence[str],
+    folder: str,
+    metrics: str,
+    summary: str,
+    output: str,
+) -> None:
+    """Rule `draw`: the figures of one dataset, each as SVG and PNG.
+
+    ``arms`` is arm -> model in the study's order, of which the first is the one
+    whose cells are shown; ``folder`` holds truth.h5ad and a folder of each method.
+    """
+    table, means = (_of(read_metrics(path), task, dataset) for path in (metrics, summary))
+    truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
+    mapped = {name: anndata.read_h5ad(f"{folder}/{name}/mapped.h5ad") for name in _shown(task, arms, methods, means)}
+    first = next(iter(mapped.values()))
+    curves = {arm: tracking.read_events(f"{folder}/{arm}/events.jsonl").curves for arm in arms}
+    mark = digest(_sources(truth) | {"metrics": hashlib.sha256(Path(metrics).read_bytes()).hexdigest()})
+    arguments: dict[str, tuple[tuple, dict]] = {
+        "heldout_markers": ((table, means), {}),
+        "heldout_scatter": ((truth, mapped), {}),
+        "batch_scores": ((means,), {"dataset": dataset}),
+        "batch_densities": ((truth, first), {}),
+        "umap": ((truth, first), {}),
+        "digit_outcomes": ((table,), {}),
+        "digit_grid": ((truth, first, table), {}),
+        "loss_curves": ((curves,), {"methods": dict(arms)}),
+    }
+    Path(output).mkdir(parents=True, exist_ok=True)
+    for name in OF_TASK[task]:
+        positional, named = arguments[name]
+        figure = FIGURES[name].draw(*positional, **named, digest=mark)
+        for suffix in ("svg", "png"):
+            with beside(f"{output}/{name}.{suffix}") as part:
+                save(figure, part)
+
+
+def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, output: str) -> None:
+    """Rule `report`: one self-contained page, every number from the tables."""
+    checked = config.Study.model_validate(study)
+    with beside(output) as part:
+        part.write_text(
+            render(
+                {
+                    "name": checked.name,
+                    "title": checked.title,
+                    "description": checked.summary,
+                    "headline": {task: next(iter(settings.arms)) for task, _, settings in checked.tasks()},
+                },
+                read_metrics(summary),
+                read_metrics(metrics),
+                _pictures(checked, root),
+                {
+                    **provenance(),
+                    "config": study,
+                    "sources": list(_all_sources(checked, root).values()),
+                    "seeds": {
+                        f"{task}/{dataset}/{arm}": list(checked.seeds_of(settings))
+                        for task, dataset, settings in checked.tasks()
+                        for arm in settings.arms
+                    },
+                    "failures": _failures(checked, root),
+                },
+            )
+        )
+
+
+def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, page: str, output: str) -> None:
+    """Rule `collect`: every event log and score into the tracking store; a second time changes nothing."""
+    checked = config.Study.model_validate(study)
+    sources = _all_sources(checked, root)
+    runs = []
+    for task, dataset, settings in checked.tasks():
+        digests = {f"{name}/{file}": sha for name, s in sources.items() for file, sha in s["files"].items()
+                   if name == config.data_of(settings)}  # fmt: skip
+        place = f"{root}/{task}/{dataset}"
+        for name, arm in settings.arms.items():
+            chosen = {
+                **flat(arm.model_dump(mode="json", exclude={"training"})),
+                **flat({"training": checked.training_of(settings, arm).model_dump(mode="json")}),
+            }
+            runs.append(
+                tracking.Run(task, dataset, name, arm.model, name, Path(place, name, "events.jsonl"), chosen, digests)
+            )
+        for name in settings.baselines:
+            events = Path(place, name, "events.jsonl")
+            runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests))
+    done = tracking.collect(
+        checked.tracking.uri,
+        study=study,
+        runs=runs,
+        metrics=read_metrics(metrics),
+        summary=read_metrics(summary),
+        commit=provenance()["commit"],
+        artifacts={"report": Path(page), "figures": Path(root, "figures")},
+    )
+    write_table(done, output)
+
+
+def digest(values: Any) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of settings."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:12]
+
+
+def provenance() -> dict[str, Any]:
+    """Commit (if any), digest of the package's own code, and versions of what it stands on."""
+    root = Path(__file__).parents[1]
+    code = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(root.rglob("*.py")))).hexdigest()[:12]
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True)
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"commit": git.stdout.strip() or "not a git checkout", "code": code, "versions": versions}
+
+
+def _of(table: pd.DataFrame, task: str, dataset: str) -> pd.DataFrame:
+    return table[(table[keys.TASK] == task) & (table[keys.DATASET] == dataset)]
+
+
+def _shown(task: str, arms: Mapping[str, str], methods: Sequence[str], means: pd.DataFrame) -> list[str]:
+    """The arm whose cells are drawn, and beside a held-out marker the best baseline."""
+    best = means.loc[(means["metric"] == "pearson") & (means["feature"] == keys.ALL), "best_baseline"]
+    beside_it = [name for name in best.unique() if name in methods][:1] if task == "heldout" else []
+    return [next(iter(arms)), *beside_it]
+
+
+def _pictures(study: config.Study, root: str) -> list[dict[str, str]]:
+    return [
+        {
+            "title": FIGURES[name].title,
+            "caption": FIGURES[name].caption,
+            "path": f"{root}/figures/{task}/{dataset}/{name}.{FIGURES[name].suffix}",
+            "task": task,
+            "dataset": dataset,
+        }
+        for task, dataset, _ in study.tasks()
+        for name in OF_TASK[task]
+    ]
+
+
+def _sources(adata: anndata.AnnData) -> dict[str, Any]:
+    """Of a data set: name, file -> sha256, licence and citation."""
+    source = adata.uns.get(keys.SOURCE, {})
+    return {k: dict(v) if isinstance(v, Mapping) else str(v) for k, v in source.items()}
+
+
+def _all_sources(study: config.Study, root: str) -> dict[str, dict[str, Any]]:
+    names = dict.fromkeys(config.data_of(settings) for _, _, settings in study.tasks())
+    return {name: _sources(anndata.read_h5ad(f"{root}/cells/{name}.h5ad", backed="r")) for name in names}
+
+
+def _failures(study: config.Study, root: str) -> list[dict[str, str]]:
+    failed = []
+    for task, dataset, settings in study.tasks():
+        for name in (*settings.arms, *settings.baselines):
+            events = tracking.read_events(f"{root}/{task}/{dataset}/{name}/events.jsonl")
+            if events.error:
+                failed.append({"task": task, "dataset": dataset, "name": name, **events.error})
+    return failed

@@ -1,0 +1,141 @@
+"""The event log of one run: one JSON object a line, readable while it grows and after a crash."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from magan.errors import InputError
+
+CURVES = ("step", "seed", "term", "value")
+WORSE = {"ok": 0, "retried": 1, "failed": 2}  # the worst status of a seed is the one that is told
+
+
+class EventLog:
+    """A record of one run, written line by line.
+
+    Opening one empties the file: a job that is run again starts its log afresh.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made.
+    seeds
+        The seeds trained together, in the order of the replicate axis.
+    """
+
+    def __init__(self, path: Path | str, seeds: Sequence[int]):
+        self.path, self.seeds = Path(path), [int(seed) for seed in seeds]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("")
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record the settings of the run, name to value."""
+        self._append({"kind": "params", "values": dict(values)})
+
+    def metrics(self, step: int, values: Mapping[str, Sequence[float]], seeds: Sequence[int] | None = None) -> None:
+        """Record ``name -> (R,)`` at a step, one value per seed; tensors and arrays are taken as they are.
+
+        ``seeds`` says whose values they are where not all seeds train at once.
+
+        Raises
+        ------
+        ValueError
+            A name has more or fewer values than there are seeds.
+        """
+        seeds = self.seeds if seeds is None else [int(seed) for seed in seeds]
+        columns = {name: [_finite(x) for x in _listed(value)] for name, value in values.items()}
+        for name, column in columns.items():
+            if len(column) != len(seeds):
+                raise ValueError(f"{name} has {len(column)} values for {len(seeds)} seeds; give one for each seed")
+        self._append({"kind": "metrics", "step": int(step), "seeds": seeds, "values": columns})
+
+    def status(self, seed: int, status: str, detail: str = "") -> None:
+        """Record how a seed ended: "ok", "retried" or "failed"."""
+        if status not in WORSE:
+            raise ValueError(f"status {status!r} is unknown; use one of {', '.join(WORSE)}")
+        self._append({"kind": "status", "seed": int(seed), "status": status, "detail": detail})
+
+    def error(self, message: str, log: Path | str = "") -> None:
+        """Record that the whole method failed, and where its own log lies."""
+        self._append({"kind": "error", "message": message, "log": str(log)})
+
+    def end(self, *, seconds: float, steps: int, replicates: int, device: str) -> None:
+        """Record that the run came to its end; the cost of it goes with it."""
+        cost = {"seconds": float(seconds), "steps": int(steps), "replicates": int(replicates), "device": str(device)}
+        self._append({"kind": "end", **cost})
+
+    def _append(self, event: Mapping[str, object]) -> None:
+        # Opened for every line: nothing waits in a buffer when the job is killed.
+        with self.path.open("a") as log:
+            log.write(json.dumps(event, default=_plain) + "\n")
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a log says.
+
+    ``curves`` has the columns step, seed, term and value (nan where training was not finite), ``status`` the worst
+    status of each seed, ``error`` is empty unless the whole method failed, ``end`` unless the run came to its end.
+    """
+
+    params: dict[str, object] = field(default_factory=dict)
+    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVES)))
+    status: dict[int, str] = field(default_factory=dict)
+    detail: dict[int, str] = field(default_factory=dict)
+    error: dict[str, str] = field(default_factory=dict)
+    end: dict[str, object] = field(default_factory=dict)
+
+
+def read_events(path: Path | str) -> Events:
+    """Read a log; a last line that a crash cut in two is passed over.
+
+    Raises
+    ------
+    InputError
+        A line before the last is not JSON.
+    """
+    params, rows, status, detail, error, end = {}, [], {}, {}, {}, {}
+    for event in _events(Path(path)):
+        match event["kind"]:
+            case "params":
+                params |= event["values"]
+            case "metrics":
+                step, seeds = event["step"], event["seeds"]
+                rows += [(step, s, name, x) for name, column in event["values"].items() for s, x in zip(seeds, column)]
+            case "status":
+                if WORSE[event["status"]] >= WORSE[status.get(event["seed"], "ok")]:
+                    status[event["seed"]], detail[event["seed"]] = event["status"], event["detail"]
+            case "error":
+                error = {"message": event["message"], "log": event["log"]}
+            case "end":
+                end = {name: value for name, value in event.items() if name != "kind"}
+    curves = pd.DataFrame(rows, columns=list(CURVES)).astype({"value": float})
+    return Events(params, curves, status, detail, error, end)
+
+
+def _events(path: Path) -> list[dict]:
+    lines = path.read_text().splitlines()
+    events = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError as fault:
+            if number < len(lines):
+                raise InputError(f"{path}: line {number} is not an event; run its job again") from fault
+    return events
+
+
+def _listed(value) -> list[float]:
+    return value.tolist() if hasattr(value, "tolist") else list(value)
+
+
+def _finite(x) -> float | None:
+    return float(x) if x is not None and math.isfinite(x) else None
+
+
+def _plain(value):
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,22 @@
+"""Fixtures that several rooms share."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+MIRROR = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real data sets, laid out as ``data.mirror`` expects."""
+    if not MIRROR.is_dir():
+        pytest.skip(f"the real data are not beside the checkout ({MIRROR.name}/)")
+    return MIRROR
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small networks spin when threads outnumber free cores."""
+    torch.set_num_threads(1)

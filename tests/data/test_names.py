@@ -1,0 +1,73 @@
+import pytest
+
+from magan.data.names import marker_kind, split_name
+from magan.errors import nearest
+
+
+@pytest.mark.parametrize(
+    ("channel", "marker", "expected"),
+    [
+        ("Nd150Di", "150Nd_CD45RA", ("Nd150Di", "CD45RA")),
+        ("150Nd_CD45RA", "150Nd_CD45RA", ("150Nd", "CD45RA")),
+        ("Nd143Di", "143Nd_CD123_IL-3R", ("Nd143Di", "CD123")),
+        ("Er167Di", "167Er_CD197_CCR7", ("Er167Di", "CD197")),
+        ("Yb173Di", "173Yb_HLA-DR", ("Yb173Di", "HLA-DR")),
+        ("Y89Di", "89Y_CD45", ("Y89Di", "CD45")),
+        ("Sm150Di", "150Sm_p_STAT5", ("Sm150Di", "p_STAT5")),
+        ("In113Di", "CD235ab_CD61", ("In113Di", "CD235ab_CD61")),
+        ("In113Di", "113In_CD235ab_CD61", ("In113Di", "CD235ab_CD61")),
+        ("Pt195Di", "195Pt", ("Pt195Di", "Pt195Di")),
+        ("CD3", "CD3", ("CD3", "CD3")),
+    ],
+)
+def test_isotope_and_alias_are_taken_off(channel, marker, expected):
+    assert split_name(channel, marker) == expected
+
+
+@pytest.mark.parametrize(
+    ("channel", "marker"),
+    [
+        ("Time", "Time"),
+        ("Event_length", "Event_length"),
+        ("Ir191Di", "DNA1"),
+        ("Ir193Di", "Ir193Di"),
+        ("191Ir", "DNA_1"),
+        ("Pd104Di", "BC2"),
+        ("Pd110Di", "Pd110Di"),
+        ("Ce140Di", "Ce140Di"),
+        ("beadDist", "beadDist"),
+        ("Center", "Center"),
+        ("Offset", "Offset"),
+        ("Width", "Width"),
+        ("Residual", "Residual"),
+        ("Pt195Di", "Cisplatin"),
+        ("Pt198Di", "Dead"),
+        ("V500-A", "Live/Dead"),
+        ("FSC-A", "FSC-A"),
+        ("SSC-H", "SSC-H"),
+        ("BCKG190Di", "190BCKG"),
+    ],
+)
+def test_channels_without_biology_are_technical(channel, marker):
+    assert marker_kind(channel, marker, unnamed=False) == "technical"
+
+
+@pytest.mark.parametrize("marker", ["CD3", "CD8a", "HLA-DR", "HLADR", "hla-dr", "CD235ab_CD61", "TCRgd"])
+def test_known_population_markers_are_lineage(marker):
+    assert marker_kind("Nd142Di", marker, unnamed=False) == "lineage"
+
+
+@pytest.mark.parametrize("marker", ["pSTAT5", "Ki67", "CD25", "FoxP3", "Timeless", "Bcl2"])
+def test_other_markers_are_functional_unless_they_are_the_unnamed_ones(marker):
+    assert marker_kind("Nd142Di", marker, unnamed=False) == "functional"
+    assert marker_kind("Nd142Di", marker, unnamed=True) == "technical"
+
+
+@pytest.mark.parametrize("channel", ["Pd104Di", "Pt196Di", "Ce140Di"])
+def test_a_lineage_name_wins_over_a_technical_metal(channel):
+    assert marker_kind(channel, "CD45", unnamed=False) == "lineage"
+
+
+def test_the_nearest_name_is_offered_and_a_far_one_is_not():
+    assert nearest("cd8A", ["CD8a", "CD3"]) == " (did you mean 'CD8a'?)"
+    assert nearest("zzz", ["CD8a", "CD3"]) == ""

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from magan.losses.reconstruction import absolute_error, feature_matching, squared_error
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("loss, per_value", [(squared_error, np.square), (absolute_error, np.abs)])
+@pytest.mark.parametrize("shape", [(3, 5, 2), (3, 5, 1, 4, 4)])
+def test_errors_are_means_over_samples_and_features_of_each_replicate(loss, per_value, shape):
+    x, y = draw(*shape), draw(*shape, seed=1)
+    expected = [np.mean(per_value(a - b)) for a, b in zip(x.numpy(), y.numpy())]
+    np.testing.assert_allclose(loss(x, y), expected)
+
+
+@pytest.mark.parametrize("loss", [squared_error, absolute_error])
+def test_a_perfect_reconstruction_is_free(loss):
+    x = draw(2, 4, 3)
+    assert not loss(x, x).any()
+
+
+@pytest.mark.parametrize("loss", [squared_error, absolute_error])
+def test_gradients_of_errors_are_those_of_the_values(loss):
+    assert gradcheck(loss, (draw(2, 3, 2).requires_grad_(), draw(2, 3, 2, seed=1).requires_grad_()))
+
+
+def test_feature_matching_compares_minibatch_means_layer_by_layer():
+    real, fake = [draw(2, 5, 4), draw(2, 5, 3)], [draw(2, 5, 4, seed=1), draw(2, 5, 3, seed=2)]
+    expected = [
+        sum(np.mean((r[i].numpy().mean(0) - f[i].numpy().mean(0)) ** 2) for r, f in zip(real, fake)) for i in range(2)
+    ]
+    matched = feature_matching(real, fake)
+    assert matched.shape == (2,)
+    np.testing.assert_allclose(matched, expected)
+
+
+def test_feature_matching_does_not_see_the_order_of_samples():
+    real, fake = draw(1, 5, 4), draw(1, 5, 4, seed=1)
+    torch.testing.assert_close(feature_matching([real], [fake]), feature_matching([real.flip(1)], [fake]))
+
+
+def test_feature_matching_moves_only_the_fake_side():
+    real, fake = draw(2, 5, 3).requires_grad_(), draw(2, 5, 3, seed=1).requires_grad_()
+    feature_matching([real], [fake]).sum().backward()
+    assert real.grad is None and fake.grad.abs().sum() > 0
+    assert gradcheck(lambda f: feature_matching([real.detach()], [f]), (fake,))

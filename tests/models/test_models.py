@@ -1,0 +1,214 @@
+"""What holds of every entry of MODELS; a new one is covered by being there."""
+
+import inspect
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from magan.data.sampling import Table, batches
+from magan.losses.correspondence import shared_markers
+from magan.models import MODELS
+from magan.networks.replicate import Replicated, role_seed
+from magan.recipe import Adam
+from magan.training.fit import adam, broken, fit, update
+
+NAMES = sorted(MODELS)
+SHAPES = {
+    "markers": {"x1": (3,), "x2": (4,)},
+    "images": {"x1": (1, 8, 8), "x2": (1, 8, 8)},
+    "one panel": {"x1": (4,), "x2": (4,)},
+}
+N = 40  # samples a domain
+
+
+def options_of(name: str) -> list[str]:
+    return [option for option in inspect.signature(MODELS[name]).parameters if option != "shapes"]
+
+
+def build(name: str, shapes, **options):
+    """A model with networks a few neurons wide."""
+    small = {option: (8, 6) for option in options_of(name) if option.endswith("_hidden")}
+    small |= {"n_latent": 5} if "n_latent" in options_of(name) else {}
+    return MODELS[name](shapes, **(small | options))
+
+
+def tables(shapes, n_replicates: int, dtype: torch.dtype = torch.float32) -> list[Table]:
+    generator, rows = torch.Generator().manual_seed(0), (torch.arange(N),) * n_replicates
+    draws = {key: torch.randn(N, *shape, generator=generator, dtype=dtype) for key, shape in shapes.items()}
+    return [Table({key: values.clamp(-1, 1)}, rows) for key, values in draws.items()]
+
+
+def first_kept(G12, G21, batch):  # noqa: N803
+    """The first value of a sample must not change."""
+    x1, x12, x2, x21 = (batch[key].flatten(2)[..., :1] for key in ("x1", "x12", "x2", "x21"))
+    return shared_markers(x1, x12) + shared_markers(x2, x21)
+
+
+def train(name: str, *, seeds, steps: int, on: str = "markers", dtype: torch.dtype = torch.float32, **options):
+    recipe = build(name, SHAPES[on], **options)
+    networks = {role: lambda make=make: make().to(dtype) for role, make in recipe.networks.items()}
+    draw = batches(tables(SHAPES[on], len(seeds), dtype), recipe.noise, batch_size=8, seeds=seeds)
+    return fit(replace(recipe, networks=networks), draw, seeds=seeds, steps=steps)
+
+
+def states(networks) -> dict[str, torch.Tensor]:
+    return {f"{role}.{key}": value for role, net in networks.items() for key, value in net.state().items()}
+
+
+@pytest.mark.parametrize("on", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_maps_each_domain_into_the_other(name, on):
+    shapes = SHAPES[on]
+    networks = {role: Replicated(make, seeds=[0, 1]) for role, make in build(name, shapes).networks.items()}
+    for role, (source, target) in {"generator_12": ("x1", "x2"), "generator_21": ("x2", "x1")}.items():
+        mapped = networks[role](torch.zeros(2, 5, *shapes[source]))
+        assert mapped.shape == (2, 5, *shapes[target])
+
+
+@pytest.mark.parametrize("on", ["markers", "images"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_phase_moves_exactly_the_networks_it_trains(name, on):
+    seeds = [0, 1]
+    recipe = build(name, SHAPES[on], correspondence=first_kept)
+    networks = {
+        role: Replicated(make, [role_seed(seed, role) for seed in seeds]) for role, make in recipe.networks.items()
+    }
+    draw = batches(tables(SHAPES[on], 2), recipe.noise, batch_size=8, seeds=seeds)
+    for phase in recipe.phases:
+        before = {key: value.clone() for key, value in states(networks).items()}
+        terms = update(phase, networks, adam(phase, networks, recipe.optimiser), next(draw), recipe.carry)
+        assert all(value.shape == (2,) for value in terms.values())
+        moved = {key.split(".")[0] for key, value in states(networks).items() if not torch.equal(value, before[key])}
+        assert moved == set(phase.trains)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_is_trained_by_some_phase(name):
+    recipe = build(name, SHAPES["markers"])
+    assert {role for phase in recipe.phases for role in phase.trains} == set(recipe.networks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_runs_with_a_seed_are_equal_to_the_bit(name):
+    one, two = (states(train(name, seeds=[3, 5], steps=10)) for _ in range(2))
+    assert all(torch.equal(value, two[key]) for key, value in one.items())
+
+
+# Both sides round differently. Where a direction of the weights changes no loss (the bias of a siamese unit that
+# is active for every sample) Adam turns that noise into steps, so single precision is compared early.
+@pytest.mark.parametrize("on", ["markers", "images"])
+@pytest.mark.parametrize(
+    "dtype, steps, rtol, atol",
+    [(torch.float64, 40, 0, 1e-9), (torch.float32, 10, 1e-4, 1e-5)],
+    ids=["double", "single"],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_training_seeds_together_equals_training_them_alone(name, dtype, steps, rtol, atol, on):
+    with_precision = partial(train, name, steps=steps, on=on, dtype=dtype, correspondence=first_kept)
+    together = states(with_precision(seeds=[3, 5]))
+    for r, seed in enumerate([3, 5]):
+        for key, value in states(with_precision(seeds=[seed])).items():
+            torch.testing.assert_close(together[key][r], value[0], rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_seeds_differ(name):
+    for value in states(train(name, seeds=[3, 5], steps=2)).values():
+        assert not torch.equal(value[0], value[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_replicate_given_nan_leaves_its_neighbours_as_they_were(name):
+    seeds, shapes = [3, 4, 5], SHAPES["markers"]
+    recipe = build(name, shapes)
+    domains = tables(shapes, 3)
+    whole = fit(recipe, batches(domains, recipe.noise, batch_size=8, seeds=seeds), seeds=seeds, steps=10)
+    sick = []
+    for table in domains:  # the second replicate draws the same rows of a copy that is all NaN
+        entries = {key: torch.cat([x, torch.full_like(x, torch.nan)]) for key, x in table.entries.items()}
+        sick.append(Table(entries, (table.rows[0], table.rows[1] + N, table.rows[2])))
+    networks = fit(recipe, batches(sick, recipe.noise, batch_size=8, seeds=seeds), seeds=seeds, steps=10)
+    assert broken(networks).tolist() == [False, True, False]
+    for key, value in states(networks).items():
+        assert torch.equal(value[[0, 2]], states(whole)[key][[0, 2]])
+
+
+# option: another value than the default's or `build`'s
+OTHER = {
+    "correspondence": first_kept,
+    "adversarial": "minimax",
+    "cycle_weight": 3.0,
+    "correspondence_weight": 3.0,
+    "reconstructions_are_real": True,
+    "identity_weight": 1.0,
+    "reconstruction_weight": 3.0,
+    "feature_matching": True,
+    "reconstruction_rates": (0.3, 0.5),
+    "warm_up_steps": 1,
+    "n_generator": 1,
+    "travel_weight": 3.0,
+    "margin": 0.1,
+    "squared_margin": False,
+    "n_latent": 6,
+    "generator_hidden": (7,),
+    "discriminator_hidden": (7,),
+    "siamese_hidden": (7,),
+}
+# option: what must be on for it to matter
+ONLY_WITH = {
+    "correspondence_weight": {"correspondence": first_kept},
+    "reconstruction_rates": {"feature_matching": True},
+    "warm_up_steps": {"feature_matching": True},
+}
+
+
+@pytest.mark.parametrize("name, option", [(name, option) for name in NAMES for option in options_of(name)])
+def test_every_option_changes_the_map(name, option):
+    x = torch.linspace(-1, 1, 20).reshape(1, 5, 4)
+    given = ONLY_WITH.get(option, {})
+    usual = train(name, seeds=[3], steps=4, on="one panel", **given)
+    other = train(name, seeds=[3], steps=4, on="one panel", **given, **{option: OTHER[option]})
+    assert not torch.allclose(usual["generator_12"](x), other["generator_12"](x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_option_is_refused_by_the_builder(name):
+    with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword argument 'cycel_weight'"):
+        MODELS[name](SHAPES["markers"], cycel_weight=1.0)
+
+
+def test_an_identity_loss_between_different_shapes_is_refused():
+    message = r"identity_weight needs domains of one shape, not \(3,\) and \(4,\); set it to 0"
+    with pytest.raises(ValueError, match=message):
+        MODELS["cyclegan"](SHAPES["markers"], identity_weight=1.0)
+
+
+OPTIMISERS = {
+    "magan": Adam(1e-3, (0.5, 0.99)),
+    "cyclegan": Adam(2e-4, (0.5, 0.999)),
+    "discogan": Adam(2e-4, (0.5, 0.999), weight_decay=1e-5),
+    "travelgan": Adam(2e-4, (0.5, 0.999)),
+}
+DEFAULTS = {
+    "magan": {"adversarial": "non_saturating", "cycle_weight": 1.0, "correspondence_weight": 1.0},
+    "cyclegan": {"adversarial": "least_squares", "cycle_weight": 10.0, "identity_weight": 0.0},
+    "discogan": {"adversarial": "non_saturating", "reconstruction_rates": (0.01, 0.5), "n_generator": 2},
+    "travelgan": {"travel_weight": 10.0, "margin": 10.0, "squared_margin": True, "n_latent": 1000},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_the_papers(name):
+    parameters = inspect.signature(MODELS[name]).parameters
+    assert {option: parameters[option].default for option in DEFAULTS[name]} == DEFAULTS[name]
+    assert parameters["generator_hidden"].default == (200, 100, 50)
+    assert parameters["discriminator_hidden"].default == (800, 400, 200, 100, 50)
+    assert build(name, SHAPES["markers"]).optimiser == OPTIMISERS[name]
+
+
+def test_phases_follow_the_authors_order():
+    order = {name: [phase.name for phase in build(name, SHAPES["markers"]).phases] for name in NAMES}
+    generators_first = [name for name, phases in order.items() if phases == ["generator", "discriminator"]]
+    assert generators_first == ["cyclegan", "magan"]

@@ -1,0 +1,231 @@
+"""Tests of magan.figures: what is drawn, and that a study with missing pieces is still drawn."""
+
+import io
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+from matplotlib.text import Text
+
+from magan import keys
+from magan.figures import FIGURES, METHOD_COLOURS, save
+
+DIGEST = "3f8a1c0b" * 8
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    return synthetic.metrics()
+
+
+@pytest.fixture(scope="module")
+def summary(metrics):
+    return synthetic.summarise(metrics)
+
+
+def arguments(name, metrics, summary):
+    """What a figure is drawn from, on the whole made-up study."""
+    truth, arm, baseline = synthetic.heldout_cells()
+    return {
+        "heldout_markers": lambda: ((metrics, summary), {}),
+        "heldout_scatter": lambda: ((truth, {"magan": arm, "knn": baseline}), {}),
+        "batch_scores": lambda: ((summary,), {"dataset": "person_2"}),
+        "batch_densities": lambda: (synthetic.batch_cells(), {}),
+        "umap": lambda: (synthetic.batch_cells(300), {}),
+        "digit_outcomes": lambda: ((metrics,), {}),
+        "digit_grid": lambda: ((*synthetic.digit_images(), metrics), {}),
+        "loss_curves": lambda: ((synthetic.curves(),), {}),
+    }[name]()
+
+
+def draw(name, *args, **options):
+    return FIGURES[name].draw(*args, digest=DIGEST, **options)
+
+
+def words(figure):
+    """All text of a figure, as one string."""
+    figure.canvas.draw()
+    return "\n".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
+
+
+def heights(figure):
+    """Every y that is drawn with a line or a marker."""
+    return np.concatenate([np.asarray(line.get_ydata(), float) for axes in figure.axes for line in axes.lines])
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow if name == "umap" else ()) for name in FIGURES]
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_every_figure_is_readable_in_print_and_names_its_data(name, metrics, summary):
+    args, options = arguments(name, metrics, summary)
+    figure = draw(name, *args, **options)
+    assert f"data {DIGEST[:12]}" in words(figure)
+    assert figure.get_figwidth() <= 7.2
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if FIGURES[name].suffix == "svg"])
+def test_the_same_data_give_the_same_bytes(name, metrics, summary, tmp_path):
+    for copy in "ab":
+        args, options = arguments(name, metrics, summary)
+        save(draw(name, *args, **options), tmp_path / f"{copy}.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_text_of_an_svg_stays_text(metrics, summary, tmp_path):
+    save(draw("heldout_markers", metrics, summary), tmp_path / "a.svg")
+    assert ">HLA-DR</text>" in (tmp_path / "a.svg").read_text()
+
+
+def test_drawing_leaves_no_setting_behind(metrics, summary):
+    before = dict(mpl.rcParams)
+    draw("heldout_markers", metrics, summary)
+    assert dict(mpl.rcParams) == before
+
+
+def test_figures_do_not_touch_pyplot():
+    code = "import sys, magan.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_method_has_a_colour_of_its_own():
+    assert len(set(METHOD_COLOURS.values())) == len(METHOD_COLOURS) >= 4
+
+
+# -- held-out markers
+
+
+def test_every_seed_mean_and_baseline_is_drawn_at_its_r(metrics, summary):
+    one = metrics[metrics["dataset"] == "control_1"]
+    drawn = heights(draw("heldout_markers", one, summary))
+    r = one[(one["metric"] == "pearson") & (one["feature"] != keys.ALL) & (one["seed"] != keys.CONSENSUS)]
+    table = summary[(summary["dataset"] == "control_1") & (summary["metric"] == "pearson")]
+    means = table.loc[(table["feature"] != keys.ALL) & table["arm"].isin(["magan", "cyclegan"]), "mean"]
+    for value in (*r["value"], *means):
+        assert np.isclose(drawn, value, rtol=0, atol=1e-12).any()
+
+
+def test_markers_are_sorted_by_the_r_of_knn(metrics, summary):
+    axes = draw("heldout_markers", metrics, summary).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["CD45RA", "CD4", "CD8", "HLA-DR"]
+
+
+def test_a_method_that_failed_is_said_to_have(metrics, summary):
+    assert "travelgan failed" in words(draw("heldout_markers", metrics, summary))
+    assert words(draw("batch_scores", summary, dataset="person_2")).count("failed") == 12  # two methods, six scores
+    assert "failed (20 seeds)" in words(draw("digit_outcomes", metrics))
+    truth, arm, _ = synthetic.heldout_cells()
+    arm.uns["error"] = "no seed was finite"
+    assert words(draw("heldout_scatter", truth, {"magan": arm})).count("failed") == 4
+    cells, mapped = synthetic.batch_cells()
+    mapped.uns["error"] = "no seed was finite"
+    assert "no seed was finite" in words(draw("batch_densities", cells, mapped))
+    assert "no seed was finite" in words(draw("umap", cells, mapped))
+    curves = synthetic.curves() | {"travelgan": synthetic.curves()["magan"].iloc[:0]}
+    assert "travelgan (failed)" in words(draw("loss_curves", curves))
+
+
+def test_one_marker_one_seed_and_no_baseline_are_drawn(metrics):
+    few = metrics[(metrics["seed"] == 0) & metrics["feature"].isin(["CD4", keys.ALL]) & (metrics["arm"] == "magan")]
+    text = words(draw("heldout_markers", few, synthetic.summarise(few)))
+    assert "1 seed per arm" in text and "CD4" in text
+
+
+def test_tables_read_back_from_a_file_are_drawn_alike(metrics, summary):
+    tables = []
+    for table in (metrics, summary):
+        file = io.StringIO(table.to_csv(sep="\t", index=False))
+        tables.append(pd.read_csv(file, sep="\t", float_precision="round_trip", dtype={"seed": str}))
+    np.testing.assert_array_equal(
+        heights(draw("heldout_markers", *tables)), heights(draw("heldout_markers", metrics, summary))
+    )
+
+
+@pytest.mark.parametrize("name", ["heldout_markers", "batch_scores", "digit_outcomes", "loss_curves"])
+def test_a_study_without_the_task_says_so(name, metrics, summary):
+    args = {"heldout_markers": (metrics.iloc[:0], summary.iloc[:0]), "batch_scores": (summary.iloc[:0],)}
+    args |= {"digit_outcomes": (metrics.iloc[:0],), "loss_curves": ({},)}
+    text = words(draw(name, *args[name], **({"dataset": "x"} if name == "batch_scores" else {})))
+    assert "No " in text
+
+
+def test_the_scatter_shows_the_r_of_its_points():
+    truth, arm, _ = synthetic.heldout_cells()
+    text = words(draw("heldout_scatter", truth, {"magan": arm}, markers=["CD4"]))
+    r = np.corrcoef(truth[:, "CD4"].layers[keys.PREPROCESSED][:, 0], arm[:, "CD4"].X[:, 0])[0, 1]
+    assert f"r {r:.2f}".replace("0.", ".") in text
+
+
+# -- batches
+
+
+def test_markers_with_the_largest_batch_effect_come_first_and_at_most_twelve():
+    truth, mapped = synthetic.batch_cells(n_markers=14)  # the shift grows with the marker's number
+    titles = [axes.get_title(loc="left") for axes in draw("batch_densities", truth, mapped).axes]
+    assert titles[:2] == ["CD13", "CD12"]
+    assert len([title for title in titles if title]) == 12
+
+
+def test_a_density_has_an_area_of_one_even_for_a_marker_that_does_not_vary():
+    truth, mapped = synthetic.batch_cells(n_markers=1)
+    truth.layers[keys.PREPROCESSED][:] = 1.0
+    (axes,) = draw("batch_densities", truth, mapped).axes
+    for line in axes.lines:
+        x, y = line.get_data()
+        assert np.trapezoid(y, x) if hasattr(np, "trapezoid") else np.trapz(y, x) == pytest.approx(1, abs=0.02)
+
+
+def test_the_floor_is_a_line_at_its_value(summary):
+    figure = draw("batch_scores", summary, dataset="person_2")
+    lines = [list(line.get_xdata()) for line in figure.axes[0].lines]
+    floor = summary[(summary["arm"] == keys.FLOOR) & (summary["metric"] == "emd")]["mean"].item()
+    assert [floor, floor] in lines
+
+
+@pytest.mark.slow
+def test_the_umap_does_without_populations():
+    truth, mapped = synthetic.batch_cells(300, populations=False)
+    assert len(draw("umap", truth, mapped).axes) == 2
+
+
+# -- digits
+
+
+def test_the_best_the_median_and_the_worst_seed_are_shown(metrics):
+    truth, mapped = synthetic.digit_images()
+    rows = metrics[(metrics["arm"] == "magan") & (metrics["metric"] == "identity_accuracy")]
+    order = rows.sort_values("value", ascending=False)["seed"].tolist()
+    text = words(draw("digit_grid", truth, mapped, metrics))
+    assert all(f"{rank}: seed {order[i]}" in text for rank, i in [("best", 0), ("median", 10), ("worst", -1)])
+
+
+def test_a_single_seed_is_neither_best_nor_worst(metrics):
+    truth, mapped = synthetic.digit_images(n_seeds=1)
+    text = words(draw("digit_grid", truth, mapped, metrics))
+    assert "seed 0, digit kept" in text and "best" not in text
+
+
+def test_shares_of_outcomes_add_up_to_one(metrics):
+    (axes,) = draw("digit_outcomes", metrics).axes
+    widths = {}
+    for bar in axes.patches:
+        widths[bar.get_y()] = widths.get(bar.get_y(), 0) + bar.get_width()
+    np.testing.assert_allclose(list(widths.values()), 1)
+    assert len(widths) == 2
+
+
+# -- curves
+
+
+def test_the_bold_line_is_the_mean_of_the_seeds_that_are_finite():
+    curves = synthetic.curves()["magan"]
+    figure = draw("loss_curves", {"magan": curves})
+    axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "generator/cycle")
+    bold = max(axes.lines, key=lambda line: line.get_linewidth())
+    expected = curves[curves["term"] == "generator/cycle"].groupby("step")["value"].mean()
+    np.testing.assert_allclose(bold.get_ydata(), expected)

@@ -1,0 +1,200 @@
+"""Tests of magan.report: who wins is worked out from the numbers, and the page stands alone."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+
+from magan import keys
+from magan.report import render
+from magan.report.words import number, verdict
+
+STUDY = {"name": "demo", "title": "A <demo> study"}
+PROVENANCE = {
+    "commit": "0123abcd",
+    "config": {"arms": {"magan": {"steps": 3000}}},
+    "sources": [{"name": "shaham", "files": {"a.fcs": "ab" * 32}, "licence": "CC BY 4.0", "citation": "Shaham 2017"}],
+    "versions": {"torch": "2.13.0"},
+    "seeds": {"magan": [0, 1, 2]},
+    "failures": [
+        {"task": "batch", "dataset": "person_2", "name": "harmony", "message": "not installed", "log": "logs/h.log"}
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    return synthetic.metrics()
+
+
+@pytest.fixture(scope="module")
+def summary(metrics):
+    return synthetic.summarise(metrics)
+
+
+def page(metrics, summary, figures=(), **study):
+    return render(STUDY | study, summary, metrics, figures, PROVENANCE)
+
+
+def text(html):
+    """The page as it reads."""
+    html = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def row(low, high, baseline):
+    return {"low": low, "high": high, "best_baseline_value": baseline}
+
+
+@pytest.mark.parametrize(
+    ("better", "interval", "told"),
+    [
+        ("higher", (0.71, 0.73), "wins"),
+        ("lower", (0.71, 0.73), "loses"),
+        ("higher", (0.60, 0.69), "loses"),
+        ("lower", (0.60, 0.69), "wins"),
+        ("higher", (0.65, 0.75), "ties"),
+        ("lower", (0.65, 0.75), "ties"),
+        ("higher", (np.nan, np.nan), ""),
+        ("one", (0.71, 0.73), ""),
+    ],
+)
+def test_an_arm_wins_when_its_whole_interval_is_on_the_better_side(better, interval, told):
+    assert verdict(row(*interval, 0.70), better) == told
+
+
+@pytest.mark.parametrize(
+    ("x", "written"), [(0.7134, ".713"), (-0.05, "-.050"), (1.0, "1.000"), (0.0, "0.000"), (0.00756, ".0076")]
+)
+def test_numbers_keep_three_decimals_or_two_digits(x, written):
+    assert number(x) == written
+
+
+def test_the_answer_says_plainly_that_the_baseline_wins(metrics, summary):
+    ours = summary[(summary["dataset"] == "control_1") & (summary["arm"] == "magan")]
+    ours = ours[(ours["feature"] == keys.ALL) & (ours["metric"] == "pearson")]["mean"].item()
+    read = text(page(metrics, summary))
+    assert f"On control_1, magan reaches a mean Pearson&#39;s r of {number(ours)}" in read
+    assert f"The best baseline, boosting, has .825: the baseline wins by {number(0.825 - ours)}" in read
+
+
+def test_the_answer_turns_when_the_numbers_do(metrics, summary):
+    ours = (summary["arm"] == "magan") & (summary["task"] == "heldout") & (summary["metric"] == "pearson")
+    better = summary.copy()
+    better.loc[ours, ["mean", "low", "high"]] += 0.2
+    assert "magan wins by" in text(page(metrics, better))
+    assert "magan wins by" not in text(page(metrics, summary))
+    level = summary.copy()
+    level.loc[ours, "low"], level.loc[ours, "high"] = 0.0, 1.0
+    assert "the interval holds the baseline&#39;s value, so neither wins" in text(page(metrics, level))
+
+
+def test_the_headline_is_chosen_by_name_and_not_by_score(metrics, summary):
+    lucky = summary.copy()
+    lucky.loc[summary["arm"] == "magan_alone", ["mean", "low", "high"]] += 1
+    header = page(metrics, lucky).split("</header>")[0]
+    assert "magan reaches" in header and "magan_alone reaches" not in header
+    header = page(metrics, lucky, headline={"heldout": "magan_alone"}).split("</header>")[0]
+    assert "On control_1, magan_alone reaches" in header
+
+
+def test_few_seeds_are_warned_about(metrics, summary):
+    assert "where 5 seeds cannot give less than .062" in text(page(metrics, summary))
+
+
+def test_a_failed_method_is_listed_with_its_log(metrics, summary):
+    read = text(page(metrics, summary))
+    assert re.search(r"harmony\s+failed: not installed \( ?logs/h.log ?\)", read)
+    assert "On control_1, travelgan failed" in read
+
+
+def test_the_best_baseline_alone_is_bold(metrics, summary):
+    table = page(metrics, summary).split('<section id="batch">')[1].split("<tbody>")[1].split("</tbody>")[0]
+    bold = {
+        re.search(r'scope="row">(.*?)<', line).group(1): re.findall(r"<b>(.*?)</b>", line)
+        for line in table.split("</tr>")
+        if "scope" in line
+    }
+    assert bold["quantile"] == [".054", ".010", ".900"]  # EMD, MMD, EMD reduction
+    assert bold["identity"] == [".974", "1.000", "0.000"]  # labels, rank, MAD
+    assert not bold["magan"] and not bold["floor"]
+
+
+def test_digits_are_counted_with_their_wilson_interval(metrics, summary):
+    rows = metrics[(metrics["arm"] == "magan") & (metrics["metric"] == "right")]
+    k, n, z = rows["value"].sum(), len(rows), 1.959964
+    centre = (k + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
+    interval = f"95 % Wilson interval {number(centre - half)} to {number(centre + half)}"
+    assert f"{int(k)} of {n} seeds are right ({interval})" in text(page(metrics, summary))
+
+
+def test_the_page_needs_nothing_beside_it(metrics, summary, tmp_path):
+    (tmp_path / "a.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (tmp_path / "b.png").write_bytes(b"\x89PNG")
+    figures = [
+        {"title": "A", "caption": "a", "path": tmp_path / "a.svg", "task": "heldout", "dataset": ""},
+        {"title": "B", "caption": "b", "path": tmp_path / "b.png", "task": "batch", "dataset": "person_2"},
+    ]
+    html = page(metrics, summary, figures)
+    sources = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert sum(source.startswith("data:image/") for source in sources) == 2
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert "url(" not in html and "<script" not in html
+
+
+def test_a_heavy_drawing_gives_way_to_the_picture_beside_it(metrics, summary, tmp_path):
+    (tmp_path / "a.svg").write_text("<svg>" + " " * 500_000 + "</svg>")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    figure = {"title": "A", "caption": "a", "path": tmp_path / "a.svg", "task": "heldout", "dataset": ""}
+    assert len(page(metrics, summary, [figure])) < 200_000
+
+
+def test_the_foot_holds_what_is_needed_to_do_it_again(metrics, summary):
+    read = text(page(metrics, summary))
+    for part in ("0123abcd", "steps: 3000", "ab" * 32, "CC BY 4.0", "Shaham 2017", "torch&nbsp;2.13.0", "0, 1, 2"):
+        assert part in read
+
+
+def test_names_cannot_break_the_page(metrics, summary):
+    html = page(metrics, summary)
+    assert "A &lt;demo&gt; study" in html and "<demo>" not in html
+
+
+class Balanced(HTMLParser):
+    """Follows the tags of a page and complains of one that is not closed."""
+
+    VOID = ("meta", "img", "link", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        self.open += [] if tag in self.VOID else [tag]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_every_tag_is_closed(metrics, summary):
+    parser = Balanced()
+    parser.feed(page(metrics, summary))
+    assert parser.open == []
+
+
+def test_a_study_of_one_seed_without_baselines_is_reported(metrics):
+    few = metrics[(metrics["seed"] == 0) & (metrics["arm"] == "magan")]
+    read = text(page(few, synthetic.summarise(few)))
+    assert "over 1 seed" in read and "There is no baseline for this score" in read and "nan" not in read
+
+
+def test_tables_read_back_from_a_file_give_the_same_page(metrics, summary, tmp_path):
+    read = []
+    for name, table in (("metrics", metrics), ("summary", summary)):
+        table.to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
+        read.append(pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", float_precision="round_trip"))
+    assert page(*read) == page(metrics, summary)

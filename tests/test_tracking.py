@@ -1,0 +1,316 @@
+"""Tests of magan.tracking: what jobs write, and what a real SQLite store holds afterwards."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from magan import keys
+from magan.errors import InputError
+from magan.tracking import EventLog, Run, collect, read_events
+
+SEEDS = (0, 1, 2)
+STUDY = {"name": "study", "title": "A study", "arms": {"magan": {"steps": 100}}}
+
+
+# -- the event log
+
+
+def test_what_is_written_is_read(tmp_path):
+    log = EventLog(tmp_path / "deep" / "events.jsonl", seeds=(3, 5))
+    log.params({"steps": 10, "model": "magan"})
+    log.metrics(0, {"generator/cycle": np.array([0.25, 0.5])})
+    log.metrics(100, {"generator/cycle": [0.125, float("nan")]})
+    log.status(3, "ok")
+    log.status(5, "retried", "cycle was not finite at step 100")
+    log.end(seconds=1.5, steps=101, replicates=2, device="cpu")
+    events = read_events(log.path)
+    assert events.params == {"steps": 10, "model": "magan"}
+    assert events.status == {3: "ok", 5: "retried"}
+    assert events.end == {"seconds": 1.5, "steps": 101, "replicates": 2, "device": "cpu"}
+    assert list(events.curves.columns) == ["step", "seed", "term", "value"]
+    assert events.curves[["step", "seed"]].to_numpy().tolist() == [[0, 3], [0, 5], [100, 3], [100, 5]]
+    np.testing.assert_array_equal(events.curves["value"], [0.25, 0.5, 0.125, np.nan])
+
+
+def test_a_value_that_is_not_finite_is_written_as_null(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", seeds=(0, 1))
+    log.metrics(0, {"a": [float("inf"), 1.0]})
+    assert json.loads(log.path.read_text())["values"] == {"a": [None, 1.0]}
+
+
+def test_a_job_run_again_starts_its_log_afresh(tmp_path):
+    EventLog(tmp_path / "events.jsonl", seeds=(0,)).status(0, "failed")
+    EventLog(tmp_path / "events.jsonl", seeds=(0,))
+    assert read_events(tmp_path / "events.jsonl").status == {}
+
+
+def test_every_line_is_on_disk_at_once(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", seeds=(0,))
+    for n in range(1, 4):
+        log.metrics(n, {"a": [1.0]})
+        assert len(log.path.read_text().splitlines()) == n
+
+
+def test_a_last_line_cut_in_two_is_passed_over(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", seeds=(0,))
+    log.status(0, "ok")
+    with log.path.open("a") as file:
+        file.write('{"kind": "metrics", "st')
+    assert read_events(log.path).status == {0: "ok"}
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"kind": "para\n{"kind": "status", "seed": 0, "status": "ok", "detail": ""}\n')
+    with pytest.raises(InputError, match="line 1"):
+        read_events(path)
+
+
+def test_a_seed_that_failed_stays_failed(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", seeds=(0,))
+    log.status(0, "failed", "not finite")
+    log.status(0, "ok")
+    assert read_events(log.path).status == {0: "failed"}
+
+
+def test_a_name_needs_one_value_per_seed(tmp_path):
+    with pytest.raises(ValueError, match="1 values for 2 seeds"):
+        EventLog(tmp_path / "events.jsonl", seeds=(0, 1)).metrics(0, {"a": [1.0]})
+
+
+def test_training_jobs_do_not_import_mlflow():
+    code = "import sys; from magan.tracking import EventLog; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- the store
+
+
+class Results:
+    """A small study on disk: one arm of three seeds, the last of them failed, and one baseline."""
+
+    def __init__(self, folder, name):
+        self.folder, self.study = folder, STUDY | {"name": name}
+        folder.mkdir()
+        draw = np.random.default_rng(0)
+        log = EventLog(folder / "events.jsonl", SEEDS)
+        for step in range(0, 5000, 10):
+            log.metrics(step, {"generator/cycle": draw.random(3), "discriminator/real": draw.random(3)})
+        for seed in SEEDS:
+            log.status(seed, "failed" if seed == 2 else "ok", "not finite" if seed == 2 else "")
+        log.end(seconds=60.0, steps=5000, replicates=3, device="cpu")
+        (folder / "a.svg").write_text("<svg/>")
+        self.artifacts = {"figures/a.svg": folder / "a.svg"}
+        arm = {"task": "heldout", "dataset": "toy", "method": "magan", "arm": "magan"}
+        self.runs = [
+            Run(**arm, name="magan", events=log.path, params={"correspondence": {"name": "shared"}, "steps": 5000}),
+            Run("heldout", "toy", "knn", "knn", keys.BASELINE),
+        ]
+        rows = [
+            (seed, group, feature, "pearson", draw.random())
+            for seed in (0, 1)
+            for group, feature in [("all", "all"), ("all", "CD4"), ("CD4", "all"), ("all", "HLA+DR"), ("all", "HLA*DR")]
+        ]
+        rows += [(seed, "all", "all", "failed", float(seed == 2)) for seed in SEEDS]
+        self.metrics = pd.DataFrame(rows, columns=["seed", "group", "feature", "metric", "value"]).assign(**arm)
+        knn = arm | {"method": "knn", "arm": keys.BASELINE}
+        row = {"group": "all", "feature": "all", "metric": "pearson", "value": 0.9, "seed": ""}
+        self.metrics = pd.concat([self.metrics, pd.DataFrame([row | knn])], ignore_index=True)
+        ours = {"n_seeds": 2, "n_failed": 1, "mean": 0.5, "sd": 0.1, "low": 0.4, "high": 0.6, "consensus": 0.55}
+        ours |= {"best_baseline": "knn", "best_baseline_value": 0.9, "p_value": np.nan}
+        every = {"group": "all", "feature": "all", "metric": "pearson"}
+        theirs = dict.fromkeys(ours, np.nan) | {"n_seeds": 1, "n_failed": 0, "mean": 0.9, "best_baseline": ""}
+        self.summary = pd.DataFrame([arm | every | ours, knn | every | theirs])
+
+    def collect(self, uri):
+        parts = {"study": self.study, "runs": self.runs, "metrics": self.metrics, "summary": self.summary}
+        return collect(uri, **parts, commit="abc", artifacts=self.artifacts)
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    """One real store for all tests: making one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/not/there/mlflow.db"
+
+
+@pytest.fixture
+def results(tmp_path, request):
+    return Results(tmp_path / "results", request.node.name)
+
+
+@pytest.fixture
+def client(uri):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def by_key(client, results):
+    experiment = client.get_experiment_by_name(f"{results.study['name']}/heldout/toy")
+    return {run.data.tags["magan.key"]: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def keyed(results, *rest):
+    return "/".join((results.study["name"], "heldout", "toy", *map(str, rest)))
+
+
+def scores_of(results, seed):
+    """Scores of a seed in the table, ``(population, marker) -> value``."""
+    rows = results.metrics[(results.metrics["seed"] == seed) & (results.metrics["metric"] == "pearson")]
+    return dict(zip(zip(rows["group"], rows["feature"]), rows["value"]))
+
+
+def test_scores_of_a_seed_equal_the_table_to_the_last_digit(uri, client, results):
+    results.collect(uri)
+    logged = by_key(client, results)[keyed(results, "magan", 1)].data.metrics
+    table = scores_of(results, 1)
+    assert logged["heldout/pearson"] == table["all", "all"]
+    assert logged["heldout/pearson/CD4"] == table["all", "CD4"]
+    assert logged["heldout/pearson/population/CD4"] == table["CD4", "all"]
+
+
+def test_two_markers_that_differ_in_a_forbidden_sign_keep_two_names(uri, client, results):
+    results.collect(uri)
+    logged = by_key(client, results)[keyed(results, "magan", 0)].data.metrics
+    table = scores_of(results, 0)
+    assert logged["heldout/pearson/HLA_DR"] == table["all", "HLA+DR"]
+    (other,) = (value for name, value in logged.items() if name.startswith("heldout/pearson/HLA_DR_"))
+    assert other == table["all", "HLA*DR"]
+
+
+def test_an_arm_carries_the_summary_and_its_figures(uri, client, results):
+    results.collect(uri)
+    run = by_key(client, results)[keyed(results, "magan")]
+    logged = run.data.metrics
+    assert {name: logged[f"heldout/pearson{name}"] for name in ("", "/sd", "/low", "/high", "/consensus")} == {
+        "": 0.5,
+        "/sd": 0.1,
+        "/low": 0.4,
+        "/high": 0.6,
+        "/consensus": 0.55,
+    }
+    assert (logged["n_seeds"], logged["n_failed"], logged["heldout/pearson/best_baseline"]) == (2, 1, 0.9)
+    assert "heldout/pearson/p_value" not in logged
+    assert run.data.params == {"correspondence.name": "shared", "steps": "5000"}
+    assert run.data.tags["commit"] == "abc"
+    assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"figures", "config.json"}
+    assert run.info.end_time - run.info.start_time == 60_000
+
+
+def test_seeds_are_nested_under_their_arm_and_a_baseline_stands_alone(uri, client, results):
+    results.collect(uri)
+    runs = by_key(client, results)
+    assert set(runs) == {keyed(results, *rest) for rest in [("magan",), ("knn",), *(("magan", s) for s in SEEDS)]}
+    for seed in SEEDS:
+        child = runs[keyed(results, "magan", seed)].data
+        assert child.tags["mlflow.parentRunId"] == runs[keyed(results, "magan")].info.run_id
+        assert child.params == {
+            "seed": str(seed),
+            "method": "magan",
+            "arm": "magan",
+            "correspondence.name": "shared",
+        }
+
+
+def test_curves_have_their_steps_and_no_more_than_thirty_points(uri, client, results):
+    results.collect(uri)
+    run = by_key(client, results)[keyed(results, "magan", 1)]
+    curve = client.get_metric_history(run.info.run_id, "generator/cycle")
+    written = read_events(results.runs[0].events).curves.query("seed == 1 and term == 'generator/cycle'")
+    values = dict(zip(written["step"], written["value"]))
+    assert len(curve) == 30
+    assert {point.step for point in curve} >= {0, 4990}
+    assert all(values[point.step] == point.value for point in curve)
+
+
+def test_a_failed_seed_is_a_failed_run(uri, client, results):
+    results.collect(uri)
+    runs = by_key(client, results)
+    statuses = {key.split("/")[-1]: run.info.status for key, run in runs.items()}
+    assert statuses == {"magan": "FINISHED", "knn": "FINISHED", "0": "FINISHED", "1": "FINISHED", "2": "FAILED"}
+    assert runs[keyed(results, "magan", 2)].data.tags["status"] == "failed"
+    assert runs[keyed(results, "magan", 2)].data.tags["detail"] == "not finite"
+
+
+def test_a_method_that_failed_whole_is_a_failed_run_with_its_error(uri, client, results):
+    EventLog(results.runs[0].events, SEEDS).error("out of memory; take fewer seeds", "logs/train.log")
+    results.collect(uri)
+    runs = by_key(client, results)
+    assert runs[keyed(results, "magan")].info.status == "FAILED"
+    assert runs[keyed(results, "magan")].data.tags["error"] == "out of memory; take fewer seeds"
+    assert runs[keyed(results, "magan", 0)].info.status == "FAILED"
+
+
+def test_a_baseline_that_the_table_says_failed_is_a_failed_run(uri, client, results):
+    knn = results.metrics["method"] == "knn"
+    results.metrics.loc[knn, ["metric", "value"]] = ["failed", 1.0]
+    results.collect(uri)
+    assert by_key(client, results)[keyed(results, "knn")].info.status == "FAILED"
+
+
+def test_collecting_twice_changes_nothing(uri, client, results):
+    first = results.collect(uri)
+    before = by_key(client, results)
+    second = results.collect(uri)
+    assert set(first["action"]) == {"logged"}
+    assert set(second["action"]) == {"kept"}
+    assert first["run_id"].tolist() == second["run_id"].tolist()
+    after = by_key(client, results)
+    assert {key: run.to_dictionary() for key, run in before.items()} == {
+        key: run.to_dictionary() for key, run in after.items()
+    }
+
+
+def test_a_changed_value_replaces_its_run_alone(uri, client, results):
+    first = results.collect(uri).set_index("key")
+    hit = (results.metrics["seed"] == 1) & (results.metrics["feature"] == "CD4")
+    results.metrics.loc[hit, "value"] = 0.125
+    second = results.collect(uri).set_index("key")
+    changed = keyed(results, "magan", 1)
+    assert second["action"].to_dict() == {key: "replaced" if key == changed else "kept" for key in first.index}
+    assert by_key(client, results)[changed].data.metrics["heldout/pearson/CD4"] == 0.125
+
+
+def test_kept_seeds_follow_a_replaced_arm(uri, client, results):
+    results.collect(uri)
+    (results.folder / "a.svg").write_text("<svg></svg>")
+    second = results.collect(uri).set_index("key")["action"]
+    assert second.value_counts().to_dict() == {"kept": 4, "replaced": 1}
+    runs = by_key(client, results)
+    assert runs[keyed(results, "magan", 0)].data.tags["mlflow.parentRunId"] == runs[keyed(results, "magan")].info.run_id
+
+
+def test_a_run_that_a_crash_left_unfinished_is_logged_again(uri, client, results):
+    first = results.collect(uri).set_index("key")
+    client.delete_tag(first.loc[keyed(results, "magan", 0), "run_id"], "magan.digest")
+    second = results.collect(uri).set_index("key")
+    assert second.loc[keyed(results, "magan", 0), "action"] == "replaced"
+    assert len(by_key(client, results)) == len(first)
+
+
+def test_a_seed_the_arm_no_longer_has_is_removed(uri, client, results):
+    results.collect(uri)
+    EventLog(results.runs[0].events, (0, 1))
+    results.metrics = results.metrics[results.metrics["seed"] != 2]
+    second = results.collect(uri).set_index("key")
+    assert second.loc[keyed(results, "magan", 2), "action"] == "removed"
+    assert keyed(results, "magan", 2) not in by_key(client, results)
+
+
+@pytest.mark.slow
+def test_two_hundred_seeds_are_collected_in_under_a_minute(uri, results):
+    seeds = range(200)
+    log = EventLog(results.runs[0].events, seeds)
+    for step in range(30):
+        log.metrics(step, {f"term_{t}": np.full(200, float(step)) for t in range(8)})
+    scores = [(s, "all", f"M{m}", "pearson", s + m / 60) for s in seeds for m in range(60)]
+    arm = {"task": "heldout", "dataset": "toy", "method": "magan", "arm": "magan"}
+    results.metrics = pd.DataFrame(scores, columns=["seed", "group", "feature", "metric", "value"]).assign(**arm)
+    start = time.perf_counter()
+    results.collect(uri)
+    assert time.perf_counter() - start < 60

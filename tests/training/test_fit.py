@@ -1,0 +1,204 @@
+import itertools
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from magan.models import MODELS
+from magan.networks.mlp import MLP
+from magan.networks.replicate import Replicated, role_seed
+from magan.recipe import Adam, Phase, Recipe
+from magan.training.fit import broken, fit
+
+SEEDS = [3, 5]
+X = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+
+
+class Weight(nn.Module):
+    """One number that starts at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return x + self.w
+
+
+def pull(networks, batch, carry):
+    """(w - 1)^2 of network a."""
+    return {"pull": (networks["a"](batch["x"]) - 1).pow(2).flatten(1).mean(1)}
+
+
+def one_weight(*phases: Phase, learning_rate: float = 0.1, **parts) -> Recipe:
+    return Recipe({"a": Weight}, phases, Adam(learning_rate, (0.5, 0.99)), **parts)
+
+
+def still():
+    return itertools.repeat({"x": torch.zeros(2, 1, 1)})
+
+
+def numbered():
+    """Batches that say the how-manieth they are."""
+    return ({"x": torch.full((2, 1, 1), float(i))} for i in itertools.count())
+
+
+@pytest.mark.parametrize("steps, every, told", [(25, 10, [0, 10, 20, 24]), (21, 10, [0, 10, 20]), (3, 100, [0, 2])])
+def test_terms_are_recorded_every_so_many_steps_and_after_the_last(steps, every, told):
+    seen = []
+    recipe = one_weight(Phase("only", ("a",), pull))
+    fit(recipe, still(), seeds=SEEDS, steps=steps, record=lambda step, terms: seen.append((step, terms)), every=every)
+    assert [step for step, _ in seen] == told
+    for _, terms in seen:
+        assert list(terms) == ["only/pull"] and terms["only/pull"].shape == (2,)
+        assert not terms["only/pull"].requires_grad
+
+
+def test_the_recorded_loss_is_that_before_the_update():
+    seen = []
+    fit(one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, record=lambda s, t: seen.append(t))
+    torch.testing.assert_close(seen[0]["only/pull"], torch.ones(2))
+
+
+def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
+    networks = fit(one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1)
+    torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.1))
+
+
+def test_a_study_may_replace_the_recipes_optimiser():
+    networks = fit(
+        one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, optimiser=Adam(0.25, (0.5, 0.99))
+    )
+    torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.25))
+
+
+def test_betas_reach_the_optimiser():
+    """Adam's second step, by hand, for gradients 2 (w - x) at w = 0 and w = -0.1 with x = 1 and then 0."""
+    b1, b2, rate = 0.3, 0.6, 0.1
+    batches = iter([{"x": torch.zeros(2, 1, 1)}, {"x": torch.full((2, 1, 1), 3.0)}])
+    networks = fit(
+        one_weight(Phase("only", ("a",), pull)), batches, seeds=SEEDS, steps=2, optimiser=Adam(rate, (b1, b2))
+    )
+    g1 = -2.0
+    g2 = 2 * (3 + rate - 1)
+    m, v = b1 * (1 - b1) * g1 + (1 - b1) * g2, b2 * (1 - b2) * g1**2 + (1 - b2) * g2**2
+    w = rate - rate * (m / (1 - b1**2)) / (v / (1 - b2**2)) ** 0.5
+    torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), w))
+
+
+def test_weight_decay_pulls_towards_zero():
+    def nothing(networks, batch, carry):
+        return {"zero": 0 * networks["a"](batch["x"]).flatten(1).mean(1)}
+
+    recipe = Recipe({"a": partial(MLP, (3,), (2,), ())}, (Phase("only", ("a",), nothing),), Adam(0.01, (0.5, 0.9)))
+    start = fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=1)["a"].state()["layers.0.weight"]
+    decayed = fit(
+        recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=1, optimiser=Adam(0.01, (0.5, 0.9), weight_decay=0.1)
+    )
+    torch.testing.assert_close(decayed["a"].state()["layers.0.weight"], start - 0.01 * start.sign(), rtol=0, atol=1e-5)
+
+
+def test_repeats_are_consecutive_updates_on_fresh_batches():
+    seen = []
+
+    def look(name, networks, batch, carry):
+        seen.append((name, batch["x"][0, 0, 0].item()))
+        return {"pull": networks["a"](batch["x"]).flatten(1).mean(1)}
+
+    phases = (Phase("one", ("a",), partial(look, "one"), repeats=3), Phase("two", ("a",), partial(look, "two")))
+    fit(one_weight(*phases), numbered(), seeds=SEEDS, steps=2)
+    assert seen == [(name, float(i)) for i, name in enumerate(["one", "one", "one", "two"] * 2)]
+
+
+def test_a_phase_may_run_only_every_so_many_steps():
+    steps = []
+    phase = Phase("lazy", ("a",), pull, every=3, after=lambda networks, step: steps.append(step))
+    fit(one_weight(Phase("usual", ("a",), pull), phase), still(), seeds=SEEDS, steps=8)
+    assert steps == [0, 3, 6]
+
+
+def test_after_each_update_a_phase_may_move_the_weights():
+    def clip(networks, step):
+        with torch.no_grad():
+            for p in networks["a"].parameters():
+                p.clamp_(-0.05, 0.05)
+
+    networks = fit(one_weight(Phase("only", ("a",), pull, repeats=2, after=clip)), still(), seeds=SEEDS, steps=3)
+    torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.05))
+
+
+def test_the_carry_advances_once_a_step_with_the_terms_of_that_step():
+    seen = []
+
+    def look(networks, batch, carry):
+        seen.append(carry["total"].tolist())
+        return pull(networks, batch, carry)
+
+    recipe = one_weight(
+        Phase("only", ("a",), look, repeats=2),
+        learning_rate=1e-12,  # the loss stays 1
+        carry={"total": torch.zeros(2)},
+        advance=lambda carry, terms: {"total": carry["total"] + terms["only/pull"]},
+    )
+    fit(recipe, still(), seeds=SEEDS, steps=3)
+    assert seen == [[0, 0], [0, 0], [1, 1], [1, 1], [2, 2], [2, 2]]
+    assert recipe.carry["total"].tolist() == [0, 0]
+
+
+def test_networks_that_a_phase_does_not_train_get_no_gradient_and_can_train_again():
+    def both(networks, batch, carry):
+        return {"sum": (networks["a"](batch["x"]) + networks["b"](batch["x"]) - 1).pow(2).flatten(1).mean(1)}
+
+    recipe = Recipe({"a": Weight, "b": Weight}, (Phase("only", ("a",), both),), Adam(0.1, (0.5, 0.99)))
+    networks = fit(recipe, still(), seeds=SEEDS, steps=2)
+    assert networks["a"].state()["w"].all() and not networks["b"].state()["w"].any()
+    assert all(p.grad is None and p.requires_grad for p in networks["b"].parameters())
+
+
+def test_two_roles_of_one_shape_do_not_start_as_twins():
+    build = partial(MLP, (3,), (1,), (4,))
+    recipe = Recipe({"one": build, "two": build}, (), Adam(0.1, (0.5, 0.99)))
+    networks = fit(recipe, still(), seeds=SEEDS, steps=0)
+    one, two = (networks[role].state()["layers.0.weight"] for role in ("one", "two"))
+    assert not torch.equal(one, two)
+    torch.manual_seed(role_seed(SEEDS[1], "two"))
+    assert torch.equal(two[1], build().state_dict()["layers.0.weight"])
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_training_equals_a_loop_with_an_optimiser_that_is_not_fused(name):
+    options = {"generator_hidden": (6,), "discriminator_hidden": (5,)}
+    options |= {"siamese_hidden": (6,), "n_latent": 4} if name == "travelgan" else {}
+    recipe, batch = MODELS[name]({"x1": (3,), "x2": (3,)}, **options), {"x1": X, "x2": X.flip(1) + 1}
+    fitted = fit(recipe, itertools.repeat(batch), seeds=SEEDS, steps=5)
+
+    networks = {role: Replicated(make, [role_seed(s, role) for s in SEEDS]) for role, make in recipe.networks.items()}
+    own = recipe.optimiser
+    optimisers = {
+        phase.name: torch.optim.Adam(
+            [p for role in phase.trains for p in networks[role].parameters()],
+            own.learning_rate,
+            own.betas,
+            weight_decay=own.weight_decay,
+            fused=False,
+        )
+        for phase in recipe.phases
+    }
+    for _ in range(5):
+        for phase in recipe.phases * 1:
+            for _ in range(phase.repeats):
+                for network in networks.values():
+                    network.zero_grad()
+                sum(phase.objective(networks, batch, recipe.carry).values()).sum().backward()
+                optimisers[phase.name].step()
+    for role, network in networks.items():
+        torch.testing.assert_close(fitted[role].state(), network.state(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_replicate_is_broken_by_any_weight_that_is_not_finite():
+    networks = {role: Replicated(partial(MLP, (3,), (1,), (4,)), [0, 1, 2]) for role in ("one", "two")}
+    assert broken(networks).tolist() == [False, False, False]
+    networks["one"].state()["layers.0.bias"][1, 2] = torch.nan
+    networks["two"].state()["layers.1.weight"][2] = torch.inf
+    assert broken(networks).tolist() == [False, True, True]

@@ -1,0 +1,67 @@
+rule align:
+    """Train every seed of one arm as one batched model and map the held-out samples."""
+    input:
+        train=rules.prepare.output.train,
+        query=rules.prepare.output.query,
+    output:
+        model=f"{TASK}/{{arm}}/model.safetensors",
+        events=f"{TASK}/{{arm}}/events.jsonl",
+        mapped=f"{TASK}/{{arm}}/mapped.h5ad",
+    params:
+        arm=lambda wildcards: arm_of(wildcards).model_dump(mode="json", exclude={"training"}),
+        training=lambda wildcards: STUDY.training_of(settings_of(wildcards), arm_of(wildcards)).model_dump(mode="json"),
+        seeds=lambda wildcards: list(STUDY.seeds_of(settings_of(wildcards))),
+        device=STUDY.device,
+    log:
+        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
+    threads: 1  # small networks spin when threads outnumber free cores; seeds are the parallelism
+    resources:
+        mem_mb=2000,
+        gpu=1,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/align.py"
+
+
+rule baseline:
+    """One simple method on the same files."""
+    input:
+        train=rules.prepare.output.train,
+        query=rules.prepare.output.query,
+    output:
+        events=f"{TASK}/{{baseline}}/events.jsonl",
+        mapped=f"{TASK}/{{baseline}}/mapped.h5ad",
+    log:
+        f"logs/{STUDY.name}/baseline/{{task}}/{{dataset}}/{{baseline}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/baseline/{{task}}/{{dataset}}/{{baseline}}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/baseline.py"
+
+
+rule evaluate:
+    """Score every method of one dataset by the same functions."""
+    input:
+        truth=rules.prepare.output.truth,
+        mapped=methods("mapped.h5ad"),
+    output:
+        f"{TASK}/metrics.tsv",
+    log:
+        f"logs/{STUDY.name}/evaluate/{{task}}/{{dataset}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/evaluate/{{task}}/{{dataset}}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,101 @@
+rule summarise:
+    """All datasets in one table, and its means and intervals over seeds."""
+    input:
+        [f"{ROOT}/{task}/{dataset}/metrics.tsv" for task, dataset, _ in STUDY.tasks()],
+    output:
+        metrics=report(f"{ROOT}/metrics.tsv", category="Tables", caption="../report/metrics.rst"),
+        summary=report(f"{ROOT}/summary.tsv", category="Tables", caption="../report/summary.rst"),
+    log:
+        f"logs/{STUDY.name}/summarise.log",
+    benchmark:
+        f"logs/{STUDY.name}/summarise.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/summarise.py"
+
+
+rule draw:
+    """The figures of one dataset, each as SVG and PNG."""
+    input:
+        truth=rules.prepare.output.truth,
+        mapped=methods("mapped.h5ad"),
+        events=methods("events.jsonl"),
+        metrics=rules.summarise.output.metrics,
+        summary=rules.summarise.output.summary,
+    output:
+        report(
+            directory(f"{ROOT}/figures/{{task}}/{{dataset}}"),
+            patterns=["{figure}.svg"],
+            category="{task}",
+            subcategory="{dataset}",
+            labels={"figure": "{figure}"},
+            caption="../report/figure.rst",
+        ),
+    params:
+        arms=lambda wildcards: {name: arm.model for name, arm in settings_of(wildcards).arms.items()},
+        methods=lambda wildcards: [*settings_of(wildcards).arms, *settings_of(wildcards).baselines],
+        folder=TASK,
+    log:
+        f"logs/{STUDY.name}/draw/{{task}}/{{dataset}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/draw/{{task}}/{{dataset}}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/draw.py"
+
+
+rule report:
+    """One self-contained page with every number, interval and figure."""
+    input:
+        figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
+        metrics=rules.summarise.output.metrics,
+        summary=rules.summarise.output.summary,
+    output:
+        report(f"reports/{STUDY.name}/index.html", category="Report", caption="../report/page.rst"),
+    params:
+        study=STUDY.model_dump(mode="json", exclude_defaults=True),
+        root=ROOT,
+    log:
+        f"logs/{STUDY.name}/report.log",
+    benchmark:
+        f"logs/{STUDY.name}/report.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/report.py"
+
+
+rule collect:
+    """Every event log and score into the tracking store; a second time changes nothing."""
+    input:
+        figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
+        page=rules.report.output[0],
+        metrics=rules.summarise.output.metrics,
+        summary=rules.summarise.output.summary,
+    output:
+        f"{ROOT}/tracking.tsv",
+    params:
+        study=STUDY.model_dump(mode="json", exclude_defaults=True),
+        root=ROOT,
+    log:
+        f"logs/{STUDY.name}/collect.log",
+    benchmark:
+        f"logs/{STUDY.name}/collect.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/magan.yaml"
+    script:
+        "../scripts/collect.py"

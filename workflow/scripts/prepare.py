@@ -1,0 +1,15 @@
+"""Rule `prepare`: one call into the package, nothing decided here."""
+
+from magan import stages
+
+with stages.log_to(snakemake.log[0]):
+    stages.prepare(
+        task=snakemake.wildcards.task,
+        dataset=snakemake.wildcards.dataset,
+        settings=snakemake.params.settings,
+        batch_size=snakemake.params.batch_size,
+        cells=snakemake.input[0],
+        train=snakemake.output.train,
+        query=snakemake.output.query,
+        truth=snakemake.output.truth,
+    )
