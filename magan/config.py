@@ -5,6 +5,7 @@ and the names under them are the ``task`` and ``dataset`` columns of every
 table, and the folders of every result.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -302,3 +303,7 @@ def _model_in(annotation: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+if __name__ == "__main__":  # python -m magan.config > workflow/schemas/study.schema.json
+    print(json.dumps(Study.model_json_schema(), indent=2))

@@ -13,6 +13,8 @@ from matplotlib.text import Text
 
 from magan import keys
 from magan.figures import FIGURES, METHOD_COLOURS, save
+from magan.figures.markers import APART
+from magan.figures.style import PALE
 
 DIGEST = "3f8a1c0b" * 8
 
@@ -115,6 +117,26 @@ def test_markers_are_sorted_by_the_r_of_knn(metrics, summary):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["CD45RA", "CD4", "CD8", "HLA-DR"]
 
 
+def test_every_baseline_is_named_at_the_right_edge_and_no_name_covers_another(metrics, summary):
+    axes = draw("heldout_markers", metrics, summary).axes[0]
+    named = {text.get_text(): text for text in axes.texts if text.get_text() in ("ridge", "knn", "boosting")}
+    assert sorted(named, key=lambda name: named[name].xyann[1]) == ["ridge", "knn", "boosting"]
+    places = sorted(text.xyann[1] for text in named.values())
+    assert min(np.diff(places)) >= APART * np.ptp(axes.get_ylim()) * (1 - 1e-9)
+    for name, text in named.items():
+        r = metrics[(metrics["method"] == name) & (metrics["feature"] == "HLA-DR") & (metrics["metric"] == "pearson")]
+        assert text.xy[1] == r["value"].iloc[0]  # the last marker is the one nearest to the edge
+        assert text.xyann[0] > axes.get_xlim()[1]
+
+
+def test_baselines_differ_in_shade_and_in_dash(metrics, summary):
+    figure = draw("heldout_markers", metrics, summary)
+    lines = {line.get_label(): line for line in figure.legends[0].get_lines()}
+    baselines = [lines[name] for name in ("ridge", "knn", "boosting")]
+    assert len({line.get_color() for line in baselines}) == 3
+    assert len({str(line._dash_pattern) for line in baselines}) == 3
+
+
 def test_a_method_that_failed_is_said_to_have(metrics, summary):
     assert "travelgan failed" in words(draw("heldout_markers", metrics, summary))
     assert words(draw("batch_scores", summary, dataset="person_2")).count("failed") == 12  # two methods, six scores
@@ -187,10 +209,32 @@ def test_the_floor_is_a_line_at_its_value(summary):
     assert [floor, floor] in lines
 
 
+def test_rows_keep_the_order_of_the_table(summary):
+    figure = draw("batch_scores", summary.iloc[::-1], dataset="person_2")
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    forward = [tick.get_text() for tick in draw("batch_scores", summary, dataset="person_2").axes[0].get_yticklabels()]
+    n = sum(name in ("magan", "magan_alone", "cyclegan") for name in names)
+    assert names == forward[:n][::-1] + forward[n:][::-1]
+
+
 @pytest.mark.slow
 def test_the_umap_does_without_populations():
     truth, mapped = synthetic.batch_cells(300, populations=False)
     assert len(draw("umap", truth, mapped).axes) == 2
+
+
+@pytest.mark.slow
+def test_the_umap_writes_nothing_over_its_points_and_leaves_unnamed_cells_grey():
+    truth, mapped = synthetic.batch_cells(300)
+    truth.obs[keys.CELL_TYPE] = truth.obs[keys.CELL_TYPE].replace({"NK cells": "other"})
+    figure = draw("umap", truth, mapped)
+    figure.canvas.draw()
+    assert not any(axes.texts for axes in figure.axes)
+    keys_below = [legend for row in figure.subfigs for legend in row.legends]
+    assert [text.get_text() for text in keys_below[1].get_texts()][-1] == "other"
+    assert keys_below[1].get_lines()[-1].get_color() == PALE
+    for row, legend in zip(figure.subfigs, keys_below):
+        assert all(legend.get_window_extent().y1 <= axes.get_window_extent().y0 for axes in row.axes)
 
 
 # -- digits

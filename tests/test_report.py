@@ -10,15 +10,16 @@ import synthetic
 
 from magan import keys
 from magan.report import render
-from magan.report.words import number, verdict
+from magan.report.words import consensus_wins, interval, number, verdict
 
 STUDY = {"name": "demo", "title": "A <demo> study"}
 PROVENANCE = {
     "commit": "0123abcd",
+    "code": "c0dec0dec0de",
     "config": {"arms": {"magan": {"steps": 3000}}},
     "sources": [{"name": "shaham", "files": {"a.fcs": "ab" * 32}, "licence": "CC BY 4.0", "citation": "Shaham 2017"}],
     "versions": {"torch": "2.13.0"},
-    "seeds": {"magan": [0, 1, 2]},
+    "seeds": {"heldout/control_1": [0, 1, 2, 3, 4], "batch/person_2": [3, 5, 7, 9]},
     "failures": [
         {"task": "batch", "dataset": "person_2", "name": "harmony", "message": "not installed", "log": "logs/h.log"}
     ],
@@ -45,8 +46,21 @@ def text(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
-def row(low, high, baseline):
-    return {"low": low, "high": high, "best_baseline_value": baseline}
+def row(low, high, baseline, consensus=np.nan):
+    return {"low": low, "high": high, "best_baseline_value": baseline, "consensus": consensus}
+
+
+def overall(summary, task, dataset, arm, metric):
+    """The mask of the one row of an arm over all populations and markers."""
+    here = (summary["task"] == task) & (summary["dataset"] == dataset) & (summary["arm"] == arm)
+    return here & (summary["metric"] == metric) & (summary["group"] == keys.ALL) & (summary["feature"] == keys.ALL)
+
+
+def consensus_ahead(summary):
+    """The summary with a consensus of magan on control_1 that beats boosting's .825."""
+    changed = summary.copy()
+    changed.loc[overall(summary, "heldout", "control_1", "magan", "pearson"), "consensus"] = 0.9
+    return changed
 
 
 @pytest.mark.parametrize(
@@ -97,8 +111,109 @@ def test_the_headline_is_chosen_by_name_and_not_by_score(metrics, summary):
     lucky.loc[summary["arm"] == "magan_alone", ["mean", "low", "high"]] += 1
     header = page(metrics, lucky).split("</header>")[0]
     assert "magan reaches" in header and "magan_alone reaches" not in header
-    header = page(metrics, lucky, headline={"heldout": "magan_alone"}).split("</header>")[0]
-    assert "On control_1, magan_alone reaches" in header
+    header = page(metrics, lucky, headline={("heldout", "control_1"): "magan_alone"}).split("</header>")[0]
+    assert "On control_1, magan_alone reaches" in header and "On day_2, magan reaches" in header
+
+
+@pytest.mark.parametrize(
+    ("better", "interval", "consensus", "told"),
+    [
+        ("higher", (0.65, 0.69), 0.71, True),
+        ("higher", (0.65, 0.75), 0.71, True),
+        ("higher", (0.65, 0.69), 0.70, False),
+        ("higher", (0.71, 0.75), 0.76, False),  # the seeds win already
+        ("lower", (0.71, 0.75), 0.69, True),
+        ("lower", (0.71, 0.75), 0.72, False),
+        ("higher", (np.nan, np.nan), 0.71, False),  # of one seed, which is its own consensus
+        ("higher", (0.65, 0.69), np.nan, False),
+        ("one", (0.65, 0.69), 0.71, False),
+    ],
+)
+def test_a_consensus_wins_where_its_seeds_do_not(better, interval, consensus, told):
+    assert consensus_wins(row(*interval, 0.70, consensus), better) is told
+
+
+def test_a_consensus_that_wins_is_said_to_and_badged_as_such(metrics, summary):
+    said = "The consensus of its seeds reaches .900 and beats boosting&#39;s .825; single seeds, on average, do not."
+    badge = '<span class="badge consensus">consensus wins, single seeds do not</span>'
+    header = page(metrics, consensus_ahead(summary)).split("</header>")[0]
+    answer = header.split("On control_1, ")[1].split("</p>")[0]
+    assert said in answer and "has no interval" in answer and "the baseline wins by" in answer
+    assert header.split("On control_1, ")[0].endswith(badge + "<p>")
+    table = page(metrics, consensus_ahead(summary)).split("consensus of magan</th>")[1].split("</tr>")[0]
+    assert ".900" in table and "△" in table
+    assert badge not in page(metrics, summary) and "beats boosting" not in page(metrics, summary)
+
+
+def test_a_consensus_beside_winning_seeds_is_no_news(metrics, summary):
+    better = consensus_ahead(summary)
+    better.loc[overall(summary, "heldout", "control_1", "magan", "pearson"), ["mean", "low", "high"]] = 0.89, 0.88, 0.9
+    answer = page(metrics, better).split("On control_1, ")[1].split("</p>")[0]
+    assert "magan wins by" in answer and "; the consensus of its seeds .900." in answer and "do not" not in answer
+
+
+def test_only_the_headline_has_a_badge_and_a_paragraph(metrics, summary):
+    html = page(metrics, summary)
+    n = len(metrics[["task", "dataset"]].drop_duplicates())
+    assert html.count('<span class="badge') == html.split("</header>")[0].count('<span class="badge') == n
+    assert len(re.findall(r"On \w+, \w+ reaches", html)) == n
+
+
+def test_the_controls_are_told_beside_the_headline(metrics, summary):
+    place = ("heldout", "control_1")
+    both = {"alone": "magan_alone", "shuffled": "cyclegan"}
+    ours, alone, shuffled = (
+        summary[overall(summary, *place, arm, "pearson")].iloc[0] for arm in ("magan", "magan_alone", "cyclegan")
+    )
+    read = text(page(metrics, summary, controls={place: both}))
+    assert (
+        f"Without correspondence the same network (magan_alone) reaches {number(alone['mean'])}{interval(alone)} and "
+        f"with its correspondence shuffled (cyclegan) reaches {number(shuffled['mean'])}{interval(shuffled)}, where "
+        f"magan has {number(ours['mean'])}{interval(ours)} (Pearson&#39;s r): both are worse."
+    ) in read
+    level = summary.copy()
+    level.loc[overall(summary, *place, "cyclegan", "pearson"), "high"] = 1.0
+    read = text(page(metrics, level, controls={place: both}))
+    assert "magan_alone is worse, cyclegan is not told apart from it" in read
+    read = text(page(metrics, summary, controls={place: {"alone": "travelgan"}}))
+    assert "Without correspondence the same network (travelgan) fails, where magan has" in read
+    assert "Without correspondence" not in text(page(metrics, summary))
+
+
+def test_a_control_that_is_better_is_said_to_be(metrics, summary):
+    place, better = ("batch", "person_2"), summary.copy()
+    better.loc[overall(summary, *place, "magan_alone", "emd"), ["mean", "low", "high"]] = 0.01, 0.009, 0.011
+    read = text(page(metrics, better, controls={place: {"alone": "magan_alone"}}))
+    assert "(EMD): magan_alone is better." in read
+
+
+def test_who_beats_the_best_baseline_is_counted(metrics, summary):
+    rows = summary[(summary["task"] == "heldout") & (summary["dataset"] == "control_1") & summary["low"].notna()]
+    rows = rows[~rows["arm"].isin([keys.BASELINE, keys.FLOOR]) & rows["metric"].isin(["pearson", "wasserstein"])]
+    rows = rows[(rows["metric"] == "pearson") | (rows["feature"] == keys.ALL)]
+    assert len(rows) == 3 * (2 + 4)
+    level = summary.copy()
+    level.loc[rows.index, ["low", "high", "consensus"]] = -1.0, 2.0, np.nan
+    told = f"Of {len(rows)} comparisons of seeds with a best baseline, by score and by marker, "
+    assert f"{told}none is won." in text(page(metrics, level))
+    won = rows.index[(rows["arm"] == "cyclegan") & (rows["feature"] == "CD4")]
+    level.loc[won, ["low", "high"]] = 0.97, 0.98
+    level.loc[overall(summary, "heldout", "control_1", "magan", "wasserstein"), "consensus"] = 0.01
+    read = text(page(metrics, level))
+    assert f"{told}1 is won (cyclegan on CD4); a consensus of seeds" in read
+    assert "is ahead in 1 more (magan on Wasserstein)." in read
+
+
+def test_doing_nothing_is_told_where_it_was_scored(metrics, summary):
+    read = text(page(metrics, summary))
+    assert read.count("Doing nothing (identity) scores") == 1
+    assert "Doing nothing (identity) scores .527." in read.split("On person_2, ")[1]
+
+
+def test_methods_are_listed_in_the_order_of_the_rows(metrics, summary):
+    turned = summary.iloc[::-1]
+    names = re.findall(r'<tr class="(?:trained|baseline)"><th scope="row">(\w+)<', page(metrics, turned))
+    assert names[:6] == ["cyclegan", "magan_alone", "magan", "boosting", "knn", "ridge"]
 
 
 def test_few_seeds_are_warned_about(metrics, summary):
@@ -108,7 +223,9 @@ def test_few_seeds_are_warned_about(metrics, summary):
 def test_a_failed_method_is_listed_with_its_log(metrics, summary):
     read = text(page(metrics, summary))
     assert re.search(r"harmony\s+failed: not installed \( ?logs/h.log ?\)", read)
-    assert "On control_1, travelgan failed" in read
+    assert re.search(r"travelgan\s+failed: no seed has a score", read)
+    header = page(metrics, summary, headline={("heldout", "control_1"): "travelgan"}).split("</header>")[0]
+    assert "On control_1, travelgan failed: no seed has a score." in header and ">failed</span>" in header
 
 
 def test_the_best_baseline_alone_is_bold(metrics, summary):
@@ -155,7 +272,9 @@ def test_a_heavy_drawing_gives_way_to_the_picture_beside_it(metrics, summary, tm
 
 def test_the_foot_holds_what_is_needed_to_do_it_again(metrics, summary):
     read = text(page(metrics, summary))
-    for part in ("0123abcd", "steps: 3000", "ab" * 32, "CC BY 4.0", "Shaham 2017", "torch&nbsp;2.13.0", "0, 1, 2"):
+    for part in ("0123abcd", "c0dec0dec0de", "steps: 3000", "ab" * 32, "CC BY 4.0", "Shaham 2017"):
+        assert part in read
+    for part in ("torch&nbsp;2.13.0", "seeds of heldout/control_1 0 to 4", "seeds of batch/person_2 3, 5, 7, 9"):
         assert part in read
 
 

@@ -165,7 +165,8 @@ def wipe(adata: AnnData, *, marker: str, populations: Sequence[str], seed: int =
     """
     _known([marker], adata)
     adata = where(adata, {keys.CELL_TYPE: list(populations)}, "wipe")
-    wiped = np.random.default_rng(seed).random(adata.n_obs) < 0.5
+    # A stream of its own: `batch`, given the same seed, would take its test cells from the wiped ones alone.
+    wiped = np.random.default_rng([seed, 1]).random(adata.n_obs) < 0.5
     adata.obs[keys.BATCH] = np.where(wiped, "wiped", "intact")
     adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()
     column = adata.var_names.get_loc(marker)

@@ -5,15 +5,14 @@ import warnings
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from magan import keys
 from magan.figures.style import GREY, GROUP_COLOURS, PALE, empty, label, new, styled
 
-NAMED = 7  # populations with a colour of their own; more could not be told apart
+NAMED = len(GROUP_COLOURS)  # populations with a colour of their own; more could not be told apart
+OTHER = "other"
 
 
 @styled
@@ -45,18 +44,11 @@ def umap(truth: AnnData, mapped: AnnData, *, digest: str, n_cells: int = 3000, s
     points[["x", "y"]] = _fit(features, seed)
     known = keys.CELL_TYPE in truth.obs
     foot = f"{len(points):,} points, one UMAP of all (seed {seed})"
-    figure = new(4.2 if not known else 7.4, title, foot, digest)
-    grid = figure.subplots(2 if known else 1, 2, squeeze=False, sharex=True, sharey=True)
-    for column, part in enumerate(("before", "after")):
-        shown = points[points["part"].isin(["reference", part])].sample(frac=1, random_state=seed)
-        _by_batch(grid[0, column], shown, str(truth.uns["reference"]))
-        grid[0, column].set_title(f"{part}, by batch")
-        if known:
-            _by_population(grid[1, column], shown, points)
-            grid[1, column].set_title(f"{part}, by population")
-    for axes in grid.ravel():
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+    figure = new(4.2 if not known else 7.8, title, foot, digest)
+    rows = figure.subfigures(2 if known else 1, 1, squeeze=False)[:, 0]  # each with its own key below it
+    _row(rows[0], points, seed, "batch", *_batches(points, str(truth.uns["reference"])))
+    if known:
+        _row(rows[1], points, seed, "population", *_populations(points))
     return figure
 
 
@@ -91,24 +83,30 @@ def _fit(features: np.ndarray, seed: int) -> np.ndarray:
         return UMAP(random_state=seed, n_jobs=1).fit_transform(features)
 
 
-def _by_batch(axes: Axes, shown: pd.DataFrame, reference: str) -> None:
-    batches = [reference, *sorted(set(shown[keys.BATCH]) - {reference})]
-    tints = {name: GREY if name == reference else GROUP_COLOURS[(i - 1) % NAMED] for i, name in enumerate(batches)}
-    axes.scatter(shown["x"], shown["y"], c=shown[keys.BATCH].map(tints), s=4, lw=0, alpha=0.7, rasterized=True)
-    names = [f"{name} (reference)" if name == reference else name for name in batches]
-    handles = [Line2D([], [], ls="", marker="o", ms=5, color=tints[b], label=n) for b, n in zip(batches, names)]
-    axes.legend(handles=handles, loc="lower left", handletextpad=0.1, borderpad=0)
+def _row(figure: SubFigure, points: pd.DataFrame, seed: int, by: str, groups: pd.Series, tints: dict) -> None:
+    """Before and after, side by side, and below them what the colours mean."""
+    for axes, part in zip(figure.subplots(1, 2, sharex=True, sharey=True), ("before", "after")):
+        shown = points[points["part"].isin(["reference", part])].sample(frac=1, random_state=seed)
+        axes.scatter(shown["x"], shown["y"], c=groups[shown.index].map(tints), s=4, lw=0, alpha=0.7, rasterized=True)
+        axes.set_title(f"{part}, by {by}")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    handles = [Line2D([], [], ls="", marker="o", ms=5, color=tint, label=name) for name, tint in tints.items()]
+    figure.legend(handles=handles, loc="outside lower left", ncols=4, handletextpad=0.1, columnspacing=1.4)
 
 
-def _by_population(axes: Axes, shown: pd.DataFrame, points: pd.DataFrame) -> None:
-    largest = list(points[keys.CELL_TYPE].value_counts().index[:NAMED])
+def _batches(points: pd.DataFrame, reference: str) -> tuple[pd.Series, dict[str, str]]:
+    """The batch of every point, and a colour for each: the reference grey."""
+    names = {reference: f"{reference} (reference)"} | {b: b for b in sorted(set(points[keys.BATCH]) - {reference})}
+    tints = [GREY, *(GROUP_COLOURS[i % NAMED] for i in range(len(names) - 1))]
+    return points[keys.BATCH].map(names), dict(zip(names.values(), tints))
+
+
+def _populations(points: pd.DataFrame) -> tuple[pd.Series, dict[str, str]]:
+    """The population of every point, and a colour for the largest; the rest, and what has no name, is pale."""
+    cell_type = points[keys.CELL_TYPE]
+    named = cell_type[~cell_type.str.lower().isin([*keys.UNLABELLED, OTHER])]
+    largest = list(named.value_counts().index[:NAMED])
+    groups = cell_type.where(cell_type.isin(largest), OTHER)
     tints = dict(zip(largest, GROUP_COLOURS))
-    colours = shown[keys.CELL_TYPE].map(lambda name: tints.get(name, PALE))
-    axes.scatter(shown["x"], shown["y"], c=colours, s=4, lw=0, alpha=0.7, rasterized=True)
-    for name in largest:
-        cells = shown[shown[keys.CELL_TYPE] == name]
-        if len(cells):
-            halo = [withStroke(linewidth=2.5, foreground="white")]
-            centre = cells[["x", "y"]].median()
-            x, y = cells.loc[((cells[["x", "y"]] - centre) ** 2).sum(axis=1).idxmin(), ["x", "y"]]  # on a cell
-            axes.text(x, y, name, fontsize=9, ha="center", va="center", path_effects=halo)
+    return groups, tints | ({OTHER: PALE} if OTHER in set(groups) else {})

@@ -8,6 +8,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.optimize import isotonic_regression
 
 from magan import keys
 from magan.figures.style import (
@@ -30,6 +31,8 @@ from magan.figures.style import (
 )
 
 DASHES = ("-", (0, (3, 1)), (0, (1, 1)), "-.", (0, (5, 1, 1, 1, 1, 1)))  # of the baselines, in their order
+GREYS = ("#8f8f8f", "#666666", "#222222")  # likewise
+APART = 0.075  # of the height of a panel: lines of text nearer than this would overlap
 POINTS = 460  # of the width of a panel, 72 to the inch
 
 
@@ -74,8 +77,7 @@ def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
     for i, pair in enumerate(pair for pair in pairs if pair[1] == keys.BASELINE):
         for row in r[(r["method"] == pair[0]) & (r["arm"] == pair[1])].itertuples():
             x = place[row.feature]
-            style = DASHES[i % len(DASHES)]
-            axes.plot([x - 0.42, x + 0.42], [row.value] * 2, color=GREY, lw=1.4, ls=style, solid_capstyle="butt")
+            axes.plot([x - 0.42, x + 0.42], [row.value] * 2, lw=1.4, solid_capstyle="butt", **_line(i))
     for i, pair in enumerate(trained):
         offset = (i - (len(trained) - 1) / 2) * step
         mine = r[(r["method"] == pair[0]) & (r["arm"] == pair[1])]
@@ -110,6 +112,32 @@ def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
     axes.set_ylabel("Pearson's r over cells")
     axes.axhline(0, color=INK, lw=0.6) if r["value"].min() < 0 else None
     axes.set_title(_panel_title(dataset, table, pairs))
+    if markers:
+        _name_baselines(axes, r[(r["arm"] == keys.BASELINE) & (r["feature"] == markers[-1])])
+
+
+def _line(i: int) -> dict[str, object]:
+    """How the line of the i-th baseline looks."""
+    return {"color": GREYS[i % len(GREYS)], "ls": DASHES[i % len(DASHES)]}
+
+
+def _name_baselines(axes: Axes, last: pd.DataFrame) -> None:
+    """The name of each baseline at the right edge, beside its line at the last marker."""
+    rows = last[np.isfinite(last["value"])].sort_values("value", kind="stable")
+    low, high = axes.get_ylim()
+    values, edge = rows["value"].to_numpy(), axes.get_xlim()[1]
+    axes.set(xlim=axes.get_xlim(), ylim=(low, high))
+    for method, value, y in zip(rows["method"], values, _spread(values, APART * (high - low))):
+        place = {"xy": (edge - 0.18, value), "xytext": (edge + 0.06, y)}
+        arrow = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
+        axes.annotate(method, **place, color=INK, fontsize=9, va="center", arrowprops=arrow, annotation_clip=False)
+
+
+def _spread(values: np.ndarray, apart: float) -> np.ndarray:
+    """Ascending places as near to ascending ``values`` as may be, each ``apart`` from the next."""
+    steps = apart * np.arange(len(values))
+    # Places less their steps must not fall: the nearest such row is an isotonic regression.
+    return isotonic_regression(values - steps).x + steps if len(values) else values
 
 
 def _means(axes: Axes, table: pd.DataFrame, pair, place, lane: tuple[float, float, float], shape: str) -> None:
@@ -150,10 +178,7 @@ def _signs(pairs) -> list[Line2D]:
     trained = [Line2D([], [], ls="", marker=shapes[p], ms=6, color=colour(*p), label=label(*p)) for p in shapes]
     consensus = Line2D([], [], ls="", marker="D", ms=5, mfc="white", mec=INK, mew=1.2, label="consensus of seeds")
     baselines = [pair for pair in pairs if pair[1] == keys.BASELINE]
-    lines = [
-        Line2D([], [], color=GREY, lw=1.4, ls=DASHES[i % len(DASHES)], label=label(*pair))
-        for i, pair in enumerate(baselines)
-    ]
+    lines = [Line2D([], [], lw=1.4, label=label(*pair), **_line(i)) for i, pair in enumerate(baselines)]
     return [*trained, consensus, *lines]
 
 

@@ -1,44 +1,40 @@
 """What a study found, in sentences."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 from scipy.stats import binomtest
 
 from magan import keys
-from magan.report.words import TASKS, counted, interval, number, verdict
+from magan.report.words import TASKS, consensus_wins, counted, interval, number, trained, verdict
 
 
-def answers(task: str, dataset: str, summary, metrics, headline: str) -> list[dict]:
-    """What each trained arm reached, the headline first: its name, a verdict and a paragraph."""
+def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> dict[str, str]:
+    """What one trained arm reached: its name, a verdict and a paragraph."""
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
-    arms = _trained(rows)
-    first = headline if headline in [arm for _, arm in arms] else _headline(arms)
-    told = []
-    for method, arm in sorted(arms, key=lambda pair: pair[1] != first):
-        mine = rows[(rows["method"] == method) & (rows["arm"] == arm)]
-        whole = mine[(mine["group"] == keys.ALL) & (mine["feature"] == keys.ALL)].set_index("metric")
-        score = TASKS[task].score
-        if score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
-            told.append({"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."})
-            continue
-        row = whole.loc[score]
-        text = [_reached(dataset, arm, score, row, mine), _compared(arm, score, row), _floor(rows, score)]
-        text += [_outcomes(dataset, method, arm, metrics)] if task == "digits" else []
-        text += [_split(task, mine), _others(whole, score)]
-        outcome = verdict(row, keys.SCORES[score][1]) or "no verdict"
-        told.append({"arm": arm, "verdict": outcome, "text": " ".join(part for part in text if part)})
-    return told
+    mine = rows[rows["arm"] == arm]
+    whole = mine[(mine["group"] == keys.ALL) & (mine["feature"] == keys.ALL)].set_index("metric")
+    score = TASKS[task].score
+    if score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
+        return {"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."}
+    row, better = whole.loc[score], keys.SCORES[score][1]
+    text = [_reached(dataset, arm, score, row, mine), _compared(arm, score, row), _consensus(score, row)]
+    text += [_nothing(rows, score), _floor(rows, score)]
+    text += [_outcomes(dataset, arm, metrics)] if task == "digits" else []
+    text += [_split(task, mine), _others(whole, score)]
+    outcome = "consensus" if consensus_wins(row, better) else verdict(row, better) or "no verdict"
+    return {"arm": arm, "verdict": outcome, "text": " ".join(part for part in text if part)}
 
 
-def _trained(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    pairs = dict.fromkeys(zip(rows["method"], rows["arm"]))
-    return [pair for pair in pairs if pair[1] not in (keys.BASELINE, keys.FLOOR)]
+def headline(rows: pd.DataFrame, named: str) -> str:
+    """The arm that is told of: the one ``named``, else the one called as its method, of MAGAN if it is there.
 
-
-def _headline(arms: Sequence[tuple[str, str]]) -> str:
-    """Chosen by name, never by score: the best of several arms would look better than it is."""
+    Chosen by name, never by score: the best of several arms would look better than it is.
+    """
+    arms = trained(rows)
+    if named in [arm for _, arm in arms]:
+        return named
     plain = [arm for method, arm in arms if arm == method]
     return "magan" if "magan" in plain else (plain or [arm for _, arm in arms] or [""])[0]
 
@@ -49,9 +45,9 @@ def _reached(dataset: str, arm: str, score: str, row, mine: pd.DataFrame) -> str
     over = counted(int(row["n_seeds"]), "seed") + (f" × {counted(n_markers, 'marker')}" if n_markers else "")
     failed = f" ({int(row['n_failed'])} failed)" if row["n_failed"] > 0 else ""
     text = f"On {dataset}, {arm} reaches a mean {name} of {number(row['mean'])}{interval(row)} over {over}{failed}"
-    return text + (
-        f"; the consensus of its seeds {number(row['consensus'])}." if math.isfinite(row["consensus"]) else "."
-    )
+    # Where the consensus wins, it has a sentence of its own.
+    told = math.isfinite(row["consensus"]) and not consensus_wins(row, keys.SCORES[score][1])
+    return text + (f"; the consensus of its seeds {number(row['consensus'])}." if told else ".")
 
 
 def _compared(arm: str, score: str, row) -> str:
@@ -67,6 +63,24 @@ def _compared(arm: str, score: str, row) -> str:
     }[told]
     text = f"The best baseline, {row['best_baseline']}, has {number(row['best_baseline_value'])}: {outcome}"
     return text + _tested(float(row["p_value"]), int(row["n_seeds"])) + "."
+
+
+def _consensus(score: str, row) -> str:
+    """Said only where the mean map of all seeds beats what the seeds by themselves do not."""
+    if not consensus_wins(row, keys.SCORES[score][1]):
+        return ""
+    return (
+        f"The consensus of its seeds reaches {number(row['consensus'])} and beats {row['best_baseline']}'s "
+        f"{number(row['best_baseline_value'])}; single seeds, on average, do not. "
+        "The consensus is one map and has no interval."
+    )
+
+
+def _nothing(rows: pd.DataFrame, score: str) -> str:
+    """What leaving the cells or images as they are would score, if it was among the methods."""
+    same = rows[(rows["method"] == "identity") & (rows["arm"] == keys.BASELINE) & (rows["metric"] == score)]
+    same = same[(same["group"] == keys.ALL) & (same["feature"] == keys.ALL) & same["mean"].notna()]
+    return f"Doing nothing (identity) scores {number(same['mean'].iloc[0])}." if len(same) else ""
 
 
 def _floor(rows: pd.DataFrame, score: str) -> str:
@@ -110,9 +124,9 @@ def _listed(opening: str, told: Mapping[str, str]) -> str:
     return f"{opening} it {'; '.join(parts)}." if parts else ""
 
 
-def _outcomes(dataset: str, method: str, arm: str, metrics: pd.DataFrame) -> str:
-    rows = metrics[(metrics["task"] == "digits") & (metrics["dataset"] == dataset) & (metrics["method"] == method)]
-    rows = rows[(rows["arm"] == arm) & pd.to_numeric(rows["seed"], errors="coerce").notna()]
+def _outcomes(dataset: str, arm: str, metrics: pd.DataFrame) -> str:
+    rows = metrics[(metrics["task"] == "digits") & (metrics["dataset"] == dataset) & (metrics["arm"] == arm)]
+    rows = rows[(rows["group"] == keys.ALL) & pd.to_numeric(rows["seed"], errors="coerce").notna()]
     counts = {name: int(rows.loc[rows["metric"] == name, "value"].sum()) for name in ("right", "flipped", "mixed")}
     n = sum(counts.values())
     if n == 0:

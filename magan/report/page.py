@@ -8,12 +8,13 @@ import jinja2
 import pandas as pd
 import yaml
 
-from magan.report.answers import answers
+from magan.report import others
+from magan.report.answers import answer, headline
 from magan.report.tables import tables
 from magan.report.words import TASKS
 
 HEAVY = 400_000  # bytes of an svg above which a png beside it is taken
-PROVENANCE = {"commit": "", "sources": [], "versions": {}, "seeds": {}}
+PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}}
 
 
 def render(
@@ -28,28 +29,28 @@ def render(
     Parameters
     ----------
     study
-        ``name``, ``title`` and, if wanted, ``description``; ``headline`` names, by task, the arm whose result is told
-        first (by default the arm named as its method, of MAGAN if it is there).
+        ``name``, ``title`` and, if wanted, ``description``. By (task, dataset), ``headline`` names the arm whose
+        result is told (by default the arm named as its method, of MAGAN if it is there), and ``controls`` its
+        counterparts ("alone": without correspondence, "shuffled": with one that is wrong).
     summary, metrics
-        The tidy tables.
+        The tidy tables; methods are listed in the order of their rows.
     figures
         ``title``, ``caption``, ``path`` (svg or png), ``task`` and ``dataset`` (empty: all) of each.
     provenance
-        What is known of ``commit``, ``config`` (mapping), ``sources`` (each ``name``, ``files``, ``licence``,
-        ``citation``), ``versions``, ``seeds`` (arm to list) and ``failures`` (each ``task``, ``dataset``, ``name``,
-        ``message``, ``log``).
+        What is known of ``commit``, ``code`` (digest), ``config`` (mapping), ``sources`` (each ``name``, ``files``,
+        ``licence``, ``citation``), ``versions``, ``seeds`` (of what: list) and ``failures`` (each ``task``,
+        ``dataset``, ``name``, ``message``, ``log``).
     """
     summary = summary.assign(best_baseline=summary["best_baseline"].astype(object).fillna(""))
     failures = {(f["task"], f["dataset"], f["name"]): f for f in provenance.get("failures", ())}
     images = [dict(figure) | {"src": _embedded(Path(figure["path"]))} for figure in figures]
     sections = []
     for task in [task for task in TASKS if task in set(metrics["task"])]:
-        headline = (study.get("headline") or {}).get(task, "")
         of = [f for f in images if f["task"] == task]
         datasets = [
             {
                 "name": dataset,
-                "answers": answers(task, dataset, summary, metrics, headline),
+                **_told(task, dataset, summary, metrics, study),
                 "tables": tables(task, dataset, summary, failures),
                 "figures": [figure for figure in of if figure.get("dataset") == dataset],
             }
@@ -63,7 +64,26 @@ def render(
     )
     template = environment.from_string((Path(__file__).parents[1] / "templates" / "report.html").read_text())
     rest = {name: provenance.get(name) or default for name, default in PROVENANCE.items()}
+    rest["seeds"] = {name: _seeds(seeds) for name, seeds in rest["seeds"].items()}
     return template.render(study={"description": "", **study}, sections=sections, config=config, **rest)
+
+
+def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, study: Mapping) -> dict:
+    """The one answer of a data set, none where nothing was trained, and what is said of the other arms."""
+    rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
+    arm = headline(rows, (study.get("headline") or {}).get((task, dataset), ""))
+    controls = (study.get("controls") or {}).get((task, dataset), {})
+    return {
+        "answer": answer(task, dataset, summary, metrics, arm) if arm else None,
+        "others": others.sentences(task, dataset, summary, arm, controls),
+    }
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """As a range where they follow one another."""
+    seeds = list(seeds)
+    whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
+    return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
 
 
 def _embedded(path: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from magan import keys
-from magan.report.words import TASKS, Task, interval, number, verdict
+from magan.report.words import TASKS, Task, consensus_wins, interval, number, verdict
 
 
 def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) -> list[dict]:
@@ -40,7 +40,7 @@ def _by_method(whole: pd.DataFrame, scores: Sequence[str], failures: Mapping[str
         cells = [_cell(mine.loc[s] if s in mine.index else None, s, _best(whole, s)) for s in scores]
         lines.append({"name": name, "kind": kind, "seeds": seeds, "cells": cells})
         if mine["consensus"].notna().any():
-            means = [_consensus(mine.loc[s]) if s in mine.index else {} for s in scores]
+            means = [_consensus(mine.loc[s], s) if s in mine.index else {} for s in scores]
             lines.append({"name": f"consensus of {name}", "kind": "consensus", "seeds": "", "cells": means})
     return {
         "caption": "Every method, over all markers and cells",
@@ -87,9 +87,11 @@ def _cell(row, score: str, best: str) -> dict:
     }
 
 
-def _consensus(row) -> dict:
-    known = math.isfinite(row["consensus"])
-    return {"text": number(row["consensus"]), "interval": "", "best": False, "verdict": ""} if known else {}
+def _consensus(row, score: str) -> dict:
+    if not math.isfinite(row["consensus"]):
+        return {}
+    told = "consensus" if consensus_wins(row, keys.SCORES[score][1]) else ""
+    return {"text": number(row["consensus"]), "interval": "", "best": False, "verdict": told}
 
 
 def _head(score: str) -> dict[str, str]:

@@ -4,6 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import pandas as pd
+
+from magan import keys
+
 
 class Task(NamedTuple):
     """What a task asks, and the score that answers it."""
@@ -27,6 +31,17 @@ def verdict(row: Mapping[str, object], better: str) -> str:
     return above if low > baseline else below if high < baseline else "ties"
 
 
+def consensus_wins(row: Mapping[str, object], better: str) -> bool:
+    """Whether the consensus of several seeds beats the best baseline where the seeds themselves do not win.
+
+    The consensus is one map with one value: there is no interval that could lie on one side.
+    """
+    if verdict(row, better) not in ("loses", "ties") or not math.isfinite(row["consensus"]):
+        return False
+    gap = float(row["consensus"]) - float(row["best_baseline_value"])
+    return gap > 0 if better == "higher" else gap < 0
+
+
 def number(x: float) -> str:
     """Three decimals, two digits where that would leave fewer, no zero before the point."""
     text = f"{x:.3f}" if abs(x) >= 0.01 or x == 0 else f"{x:.2g}"
@@ -37,6 +52,12 @@ def interval(row) -> str:
     """The interval of a row of the summary, with a space before it; "" where there is none."""
     known = math.isfinite(row["low"]) and math.isfinite(row["high"])
     return f" [{number(row['low'])}, {number(row['high'])}]" if known else ""
+
+
+def trained(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (method, arm) pairs that have seeds, in the order of the rows."""
+    pairs = dict.fromkeys(zip(rows["method"], rows["arm"]))
+    return [pair for pair in pairs if pair[1] not in (keys.BASELINE, keys.FLOOR)]
 
 
 def counted(n: int, noun: str) -> str:

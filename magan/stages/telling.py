@@ -33,9 +33,10 @@ def draw(
     """Rule `draw`: the figures of one dataset, each as SVG and PNG.
 
     ``arms`` is arm -> model in the study's order, of which the first is the one
-    whose cells are shown; ``folder`` holds truth.h5ad and a folder of each method.
+    whose cells are shown, ``methods`` the arms and then the baselines; ``folder``
+    holds truth.h5ad and a folder of each method.
     """
-    table, means = (_of(read_metrics(path), task, dataset) for path in (metrics, summary))
+    table, means = (_of(read_metrics(path), task, dataset, methods) for path in (metrics, summary))
     truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
     mapped = {name: anndata.read_h5ad(f"{folder}/{name}/mapped.h5ad") for name in _shown(task, arms, methods, means)}
     first = next(iter(mapped.values()))
@@ -63,6 +64,7 @@ def draw(
 def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, output: str) -> None:
     """Rule `report`: one self-contained page, every number from the tables."""
     checked = config.Study.model_validate(study)
+    told = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.arms}
     with beside(output) as part:
         part.write_text(
             render(
@@ -70,20 +72,17 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
                     "name": checked.name,
                     "title": checked.title,
                     "description": checked.summary,
-                    "headline": {task: next(iter(settings.arms)) for task, _, settings in checked.tasks()},
+                    "headline": {place: next(iter(settings.arms)) for place, settings in told.items()},
+                    "controls": {place: _controls(settings) for place, settings in told.items()},
                 },
-                read_metrics(summary),
-                read_metrics(metrics),
+                _ordered(read_metrics(summary), checked),
+                _ordered(read_metrics(metrics), checked),
                 _pictures(checked, root),
                 {
                     **provenance(),
                     "config": study,
                     "sources": list(_all_sources(checked, root).values()),
-                    "seeds": {
-                        f"{task}/{dataset}/{arm}": list(checked.seeds_of(settings))
-                        for task, dataset, settings in checked.tasks()
-                        for arm in settings.arms
-                    },
+                    "seeds": {"/".join(place): list(checked.seeds_of(settings)) for place, settings in told.items()},
                     "failures": _failures(checked, root),
                 },
             )
@@ -136,8 +135,39 @@ def provenance() -> dict[str, Any]:
     return {"commit": git.stdout.strip() or "not a git checkout", "code": code, "versions": versions}
 
 
-def _of(table: pd.DataFrame, task: str, dataset: str) -> pd.DataFrame:
-    return table[(table[keys.TASK] == task) & (table[keys.DATASET] == dataset)]
+def _of(table: pd.DataFrame, task: str, dataset: str, methods: Sequence[str]) -> pd.DataFrame:
+    """The rows of one dataset in the order of ``methods``, the floor last; figures and report keep it."""
+    rows = table[(table[keys.TASK] == task) & (table[keys.DATASET] == dataset)]
+    names = rows[keys.METHOD].where(rows[keys.ARM] == keys.BASELINE, rows[keys.ARM])
+    place = {name: i for i, name in enumerate(methods)}
+    return rows.iloc[names.map(place).fillna(len(place)).to_numpy().argsort(kind="stable")]
+
+
+def _ordered(table: pd.DataFrame, study: config.Study) -> pd.DataFrame:
+    """Tasks, datasets and methods in the order in which the study lists them."""
+    parts = [
+        _of(table, task, dataset, [*settings.arms, *settings.baselines]) for task, dataset, settings in study.tasks()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _controls(settings: config.Task) -> dict[str, str]:
+    """The arms that are the first one but for its correspondence: with none ("alone"), and with it shuffled."""
+    (_, first), *rest = settings.arms.items()
+    found: dict[str, str] = {}
+    for name, arm in rest:
+        kept = arm.correspondence
+        shuffled = kept.name == first.correspondence.name and kept.options.get("shuffled", False)
+        kind = "alone" if kept.name == "none" else "shuffled" if shuffled else ""
+        if kind and _network(arm) == _network(first):
+            found.setdefault(kind, name)
+    return {} if first.correspondence.name == "none" else found
+
+
+def _network(arm: config.Arm) -> tuple:
+    """Everything of an arm but its correspondence and the weight of it."""
+    options = {name: value for name, value in arm.options.items() if name != "correspondence_weight"}
+    return arm.model, options, arm.scale, arm.training
 
 
 def _shown(task: str, arms: Mapping[str, str], methods: Sequence[str], means: pd.DataFrame) -> list[str]:

@@ -84,6 +84,14 @@ def test_a_sample_drawn_twice_has_no_direction_and_counts_as_zero():
     np.testing.assert_allclose(cosine_agreement(twice, twice), 18 / 20)
 
 
+def test_points_closer_than_rounding_count_as_one():
+    s, t = draw(1, 4, 3), draw(1, 4, 3, seed=1)
+    step = 1e-6 * draw(1, 1, 3, seed=2)
+    near = cosine_agreement(torch.cat([s, s[:, :1] + step], dim=1), torch.cat([t, t[:, :1] - step], dim=1))
+    same = cosine_agreement(torch.cat([s, s[:, :1]], dim=1), torch.cat([t, t[:, :1]], dim=1))
+    np.testing.assert_allclose(near, same, atol=1e-5)
+
+
 def test_all_samples_at_one_point_give_zero_and_no_wild_gradient():
     s = torch.ones(1, 4, 3).requires_grad_()
     agreement = cosine_agreement(s, s)

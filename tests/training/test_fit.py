@@ -74,7 +74,7 @@ def test_a_study_may_replace_the_recipes_optimiser():
 
 
 def test_betas_reach_the_optimiser():
-    """Adam's second step, by hand, for gradients 2 (w - x) at w = 0 and w = -0.1 with x = 1 and then 0."""
+    """Adam's second step, by hand: gradients 2 (w + x - 1) at w = 0, x = 0 and then at w = 0.1, x = 3."""
     b1, b2, rate = 0.3, 0.6, 0.1
     batches = iter([{"x": torch.zeros(2, 1, 1)}, {"x": torch.full((2, 1, 1), 3.0)}])
     networks = fit(
@@ -119,13 +119,17 @@ def test_a_phase_may_run_only_every_so_many_steps():
 
 
 def test_after_each_update_a_phase_may_move_the_weights():
+    clipped = []
+
     def clip(networks, step):
+        clipped.append(step)
         with torch.no_grad():
             for p in networks["a"].parameters():
                 p.clamp_(-0.05, 0.05)
 
     networks = fit(one_weight(Phase("only", ("a",), pull, repeats=2, after=clip)), still(), seeds=SEEDS, steps=3)
     torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.05))
+    assert clipped == [0, 0, 1, 1, 2, 2]
 
 
 def test_the_carry_advances_once_a_step_with_the_terms_of_that_step():
@@ -186,7 +190,7 @@ def test_training_equals_a_loop_with_an_optimiser_that_is_not_fused(name):
         for phase in recipe.phases
     }
     for _ in range(5):
-        for phase in recipe.phases * 1:
+        for phase in recipe.phases:
             for _ in range(phase.repeats):
                 for network in networks.values():
                     network.zero_grad()

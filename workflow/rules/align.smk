@@ -3,25 +3,26 @@ rule align:
     input:
         train=rules.prepare.output.train,
         query=rules.prepare.output.query,
+        ready=ancient(rules.ready.output),
     output:
         model=f"{TASK}/{{arm}}/model.safetensors",
         events=f"{TASK}/{{arm}}/events.jsonl",
         mapped=f"{TASK}/{{arm}}/mapped.h5ad",
+    log:
+        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1  # small networks spin when threads outnumber free cores; seeds are the parallelism
+    resources:
+        mem_mb=2000,
+        gpu=1,
     params:
         arm=lambda wildcards: arm_of(wildcards).model_dump(mode="json", exclude={"training"}),
         training=lambda wildcards: STUDY.training_of(settings_of(wildcards), arm_of(wildcards)).model_dump(mode="json"),
         seeds=lambda wildcards: list(STUDY.seeds_of(settings_of(wildcards))),
         device=STUDY.device,
-    log:
-        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.log",
-    benchmark:
-        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
-    threads: 1  # small networks spin when threads outnumber free cores; seeds are the parallelism
-    resources:
-        mem_mb=2000,
-        gpu=1,
-    conda:
-        "../../envs/magan.yaml"
     script:
         "../scripts/align.py"
 
@@ -31,6 +32,7 @@ rule baseline:
     input:
         train=rules.prepare.output.train,
         query=rules.prepare.output.query,
+        ready=ancient(rules.ready.output),
     output:
         events=f"{TASK}/{{baseline}}/events.jsonl",
         mapped=f"{TASK}/{{baseline}}/mapped.h5ad",
@@ -38,11 +40,11 @@ rule baseline:
         f"logs/{STUDY.name}/baseline/{{task}}/{{dataset}}/{{baseline}}.log",
     benchmark:
         f"logs/{STUDY.name}/baseline/{{task}}/{{dataset}}/{{baseline}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/magan.yaml"
     script:
         "../scripts/baseline.py"
 
@@ -58,10 +60,10 @@ rule evaluate:
         f"logs/{STUDY.name}/evaluate/{{task}}/{{dataset}}.log",
     benchmark:
         f"logs/{STUDY.name}/evaluate/{{task}}/{{dataset}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/magan.yaml"
     script:
         "../scripts/evaluate.py"

@@ -1,4 +1,4 @@
-import os
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -12,7 +12,7 @@ except InputError as error:
     raise WorkflowError(f"the study cannot run: {error}")
 
 # Jobs in a conda environment find the package beside the workflow, without its being installed there.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
+shell.prefix(f"export PYTHONPATH={workflow.basedir}; ")
 
 ROOT = f"results/{STUDY.name}"
 TASK = f"{ROOT}/{{task}}/{{dataset}}"

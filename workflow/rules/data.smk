@@ -2,21 +2,21 @@ rule read:
     """A data set, named or the user's own, checked and transformed."""
     output:
         f"{ROOT}/cells/{{data}}.h5ad",
+    log:
+        f"logs/{STUDY.name}/read/{{data}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/read/{{data}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         own=lambda wildcards: (
             STUDY.own_data[wildcards.data].model_dump(mode="json") if wildcards.data in STUDY.own_data else None
         ),
         mirror=STUDY.data.mirror,
         cache=STUDY.data.cache,
-    log:
-        f"logs/{STUDY.name}/read/{{data}}.log",
-    benchmark:
-        f"logs/{STUDY.name}/read/{{data}}.benchmark.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        "../../envs/magan.yaml"
     script:
         "../scripts/read.py"
 
@@ -29,17 +29,27 @@ rule prepare:
         train=directory(f"{TASK}/train"),
         query=directory(f"{TASK}/query"),
         truth=f"{TASK}/truth.h5ad",
-    params:
-        settings=preparing,
-        batch_size=largest_batch,
     log:
         f"logs/{STUDY.name}/prepare/{{task}}/{{dataset}}.log",
     benchmark:
         f"logs/{STUDY.name}/prepare/{{task}}/{{dataset}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/magan.yaml"
+    params:
+        settings=preparing,
+        batch_size=largest_batch,
     script:
         "../scripts/prepare.py"
+
+
+rule ready:
+    """Everything has been read and prepared: only then is anything trained, so that bad input costs no training."""
+    input:
+        [f"{ROOT}/{task}/{dataset}/truth.h5ad" for task, dataset, _ in STUDY.tasks()],
+    output:
+        touch(f"{ROOT}/ready"),
+    log:
+        f"logs/{STUDY.name}/ready.log",

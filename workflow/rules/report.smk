@@ -9,11 +9,11 @@ rule summarise:
         f"logs/{STUDY.name}/summarise.log",
     benchmark:
         f"logs/{STUDY.name}/summarise.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/magan.yaml"
     script:
         "../scripts/summarise.py"
 
@@ -35,19 +35,22 @@ rule draw:
             labels={"figure": "{figure}"},
             caption="../report/figure.rst",
         ),
-    params:
-        arms=lambda wildcards: {name: arm.model for name, arm in settings_of(wildcards).arms.items()},
-        methods=lambda wildcards: [*settings_of(wildcards).arms, *settings_of(wildcards).baselines],
-        folder=TASK,
     log:
         f"logs/{STUDY.name}/draw/{{task}}/{{dataset}}.log",
     benchmark:
         f"logs/{STUDY.name}/draw/{{task}}/{{dataset}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/magan.yaml"
+    params:
+        arms=lambda wildcards: {name: arm.model for name, arm in settings_of(wildcards).arms.items()},
+        methods=lambda wildcards: [
+            *settings_of(wildcards).arms,
+            *settings_of(wildcards).baselines,
+        ],
+        folder=lambda wildcards, input: str(Path(input.truth).parent),
     script:
         "../scripts/draw.py"
 
@@ -59,19 +62,23 @@ rule report:
         metrics=rules.summarise.output.metrics,
         summary=rules.summarise.output.summary,
     output:
-        report(f"reports/{STUDY.name}/index.html", category="Report", caption="../report/page.rst"),
-    params:
-        study=STUDY.model_dump(mode="json", exclude_defaults=True),
-        root=ROOT,
+        report(
+            f"reports/{STUDY.name}/index.html",
+            category="Report",
+            caption="../report/page.rst",
+        ),
     log:
         f"logs/{STUDY.name}/report.log",
     benchmark:
         f"logs/{STUDY.name}/report.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/magan.yaml"
+    params:
+        study=STUDY.model_dump(mode="json", exclude_defaults=True),
+        root=lambda wildcards, input: str(Path(input.summary).parent),
     script:
         "../scripts/report.py"
 
@@ -85,17 +92,17 @@ rule collect:
         summary=rules.summarise.output.summary,
     output:
         f"{ROOT}/tracking.tsv",
-    params:
-        study=STUDY.model_dump(mode="json", exclude_defaults=True),
-        root=ROOT,
     log:
         f"logs/{STUDY.name}/collect.log",
     benchmark:
         f"logs/{STUDY.name}/collect.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/magan.yaml"
+    params:
+        study=STUDY.model_dump(mode="json", exclude_defaults=True),
+        root=lambda wildcards, input: str(Path(input.summary).parent),
     script:
         "../scripts/collect.py"

@@ -1,0 +1,88 @@
+import itertools
+
+import pytest
+import torch
+
+from magan.data.sampling import CHUNK, Table, batches
+from magan.recipe import Noise
+
+NUMBERS = torch.arange(50.0)
+FEW = CHUNK + 2  # minibatches, past the first that are drawn together
+
+
+def take(tables, seeds, *, n: int = FEW, batch_size: int = 4, noise=()) -> list[dict[str, torch.Tensor]]:
+    return list(itertools.islice(batches(tables, dict(noise), batch_size=batch_size, seeds=seeds), n))
+
+
+def all_rows(n_replicates: int, n: int = 50) -> tuple[torch.Tensor, ...]:
+    return (torch.arange(n),) * n_replicates
+
+
+def test_entries_are_replicate_then_sample_then_the_rest():
+    image = torch.zeros(50, 1, 2, 3)
+    (batch,) = take([Table({"x1": image, "label1": NUMBERS}, all_rows(3))], [0, 1, 2], n=1)
+    assert batch["x1"].shape == (3, 4, 1, 2, 3) and batch["label1"].shape == (3, 4)
+
+
+def test_a_seed_sees_the_same_whatever_seeds_are_beside_it():
+    def draws(seeds):
+        tables = [Table({"x1": NUMBERS}, all_rows(len(seeds))), Table({"x2": -NUMBERS}, all_rows(len(seeds)))]
+        return take(tables, seeds, noise={"z": Noise((2,)), "u": Noise((), "uniform")}.items())
+
+    alone, among = draws([7]), draws([3, 7, 5])
+    for a, b in zip(alone, among):
+        assert set(a) == {"x1", "x2", "z", "u"}
+        assert all(torch.equal(a[name][0], b[name][1]) for name in a)
+
+
+def test_seeds_draw_differently_and_each_minibatch_anew():
+    drawn = [batch["x1"] for batch in take([Table({"x1": NUMBERS}, all_rows(2))], [0, 1])]
+    assert not torch.equal(drawn[0][0], drawn[0][1])
+    assert len({tuple(batch[0].tolist()) for batch in drawn}) == FEW
+
+
+def test_entries_of_one_table_stay_aligned_and_two_tables_do_not():
+    one = Table({"a": NUMBERS, "b": 10 * NUMBERS}, all_rows(2))
+    two = Table({"c": NUMBERS}, all_rows(2))
+    drawn = take([one, two], [0, 1])
+    assert all(torch.equal(batch["b"], 10 * batch["a"]) for batch in drawn)
+    assert not all(torch.equal(batch["c"], batch["a"]) for batch in drawn)
+
+
+def test_a_replicate_draws_only_its_own_rows_and_all_of_them():
+    rows = (torch.arange(0, 20), torch.arange(20, 50))
+    drawn = torch.stack([batch["x1"] for batch in take([Table({"x1": NUMBERS}, rows)], [0, 0])])
+    for r in range(2):
+        assert set(drawn[:, r].flatten().tolist()) == set(rows[r].tolist())
+
+
+def test_rows_are_drawn_evenly_and_with_replacement():
+    drawn = torch.stack([b["x1"][0] for b in take([Table({"x1": NUMBERS}, all_rows(1))], [0], n=2500, batch_size=20)])
+    counts = drawn.long().flatten().bincount(minlength=50)
+    # 50,000 draws of 50 rows: 1000 each, standard deviation 31
+    assert ((counts - 1000).abs() < 5 * 31).all()
+    assert any(len(set(batch.tolist())) < 20 for batch in drawn)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4])
+def test_a_table_no_larger_than_a_minibatch_is_given_whole(n):
+    for batch in take([Table({"p": NUMBERS}, all_rows(2, n)), Table({"x": NUMBERS}, all_rows(2))], [0, 1]):
+        assert torch.equal(batch["p"], NUMBERS[:n].expand(2, -1))
+        assert batch["x"].shape == (2, 4)
+
+
+def test_noise_is_of_the_kind_asked_for():
+    noise = {"z": Noise((3,)), "u": Noise((2, 2), "uniform")}
+    drawn = take([Table({"x": NUMBERS}, all_rows(2))], [0, 1], batch_size=8, noise=noise.items())
+    z, u = (torch.stack([batch[name] for batch in drawn]) for name in ("z", "u"))
+    assert z.shape == (FEW, 2, 8, 3) and u.shape == (FEW, 2, 8, 2, 2)
+    assert z.mean().abs() < 0.1 and abs(z.std() - 1) < 0.1 and z.min() < -2
+    assert u.min() >= 0 and u.max() < 1 and abs(u.mean() - 0.5) < 0.05
+
+
+def test_drawing_leaves_the_global_random_state_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    take([Table({"x": NUMBERS}, all_rows(2))], [0, 1], n=1, noise={"z": Noise((3,))}.items())
+    assert torch.equal(torch.rand(1), expected)

@@ -1,0 +1,77 @@
+"""A study with a wrong name in it is refused before anything runs, with the nearest known name."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from magan.errors import InputError
+from magan.stages import plan
+
+SMOKE = yaml.safe_load((Path(__file__).parents[1] / "workflow" / "smoke.yaml").read_text())
+
+
+def changed(path: str, value: object) -> dict:
+    study = copy.deepcopy(SMOKE)
+    *parents, key = path.split(".")
+    place = study
+    for part in parents:
+        place = place.setdefault(part, {})
+    place[key] = value
+    return study
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (
+            "heldout.cytonorm.cells",
+            "citonorm",
+            "heldout.cytonorm: data set 'citonorm' is unknown (did you mean 'cytonorm'?)",
+        ),
+        (
+            "digits.digits.arms.cyclegan.model",
+            "cycelgan",
+            "digits.digits.arms.cyclegan: model 'cycelgan' is unknown (did you mean 'cyclegan'?)",
+        ),
+        (
+            "digits.digits.arms.cyclegan.options",
+            {"cycel_weight": 1},
+            "digits.digits.arms.cyclegan.options: unknown option 'cycel_weight' (did you mean 'cycle_weight'?)",
+        ),
+        (
+            "digits.digits.arms.cyclegan.correspondence",
+            "pair",
+            "digits.digits.arms.cyclegan: correspondence 'pair' is unknown (did you mean 'pairs'?)",
+        ),
+        (
+            "digits.digits.arms.discogan.correspondence.per_lable",
+            2,
+            "digits.digits.arms.discogan.correspondence: unknown option 'per_lable' (did you mean 'per_label'?)",
+        ),
+        (
+            "batch.cytonorm.baselines",
+            ["quantil"],
+            "batch.cytonorm.baselines: baseline 'quantil' is unknown (did you mean 'quantile'?)",
+        ),
+        (
+            "heldout.cytonorm.arms.knn",
+            {"model": "magan"},
+            "heldout.cytonorm.arms.knn: an arm may not be called like a baseline; rename it",
+        ),
+        (
+            "batch.cytonorm.arms.travelgan.trainign",
+            {},
+            "batch.cytonorm.arms.travelgan: unknown key 'trainign' (did you mean 'training'?)",
+        ),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(path, value, sentence):
+    with pytest.raises(InputError) as refused:
+        plan(changed(path, value))
+    assert str(refused.value) == sentence
+
+
+def test_the_same_study_without_a_mistake_is_accepted():
+    assert plan(SMOKE).name == "smoke"

@@ -1,0 +1,395 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from anndata import AnnData
+
+from magan import aligner as module
+from magan import keys
+from magan.aligner import Aligner, best_device
+from magan.config import Training
+from magan.correspondence import CORRESPONDENCES
+from magan.errors import InputError
+from magan.models import MODELS
+from magan.networks.replicate import role_seed
+
+PANEL_1, PANEL_2 = ["CD3", "CD4", "CD19"], ["CD8", "CD4", "CD3", "CD56"]
+
+
+def cells(markers=PANEL_1, n: int = 40, seed: int = 0) -> AnnData:
+    """Cells whose markers differ in mean and spread."""
+    draw = np.random.default_rng([seed, len(markers)])
+    values = draw.normal(np.arange(len(markers)), 1 + np.arange(len(markers)), (n, len(markers)))
+    obs = pd.DataFrame({"cell_type": ["T", "B"] * (n // 2), "pair": [f"p{i}" for i in range(n)]})
+    obs.index = [f"{seed}_{i}" for i in range(n)]
+    adata = AnnData(np.zeros_like(values), obs=obs, layers={keys.PREPROCESSED: values.astype(np.float32)})
+    adata.var_names = list(markers)
+    return adata
+
+
+def images(n: int = 20, seed: int = 0) -> AnnData:
+    pixels = np.random.default_rng(seed).random((n, 16)).astype(np.float32)
+    return AnnData(pixels, uns={keys.IMAGE: {"shape": [1, 4, 4]}})
+
+
+def aligner(model: str = "magan", *, steps: int = 12, training=None, options=None, **settings) -> Aligner:
+    options = {"generator_hidden": (6,), "discriminator_hidden": (5,), **(options or {})}
+    training = Training(**{"steps": steps, "batch_size": 8, **(training or {})})
+    return Aligner(model, **{"options": options, "training": training, "seeds": (3, 5), "device": "cpu", **settings})
+
+
+def fitted(**settings) -> Aligner:
+    return aligner(**settings).fit(cells(), cells(PANEL_2))
+
+
+def layers(adata: AnnData) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values) for name, values in adata.layers.items()}
+
+
+def assert_same(one: AnnData, two: AnnData, exactly: bool = True) -> None:
+    assert list(one.layers) == list(two.layers) and len(one.layers)
+    for name, values in layers(one).items():
+        np.testing.assert_allclose(values, two.layers[name], rtol=0 if exactly else 1e-4, atol=0 if exactly else 1e-5)
+
+
+def message(function, *args, **options) -> str:
+    with pytest.raises(InputError) as error:
+        function(*args, **options)
+    return str(error.value)
+
+
+def test_a_map_has_the_rows_of_the_query_and_the_markers_of_the_target():
+    query = cells(n=10, seed=1)
+    mapped = fitted().map(query)
+    assert list(mapped.obs_names) == list(query.obs_names) and list(mapped.var_names) == PANEL_2
+    assert list(mapped.layers) == ["seed_3", "seed_5", keys.CONSENSUS]
+    np.testing.assert_allclose(
+        mapped.layers[keys.CONSENSUS], (mapped.layers["seed_3"] + mapped.layers["seed_5"]) / 2, rtol=1e-6
+    )
+    np.testing.assert_array_equal(mapped.X, mapped.layers[keys.CONSENSUS])
+    back = fitted().map(cells(PANEL_2, n=10), to="x1")
+    assert list(back.var_names) == PANEL_1 and back.n_obs == 10
+
+
+def test_training_and_mapping_leave_the_given_cells_as_they_were():
+    x1, x2 = cells(), cells(PANEL_2)
+    aligner().fit(x1, x2).map(x1)
+    for got, had in ((x1, cells()), (x2, cells(PANEL_2))):
+        np.testing.assert_array_equal(got.layers[keys.PREPROCESSED], had.layers[keys.PREPROCESSED])
+        assert list(got.layers) == [keys.PREPROCESSED]
+
+
+def test_permuting_cells_permutes_the_map():
+    query, some = cells(n=10, seed=1), fitted()
+    turned = some.map(query[::-1].copy())
+    for name, values in layers(some.map(query)).items():
+        np.testing.assert_allclose(turned.layers[name][::-1], values, rtol=1e-5, atol=1e-6)
+
+
+def test_cells_mapped_a_few_at_a_time_map_the_same(monkeypatch):
+    query, some = cells(n=20, seed=1), fitted()
+    whole = some.map(query)
+    monkeypatch.setattr(module, "ROWS", 7)
+    assert_same(some.map(query), whole, exactly=False)
+
+
+def test_there_and_back_is_the_second_map_after_the_first():
+    some, query = fitted(seeds=(3,)), cells(n=10, seed=1)
+    there = some.map(query)
+    there.layers[keys.PREPROCESSED] = there.layers["seed_3"]
+    back = some.map(there, to="x1")
+    assert list(some.there_and_back(query).var_names) == PANEL_1
+    assert_same(some.there_and_back(query), back, exactly=False)
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_an_aligner_read_back_maps_to_the_bit(model, tmp_path):
+    extra = {"siamese_hidden": (6,), "n_latent": 4} if model == "travelgan" else {}
+    some = aligner(model, correspondence_options={"without": ("CD4",)}, options=extra, scale="each")
+    some.fit(cells(), cells(PANEL_2)).save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    assert_same(again.map(cells(seed=1)), some.map(cells(seed=1)))
+    assert_same(again.map(cells(PANEL_2, seed=1), to="x1"), some.map(cells(PANEL_2, seed=1), to="x1"))
+    for name in ("model", "correspondence", "training", "seeds", "scale", "status_"):
+        assert getattr(again, name) == getattr(some, name)
+
+
+def test_an_aligner_of_images_maps_into_their_range_and_is_read_back(tmp_path):
+    some = aligner(correspondence="none").fit(images(), images(seed=1))
+    mapped = some.map(images(seed=2))
+    assert mapped.shape == (20, 16) and mapped.X.min() >= 0 and mapped.X.max() <= 1
+    some.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    assert_same(again.map(images(seed=2)), mapped)
+    assert_same(again.there_and_back(images(seed=2)), some.there_and_back(images(seed=2)))
+
+
+def two_folds() -> tuple[list[AnnData], list[AnnData]]:
+    """Folds of one shape on other markers, with other numbers and populations of cells."""
+    firsts = [cells(["CD3", "CD4"]), cells(["CD4", "CD8"], n=32, seed=1)]
+    seconds = [cells(PANEL_2), cells(PANEL_2, n=52, seed=1)]
+    for x in (firsts[1], seconds[1]):
+        x.obs["cell_type"] = ["T", "NK", "unknown", "T"] * (x.n_obs // 4)
+    return firsts, seconds
+
+
+@pytest.mark.parametrize("correspondence", ["shared_markers", "labels", "none"])
+def test_folds_trained_together_equal_folds_trained_alone(correspondence, tmp_path):
+    x1, x2 = two_folds()
+    together = aligner(correspondence=correspondence, scale="each").fit(x1, x2)
+    together.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    for fold, (a, b) in enumerate(zip(x1, x2)):
+        alone = aligner(correspondence=correspondence, scale="each").fit(a, b)
+        assert_same(together.map(a, fold=fold), alone.map(a), exactly=False)
+        assert_same(together.map(b, to="x1", fold=fold), alone.map(b, to="x1"), exactly=False)
+        assert_same(again.map(a, fold=fold), together.map(a, fold=fold))
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_how_many_replicates_train_at_once_changes_nothing(at_once):
+    x1, x2 = two_folds()
+    usual = aligner(seeds=(0, 1, 2)).fit(x1, x2)
+    grouped = aligner(seeds=(0, 1, 2), training={"at_once": at_once}).fit(x1, x2)
+    for fold in range(2):
+        assert_same(grouped.map(x1[fold], fold=fold), usual.map(x1[fold], fold=fold), exactly=False)
+
+
+def test_a_seed_maps_the_same_whatever_seeds_are_beside_it():
+    alone, among = fitted(seeds=(5,)).map(cells()), fitted(seeds=(3, 5, 0)).map(cells())
+    np.testing.assert_allclose(among.layers["seed_5"], alone.layers["seed_5"], rtol=1e-4, atol=1e-5)
+    assert np.abs(among.layers["seed_3"] - among.layers["seed_5"]).max() > 0.01
+
+
+@pytest.mark.parametrize("correspondence", sorted(set(CORRESPONDENCES) - {"none"}))
+def test_every_correspondence_trains_other_maps_than_none(correspondence):
+    assert (
+        np.abs(
+            fitted(correspondence=correspondence).map(cells()).X - fitted(correspondence="none").map(cells()).X
+        ).max()
+        > 1e-3
+    )
+
+
+def test_terms_are_recorded_per_seed_as_means_over_folds():
+    seen = []
+    x1, x2 = two_folds()
+    settings = {"seeds": (0, 1, 2), "training": {"at_once": 4}}
+    aligner(steps=5, **settings).fit(x1, x2, record=lambda *told: seen.append(told), every=3)
+    assert [(step, list(seeds)) for step, seeds, _ in seen] == [
+        (step, seeds) for seeds in ([0, 1], [2]) for step in (0, 3, 4)
+    ]
+    assert set(seen[0][2]) == {"generator/adversarial", "generator/cycle", "generator/correspondence",
+                               "discriminator/discriminator_1", "discriminator/discriminator_2"}  # fmt: skip
+    per_fold = []
+    for a, b in zip(x1, x2):
+        aligner(steps=5, **settings).fit(
+            a, b, record=lambda *told: per_fold.append(told[2]["generator/cycle"]), every=9
+        )
+    torch.testing.assert_close(seen[0][2]["generator/cycle"], ((per_fold[0] + per_fold[2]) / 2)[:2])
+
+
+def test_a_study_may_replace_the_papers_optimiser():
+    standing = {"learning_rate": 1e-12}
+    one, twenty = (fitted(steps=steps, training=standing).map(cells()) for steps in (1, 20))
+    assert_same(one, twenty, exactly=False)
+    assert np.abs(fitted().map(cells()).X - one.X).max() > 0.01
+    assert np.abs(fitted(training={"betas": (0.9, 0.9)}).map(cells()).X - fitted().map(cells()).X).max() > 1e-4
+
+
+def identity_map(scale: str, x1: AnnData, x2: AnnData) -> AnnData:
+    """Domain 1 mapped by generators that are the identity on scaled values."""
+    some = aligner(scale=scale, steps=1, options={"generator_hidden": ()}).fit(x1, x2)
+    state = {"layers.0.weight": torch.eye(3).repeat(2, 1, 1), "layers.0.bias": torch.zeros(2, 3)}
+    some.generators_["generator_12"].put([0, 1], state)
+    return some.map(x1)
+
+
+def test_markers_scaled_over_both_domains_keep_their_batch_effect():
+    """Column CD3 is in both panels: scaled by one mean and spread, it returns as it was."""
+    x1, x2 = cells(["CD3", "CD4", "CD19"]), cells(["CD3", "CD8", "CD56"], n=60, seed=1)
+    (a, b), mapped = (x.layers[keys.PREPROCESSED] for x in (x1, x2)), identity_map("pooled", x1, x2)
+    np.testing.assert_allclose(mapped.layers["seed_3"][:, 0], a[:, 0], rtol=1e-4, atol=1e-5)
+    for column in (1, 2):  # markers of one panel have their own mean and spread
+        scaled = (a[:, column] - a[:, column].mean()) / a[:, column].std(ddof=1)
+        expected = scaled * b[:, column].std(ddof=1) + b[:, column].mean()
+        np.testing.assert_allclose(mapped.layers["seed_5"][:, column], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_markers_scaled_over_each_domain_take_the_targets_mean_and_spread():
+    x1, x2 = cells(["CD3", "CD4", "CD19"]), cells(["CD3", "CD8", "CD56"], n=60, seed=1)
+    a, b = x1.layers[keys.PREPROCESSED], x2.layers[keys.PREPROCESSED]
+    expected = (a - a.mean(0)) / a.std(0, ddof=1) * b.std(0, ddof=1) + b.mean(0)
+    np.testing.assert_allclose(identity_map("each", x1, x2).layers["seed_3"], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_pooled_markers_are_scaled_by_the_mean_and_spread_of_all_cells():
+    x1, x2 = cells(["CD3", "CD4", "CD19"]), cells(["CD3", "CD8", "CD56"], n=60, seed=1)
+    mean, sd = aligner(steps=1).fit(x1, x2).scales_["x1"]
+    both = np.concatenate([x.layers[keys.PREPROCESSED][:, 0] for x in (x1, x2)])
+    np.testing.assert_allclose([mean[0, 0], sd[0, 0]], [both.mean(), both.std(ddof=1)], rtol=1e-5)
+
+
+def test_unscaled_markers_and_images_are_given_as_they_are():
+    x1, x2 = cells(["CD3", "CD4", "CD19"]), cells(["CD3", "CD8", "CD56"])
+    np.testing.assert_array_equal(identity_map("none", x1, x2).layers["seed_3"], x1.layers[keys.PREPROCESSED])
+    mean, sd = aligner(steps=1, correspondence="none").fit(images(), images()).scales_["x1"]
+    assert not mean.any() and (sd == 1).all()
+
+
+def test_columns_in_another_order_and_columns_too_many_map_the_same():
+    some, query = fitted(), cells(n=10, seed=1)
+    more = AnnData(np.zeros((10, 4)), obs=query.obs.copy())
+    more.var_names = ["CD19", "other", "CD3", "CD4"]
+    old = query.layers[keys.PREPROCESSED]
+    more.layers[keys.PREPROCESSED] = np.column_stack([old[:, 2], old[:, 1] * 9, old[:, 0], old[:, 1]])
+    assert_same(some.map(more), some.map(query))
+
+
+def test_a_marker_missing_from_the_query_is_named():
+    assert message(fitted().map, cells(["CD3", "CD19"])) == (
+        "marker 'CD4' of the trained panel is missing; give the markers ['CD3', 'CD4', 'CD19']"
+    )
+
+
+@pytest.mark.parametrize(
+    "settings, x2, sentence",
+    [
+        ({"model": "mgan"}, cells(PANEL_2), "model 'mgan' is unknown; there are magan, cyclegan, discogan, travelgan"),
+        (
+            {"correspondence": "pears"},
+            cells(PANEL_2),
+            "correspondence 'pears' is unknown; there are none, shared_markers, correlation, pairs, labels",
+        ),
+        ({"scale": "poled"}, cells(PANEL_2), "scale 'poled' is unknown; there are pooled, each, none"),
+        (
+            {},
+            cells(PANEL_2, n=6),
+            "domain 'x2' has 6 samples, fewer than a minibatch of 8; lower training.batch_size",
+        ),
+        (
+            {},
+            cells(["CD8", "CD56"]),
+            "domains 'x1' and 'x2' share no marker; name them alike in the panel table, "
+            "or use the correspondence pairs, labels or none",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_the_reason(settings, x2, sentence):
+    assert message(aligner(**settings).fit, cells(), x2) == sentence
+
+
+def test_folds_of_different_shapes_are_refused():
+    sentence = message(aligner().fit, [cells(), cells(["CD3", "CD4"])], [cells(PANEL_2), cells(PANEL_2)])
+    assert sentence == "folds have different shapes, [((3,), (4,)), ((2,), (4,))]; fit them apart"
+
+
+def test_a_marker_that_never_varies_cannot_be_scaled():
+    x1 = cells()
+    x1.layers[keys.PREPROCESSED][:, 2] = 1.5
+    sentence = "marker 'CD19' is constant in the training cells; leave it out"
+    assert message(aligner().fit, x1, cells(PANEL_2)) == sentence
+
+
+def test_the_best_device_is_a_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [best_device(name) for name in ("auto", "cpu", "cuda:1")] == ["cuda", "cpu", "cuda:1"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [best_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    assert message(best_device, "cuda:1") == "device 'cuda:1' is not available here; set device: auto"
+    assert message(fitted, device="cuda") == "device 'cuda' is not available here; set device: auto"
+
+
+RETRY = role_seed(1, "retry")
+
+
+def fragile(*seeds: int, only_in_second_fold: bool = False):
+    """MAGAN, but a network G12 built for one of ``seeds`` starts with a NaN."""
+    bad, times = {role_seed(seed, "generator_12") for seed in seeds}, Counter()
+
+    def build(shapes, **options):
+        recipe = MODELS["magan"](shapes, **options)
+
+        def make():
+            network, seed = recipe.networks["generator_12"](), torch.initial_seed()
+            times[seed] += 1
+            if seed in bad and (times[seed] == 2 or not only_in_second_fold):
+                torch.nn.init.constant_(network.layers[0].bias, torch.nan)
+            return network
+
+        return replace(recipe, networks={**recipe.networks, "generator_12": make})
+
+    return build
+
+
+def test_a_seed_that_turns_nan_is_trained_once_more_with_a_derived_seed(monkeypatch):
+    monkeypatch.setitem(MODELS, "fragile", fragile(1))
+    some, sound = fitted(model="fragile", seeds=(0, 1, 2)), fitted(seeds=(0, 1, 2))
+    assert some.status_ == {
+        0: ("ok", ""),
+        1: ("retried", f"weights turned NaN; trained again with seed {RETRY}"),
+        2: ("ok", ""),
+    }
+    mapped, derived = some.map(cells()), fitted(seeds=(RETRY,)).map(cells())
+    np.testing.assert_array_equal(mapped.layers["seed_1"], derived.layers[f"seed_{RETRY}"])
+    for name in ("seed_0", "seed_2"):
+        np.testing.assert_array_equal(mapped.layers[name], sound.map(cells()).layers[name])
+
+
+def test_a_seed_that_turns_nan_twice_is_shown_as_failed_and_the_others_never_notice(monkeypatch, tmp_path):
+    monkeypatch.setitem(MODELS, "fragile", fragile(1, RETRY))
+    some, sound = fitted(model="fragile", seeds=(0, 1, 2)), fitted(seeds=(0, 1, 2)).map(cells())
+    assert some.status_[1] == ("failed", "weights turned NaN, and again when retried with a derived seed")
+    assert some.good_seeds_ == [0, 2]
+    mapped = some.map(cells())
+    assert list(mapped.layers) == ["seed_0", "seed_2", keys.CONSENSUS]
+    for name in ("seed_0", "seed_2"):
+        np.testing.assert_array_equal(mapped.layers[name], sound.layers[name])
+    np.testing.assert_allclose(mapped.X, (sound.layers["seed_0"] + sound.layers["seed_2"]) / 2, rtol=1e-6)
+    some.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    assert again.status_ == some.status_
+    assert_same(again.map(cells()), mapped)
+
+
+def test_a_seed_that_breaks_in_one_fold_is_trained_again_in_all(monkeypatch):
+    monkeypatch.setitem(MODELS, "fragile", fragile(1, only_in_second_fold=True))
+    x1, x2 = two_folds()
+    some = aligner("fragile", seeds=(0, 1)).fit(x1, x2)
+    derived = aligner(seeds=(RETRY,)).fit(x1, x2)
+    assert [some.status_[seed][0] for seed in (0, 1)] == ["ok", "retried"]
+    for fold in range(2):
+        mapped = some.map(x1[fold], fold=fold).layers["seed_1"]
+        np.testing.assert_array_equal(mapped, derived.map(x1[fold], fold=fold).layers[f"seed_{RETRY}"])
+
+
+def test_an_aligner_whose_every_seed_failed_maps_to_nothing(monkeypatch):
+    monkeypatch.setitem(MODELS, "fragile", fragile(1, RETRY))
+    some = fitted(model="fragile", seeds=(1,))
+    for mapped in (some.map(cells()), some.there_and_back(cells())):
+        assert not mapped.layers and np.isnan(mapped.X).all() and mapped.n_obs == 40
+
+
+def test_magan_finds_the_right_cluster_by_a_shared_marker():
+    """Two clusters; the shared marker tells them apart, the marker of panel 2 alone is what is read off."""
+    draw, which = np.random.default_rng(0), np.arange(400) % 2
+    panels = {}
+    for name, markers, centres in (
+        ("x1", ["shared", "one"], np.array([[-1, 2], [1, -2]])),
+        ("x2", ["shared", "two"], np.array([[-1, -3], [1, 3]])),
+    ):
+        values = (centres[which] + draw.normal(0, 0.3, (400, 2))).astype(np.float32)
+        panels[name] = AnnData(values, layers={keys.PREPROCESSED: values})
+        panels[name].var_names = markers
+    some = aligner(
+        seeds=(0, 1, 2),
+        options={"generator_hidden": (16,), "discriminator_hidden": (16,)},
+        training={"steps": 600, "batch_size": 64, "learning_rate": 3e-3},
+    ).fit(panels["x1"], panels["x2"])
+    mapped = some.map(panels["x1"])
+    for seed in (0, 1, 2):
+        right = (mapped.layers[f"seed_{seed}"][:, 1] > 0) == (which == 1)
+        assert right.mean() > 0.95

@@ -1,0 +1,241 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from magan.correspondence import CORRESPONDENCES, shared
+from magan.data.domain import Domain
+from magan.errors import InputError
+
+SEEDS = [3, 5]
+PANEL_1 = [("CD3", "CD4", "CD8", "CD19"), ("CD8", "CD19", "CD4", "CD3")]  # of replicate 0 and 1
+PANEL_2 = [("CD8", "CD56", "CD3", "CD4"), ("CD56", "CD4", "CD8", "CD3")]
+
+
+def domain(features=PANEL_1[0], name: str = "x1", n: int = 12, **parts) -> Domain:
+    draw = torch.Generator().manual_seed(len(name) + n)
+    return Domain(name, torch.randn(n, len(features), generator=draw), tuple(features), **parts)
+
+
+def panels() -> tuple[list[Domain], list[Domain]]:
+    return [domain(f, "x1") for f in PANEL_1], [domain(f, "x2") for f in PANEL_2]
+
+
+def batch(n_1: int = 4, n_2: int = 4) -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    sizes = {"x1": n_1, "x12": n_2, "x2": n_2, "x21": n_1}
+    return {name: torch.randn(2, 6, n, generator=draw, dtype=torch.float64) for name, n in sizes.items()}
+
+
+def loss_of(name: str, values=None, **options) -> np.ndarray:
+    x1, x2 = panels()
+    kept = CORRESPONDENCES[name](x1, x2, SEEDS, **options)
+    return kept.loss(None, None, batch() if values is None else values).numpy()
+
+
+def columns(values: dict[str, Tensor], r: int, marker: str) -> dict[str, np.ndarray]:
+    """Each entry's column of a marker in replicate r."""
+    panel = {"x1": PANEL_1[r], "x21": PANEL_1[r], "x2": PANEL_2[r], "x12": PANEL_2[r]}
+    return {name: values[name][r, :, panel[name].index(marker)].numpy() for name in panel if marker in panel[name]}
+
+
+def message(function, *args, **options) -> str:
+    with pytest.raises(InputError) as error:
+        function(*args, **options)
+    return str(error.value)
+
+
+def test_no_correspondence_is_no_loss_and_no_table():
+    kept = CORRESPONDENCES["none"](*panels(), SEEDS)
+    assert kept.loss is None and kept.tables == () and kept.labels == {}
+
+
+@pytest.mark.parametrize("without", [(), ("CD4",)])
+def test_shared_markers_are_tied_by_name_in_each_replicates_own_columns(without):
+    values, free = batch(), set(without)
+    expected = []
+    for r in range(2):
+        tied = [columns(values, r, marker) for marker in {"CD3", "CD4", "CD8"} - free]
+        expected.append(
+            np.mean([(c["x1"] - c["x12"]) ** 2 for c in tied] + [(c["x2"] - c["x21"]) ** 2 for c in tied]) * 2
+        )
+    np.testing.assert_allclose(loss_of("shared_markers", without=without), expected)
+
+
+def test_shuffled_markers_are_tied_to_the_next_ones_column():
+    values, expected = batch(), []
+    for r in range(2):
+        names = [m for m in PANEL_1[r] if m in PANEL_2[r]]
+        total = 0.0
+        for marker, partner in zip(names, [*names[1:], names[0]]):
+            a, b = columns(values, r, marker), columns(values, r, partner)
+            total += np.mean((a["x1"] - b["x12"]) ** 2) + np.mean((b["x2"] - a["x21"]) ** 2)
+        expected.append(total / len(names))
+    np.testing.assert_allclose(loss_of("shared_markers", shuffled=True), expected)
+
+
+def test_correlation_is_of_each_marker_with_itself():
+    values, expected = batch(), []
+    for r in range(2):
+        tied = [columns(values, r, marker) for marker in ("CD3", "CD4", "CD8")]
+        pairs = [(c["x1"], c["x12"]) for c in tied] + [(c["x2"], c["x21"]) for c in tied]
+        expected.append(2 * np.mean([1 - np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+    np.testing.assert_allclose(loss_of("correlation"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["shared_markers", "correlation"])
+def test_unshared_columns_are_free(name):
+    values = batch()
+    moved = {key: value.clone() for key, value in values.items()}
+    for r in range(2):
+        moved["x21"][r, :, PANEL_1[r].index("CD19")] += 9
+        moved["x12"][r, :, PANEL_2[r].index("CD56")] += 9
+    np.testing.assert_array_equal(loss_of(name, moved), loss_of(name, values))
+
+
+def test_shared_markers_follow_the_order_of_the_first_domain():
+    x1, x2 = panels()
+    assert shared(x1[1], x2[1]) == ["CD8", "CD4", "CD3"]
+    assert shared(x1[0], x2[0], without=["CD4"]) == ["CD3", "CD8"]
+
+
+def test_marker_correspondences_say_what_they_lack():
+    x1, x2 = domain(("CD3", "CD4"), "x1"), domain(("CD5", "CD6"), "x2")
+    assert message(CORRESPONDENCES["shared_markers"], [x1], [x2], [0]) == (
+        "domains 'x1' and 'x2' share no marker; name them alike in the panel table, "
+        "or use the correspondence pairs, labels or none"
+    )
+    assert message(CORRESPONDENCES["correlation"], *panels(), SEEDS, without=["CD33"]) == (
+        "correspondence.without: 'CD33' is not a marker of both domains; did you mean 'CD3'?"
+    )
+    assert message(CORRESPONDENCES["correlation"], *panels(), SEEDS, without=["zzz"]) == (
+        "correspondence.without: 'zzz' is not a marker of both domains; shared are CD3, CD4, CD8"
+    )
+    assert "share no marker" in message(shared, *(x[0] for x in panels()), without=["CD3", "CD4", "CD8"])
+
+
+def paired(n_each: int = 6) -> tuple[Domain, Domain]:
+    """Pairs in another order on the other side, and rows that are no pair."""
+    words = [f"p{i}" for i in range(2 * n_each)]
+    labels = ["3", "7"] * n_each
+    x1 = domain(("a", "b"), "x1", n=2 * n_each + 3, labels=(*labels, "3", "3", "7"), pairs=(*words, "", "nan", "alone"))
+    x2 = domain(("c", "d", "e"), "x2", n=2 * n_each + 2, pairs=("", *reversed(words), "nan"))
+    return x1, x2
+
+
+def test_pairs_are_the_rows_with_the_same_word():
+    x1, x2 = paired()
+    kept = CORRESPONDENCES["pairs"]([x1, x1], [x2, x2], SEEDS)
+    (table,) = kept.tables
+    for rows in table.rows:
+        assert len(rows) == 12
+        for i, (p1, p2) in enumerate(zip(table.entries["pair1"][rows], table.entries["pair2"][rows])):
+            assert torch.equal(p1, x1.values[i])
+            assert torch.equal(p2, x2.values[x2.pairs.index(f"p{i}")])
+
+
+def test_the_pairs_loss_is_the_squared_error_of_both_maps():
+    x1, x2 = paired()
+    loss = CORRESPONDENCES["pairs"]([x1, x1], [x2, x2], SEEDS).loss
+    p1, p2 = torch.randn(2, 5, 2), torch.randn(2, 5, 3)
+    to_2, to_1 = torch.randn(2, 2, 3), torch.randn(2, 3, 2)
+    paid = loss(lambda x: x @ to_2, lambda x: x @ to_1, {"pair1": p1, "pair2": p2})
+    expected = [
+        np.mean((a @ m - b) ** 2) + np.mean((b @ n - a) ** 2)
+        for a, b, m, n in zip(*(t.numpy() for t in (p1, p2, to_2, to_1)))
+    ]
+    np.testing.assert_allclose(paid, expected, rtol=1e-5)
+
+
+def test_each_seed_is_told_so_many_pairs_of_each_label_by_its_own_draw():
+    x1, x2 = paired()
+    told = {}
+    for seed in range(5):
+        kept = CORRESPONDENCES["pairs"]([x1, x1], [x2, x2], [seed, seed], per_label=2)
+        (table,) = kept.tables
+        mine, twin = (table.entries["pair1"][rows] for rows in table.rows)
+        assert torch.equal(mine, twin)
+        where = [int((x1.values == row).all(1).nonzero()) for row in mine]
+        assert sorted(x1.labels[i] for i in where) == ["3", "3", "7", "7"] and len(set(where)) == 4
+        told[seed] = frozenset(where)
+    assert len(set(told.values())) > 1
+
+
+def test_the_pairs_a_seed_is_told_do_not_depend_on_the_seeds_beside_it():
+    x1, x2 = paired()
+    (alone,) = CORRESPONDENCES["pairs"]([x1], [x2], [5], per_label=2).tables
+    (among,) = CORRESPONDENCES["pairs"]([x1, x1], [x2, x2], SEEDS, per_label=2).tables
+    assert torch.equal(alone.entries["pair2"][alone.rows[0]], among.entries["pair2"][among.rows[1]])
+
+
+def test_pairs_say_what_they_lack():
+    x1, x2 = paired()
+    assert message(CORRESPONDENCES["pairs"], [domain()], [x2], [0]) == (
+        "domains 'x1' and 'x2' have no known pair; give rows of both the same word in obs['pair']"
+    )
+    assert message(CORRESPONDENCES["pairs"], [x1], [x2], [0], per_label=7) == (
+        "domain 'x1': label 3 has 6 known pairs, not 7; lower correspondence.per_label"
+    )
+    unlabelled = Domain("x1", x1.values, x1.features, None, x1.pairs)
+    assert message(CORRESPONDENCES["pairs"], [unlabelled], [x2], [0], per_label=1) == (
+        "domain 'x1' has no obs['cell_type'], which pairs.per_label counts by; leave it out"
+    )
+
+
+def test_labels_tie_the_mean_of_each_class_of_both_maps():
+    x1, x2 = domain(labels=("T", "B") * 6), domain(PANEL_2[0], "x2", labels=("B", "NK") * 6)
+    x1 = Domain("x1", x1.values, x1.features, ("T", "B", "NK") * 4)
+    kept = CORRESPONDENCES["labels"]([x1, x1], [x2, x2], SEEDS)
+    assert kept.labels == {"B": 0, "NK": 1}
+    values = {
+        **batch(),
+        "label1": torch.tensor([[0, 0, 1, 1, -1, -1]] * 2),
+        "label2": torch.tensor([[1, 0, 1, 0, 1, -1]] * 2),
+    }
+    expected = []
+    for r in range(2):
+        arrays = {name: value[r].numpy() for name, value in values.items()}
+        means = {
+            name: [arrays[name][arrays[f"label{side}"] == label].mean(0) for label in range(2)]
+            for name, side in (("x1", 1), ("x12", 1), ("x2", 2), ("x21", 2))
+        }
+        expected.append(
+            sum(
+                np.mean([np.mean((a - b) ** 2) for a, b in zip(means[m], means[t])])
+                for m, t in (("x12", "x2"), ("x21", "x1"))
+            )
+        )
+    np.testing.assert_allclose(kept.loss(None, None, values), expected)
+
+
+def test_words_that_name_no_label_are_no_label():
+    words = ("T", "B", "Unknown", "nan", "", "unlabelled") * 2
+    x1, x2 = domain(labels=words), domain(PANEL_2[0], "x2", labels=words)
+    assert CORRESPONDENCES["labels"]([x1], [x2], [0]).labels == {"B": 0, "T": 1}
+
+
+def test_a_fold_keeps_a_label_that_its_neighbour_lacks():
+    with_nk, without = domain(labels=("T", "NK") * 6), domain(labels=("T", "B") * 6)
+    x2 = domain(PANEL_2[0], "x2", labels=("T", "NK", "B") * 4)
+    assert CORRESPONDENCES["labels"]([without, with_nk], [x2, x2], SEEDS).labels == {"B": 0, "NK": 1, "T": 2}
+
+
+def test_labels_say_what_they_lack():
+    x1, x2 = domain(labels=("T",) * 12), domain(PANEL_2[0], "x2", labels=("B",) * 12)
+    assert message(CORRESPONDENCES["labels"], [x1], [domain(name="x2")], [0]) == (
+        "domain 'x2' has no obs['cell_type']; give labels or another correspondence"
+    )
+    assert message(CORRESPONDENCES["labels"], [x1], [x2], [0]) == (
+        "domains 'x1' and 'x2' share no label; use another correspondence"
+    )
+
+
+def test_every_loss_is_one_value_per_replicate():
+    x1, x2 = paired()
+    x1 = Domain("x1", x1.values, ("a", "b"), x1.labels, x1.pairs)
+    x2 = Domain("x2", x2.values[:, :2], ("b", "a"), ("3", "7") * 7, x2.pairs)
+    values = {name: torch.randn(2, 6, 2) for name in ("x1", "x2", "x12", "x21", "pair1", "pair2")}
+    values |= {name: torch.zeros(2, 6, dtype=torch.int64) for name in ("label1", "label2")}
+    for name in sorted(set(CORRESPONDENCES) - {"none"}):
+        kept = CORRESPONDENCES[name]([x1, x1], [x2, x2], SEEDS)
+        assert kept.loss(lambda x: x, lambda x: x, values).shape == (2,)

@@ -1,0 +1,193 @@
+"""The workflow as a person runs it: real Snakemake, real files, a real store."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from magan.stages import read_metrics
+
+ROOT = Path(__file__).parents[2]
+SMOKE = Path(__file__).parent / "smoke.yaml"
+SHIPPED = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
+
+
+def command(folder: Path, *arguments: str, study: Path = SMOKE) -> list[str]:
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    return [*snakemake, "--cores", "2", *arguments, "--configfile", str(study)]
+
+
+def run(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *arguments, study=study), capture_output=True, text=True, timeout=280)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A study that was interrupted in the middle of training and then run to its end."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    first = subprocess.Popen(
+        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("results/smoke/*/*/*/mapped.h5ad")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(first.pid, signal.SIGINT)
+    first.wait(timeout=60)
+    assert not (folder / "results/smoke/metrics.tsv").exists()
+    second = run(folder)
+    assert second.returncode == 0, second.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def metrics(finished: Path) -> pd.DataFrame:
+    return read_metrics(finished / "results/smoke/metrics.tsv")
+
+
+def test_an_interrupted_study_ends_with_the_bytes_of_an_uninterrupted_one(finished, tmp_path):
+    other = run(tmp_path, "scores")
+    assert other.returncode == 0, other.stderr
+    for table in ("metrics.tsv", "summary.tsv"):
+        assert (tmp_path / "results/smoke" / table).read_bytes() == (finished / "results/smoke" / table).read_bytes()
+
+
+def test_a_finished_study_has_nothing_left_to_do(finished):
+    assert "Nothing to be done" in run(finished, "--dry-run").stderr
+
+
+def test_every_arm_and_baseline_is_in_the_tables(metrics):
+    methods = {(row.task, row.arm, row.method) for row in metrics.itertuples()}
+    assert {
+        ("heldout", "magan", "magan"),
+        ("heldout", "broken", "cyclegan"),
+        ("heldout", "baseline", "knn"),
+        ("batch", "travelgan", "travelgan"),
+        ("batch", "diverging", "magan"),
+        ("batch", "baseline", "quantile"),
+        ("batch", "floor", "floor"),
+        ("digits", "discogan", "discogan"),
+        ("digits", "cyclegan", "cyclegan"),
+    } <= methods
+
+
+def test_a_method_that_breaks_stays_in_the_tables_as_failed(finished, metrics):
+    broken = metrics[metrics["arm"] == "broken"]
+    assert set(broken["metric"]) == {"failed"} and (broken["value"] == 1).all() and len(broken) == 2
+    page = (finished / "reports/smoke/index.html").read_text()
+    assert "identity_weight needs domains of one shape" in page
+    assert "logs/smoke/align/heldout/cytonorm/broken.log" in page
+    log = (finished / "logs/smoke/align/heldout/cytonorm/broken.log").read_text()
+    assert "Traceback" in log
+
+
+def test_seeds_that_turn_nan_twice_are_shown_as_failed(finished, metrics):
+    failed = metrics[(metrics["arm"] == "diverging") & (metrics["metric"] == "failed")]
+    assert sorted(failed["seed"]) == ["0", "1"] and (failed["value"] == 1).all()
+    summary = read_metrics(finished / "results/smoke/summary.tsv")
+    assert (summary.loc[summary["arm"] == "diverging", "n_failed"] == 2).all()
+
+
+def test_training_files_never_hold_what_is_scored(finished):
+    import anndata
+
+    folder = finished / "results/smoke/heldout/cytonorm"
+    for marker in ("CD4", "CD14"):
+        for file in (f"train/{marker}/x1.h5ad", f"query/{marker}.h5ad"):
+            assert marker not in anndata.read_h5ad(folder / file).var_names
+        trained = [set(anndata.read_h5ad(folder / f"train/{marker}/{x}.h5ad").obs_names) for x in ("x1", "x2")]
+        queried = set(anndata.read_h5ad(folder / f"query/{marker}.h5ad").obs_names)
+        assert not queried & (trained[0] | trained[1]) and not trained[0] & trained[1]
+
+
+def test_the_report_stands_alone(finished):
+    page = (finished / "reports/smoke/index.html").read_text()
+    assert "<img" in page and "data:image/" in page
+    assert not any(f'{attribute}="http' in page for attribute in ("src", "href"))
+
+
+def test_jobs_run_with_one_thread_and_tell_their_progress(finished):
+    log = (finished / "logs/smoke/align/heldout/cytonorm/magan.log").read_text()
+    assert "heldout/cytonorm/magan: step 30/30 of 2 seeds" in log and "s left" in log
+
+
+@pytest.fixture(scope="session")
+def runs(finished) -> pd.DataFrame:
+    return found(finished)
+
+
+def found(folder: Path) -> pd.DataFrame:
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/results/mlflow.db")
+    experiments = [e.experiment_id for e in client.search_experiments() if e.name.startswith("smoke/")]
+    rows = []
+    for r in client.search_runs(experiments, max_results=1000):
+        rows.append({**r.data.tags, "id": r.info.run_id, "ended": r.info.status, "metrics": r.data.metrics})
+    return pd.DataFrame(rows)
+
+
+def test_the_store_has_a_child_run_for_every_seed_of_every_arm(runs):
+    children = runs[runs["mlflow.parentRunId"].notna()]
+    assert len(children) == 6 * 2  # arms x seeds
+    assert (runs["mlflow.parentRunId"].isna()).sum() == 6 + 2  # arms and baselines
+    failed = children[children["magan.key"].str.contains("broken|diverging")]
+    assert set(failed["ended"]) == {"FAILED"} and (children["ended"] == "FAILED").sum() == len(failed)
+
+
+def test_values_in_the_store_equal_the_table_to_the_last_digit(runs, metrics):
+    compared = 0
+    for child in runs[runs["mlflow.parentRunId"].notna()].itertuples():
+        key = runs.loc[runs["id"] == child.id, "magan.key"].item()
+        _, task, dataset, arm, seed = key.split("/")
+        own = metrics[
+            (metrics["task"] == task)
+            & (metrics["dataset"] == dataset)
+            & (metrics["arm"] == arm)
+            & (metrics["seed"] == seed)
+            & (metrics["group"] == "all")
+            & (metrics["feature"] == "all")
+            & (metrics["metric"] != "failed")
+        ].dropna(subset="value")
+        for row in own.itertuples():
+            assert child.metrics[f"{task}/{row.metric}"] == row.value
+            compared += 1
+    assert compared > 20
+
+
+def test_collecting_twice_adds_no_run(finished, runs):
+    again = run(finished, "--forcerun", "collect")
+    assert again.returncode == 0, again.stderr
+    assert set(found(finished)["id"]) == set(runs["id"])
+    actions = pd.read_csv(finished / "results/smoke/tracking.tsv", sep="\t")["action"]
+    assert set(actions) == {"kept"}
+
+
+def test_snakemake_makes_its_own_report_with_captions(finished):
+    made = run(finished, "--report", "report.zip")
+    assert made.returncode == 0, made.stderr
+    assert (finished / "report.zip").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("study", SHIPPED)
+def test_every_shipped_study_can_be_planned(study, tmp_path):
+    planned = run(tmp_path, "--dry-run", "--quiet", study=ROOT / "config" / study)
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_a_wrong_study_is_refused_while_it_is_planned(tmp_path):
+    refused = run(tmp_path, "--dry-run", "--config", "sedes=3")
+    assert refused.returncode != 0
+    told = refused.stderr + refused.stdout
+    assert "the study cannot run: unknown key 'sedes' (did you mean 'seeds'?)" in told
+    assert "Traceback" not in told
+
+
+def test_a_wrong_cell_choice_stops_before_any_training_with_one_sentence(tmp_path):
+    stopped = run(tmp_path, "scores", "--config", "heldout={cytonorm: {hold_out: [CD45RA]}}")
+    assert stopped.returncode != 0
+    assert "error: held-out marker 'CD45RA' is not shared; shared are CD3, CD4, CD8a, CD14" in stopped.stderr
+    assert not list(tmp_path.glob("results/smoke/**/model.safetensors"))
