@@ -11,16 +11,20 @@ from functools import partial
 import torch
 from torch import nn
 
-from magan.networks.mlp import MLP
+from magan.networks.mlp import MLP, Residual
 from magan.networks.siamese import Siamese
 
 Shape = tuple[int, ...]
 Builder = Callable[[], nn.Module]
 
 
-def generator(source: Shape, target: Shape, hidden: Sequence[int]) -> Builder:
-    """Builder of a map ``(B, *source) -> (B, *target)``."""
+def generator(source: Shape, target: Shape, hidden: Sequence[int], residual: bool = False) -> Builder:
+    """Builder of a map ``(B, *source) -> (B, *target)``; a residual one starts as the identity."""
     _fits(source, target)
+    if residual:
+        if source != target:
+            raise ValueError(f"residual generators need domains of one shape, not {source} and {target}; leave it out")
+        return partial(Residual, source, tuple(hidden))
     return partial(MLP, source, target, tuple(hidden), final=torch.tanh if len(target) > 1 else None)
 
 

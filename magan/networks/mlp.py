@@ -66,3 +66,17 @@ class MLP(nn.Module):
         x = head(x).unflatten(-1, self.shape_out)
         x = x if self.final is None else self.final(x)
         return (x, hidden) if self.features else x
+
+
+class Residual(nn.Module):
+    """``x + f(x)`` with f an `MLP` whose last layer starts at zero: the identity, until training moves it."""
+
+    broadcasts = True
+
+    def __init__(self, shape: Sequence[int], hidden: Sequence[int]):
+        super().__init__()
+        self.change = MLP(shape, shape, hidden)
+        nn.init.zeros_(self.change.layers[-1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.change(x)

@@ -18,16 +18,18 @@ def translation(
     generator_hidden: Sequence[int],
     discriminator_hidden: Sequence[int],
     features: bool = False,
+    residual: bool = False,
 ) -> dict[str, Builder]:
     """Role -> builder: a generator each way and a discriminator of each domain.
 
     ``shapes`` is of one sample of each domain, ``{"x1": (M1,), "x2": (M2,)}``;
-    ``features`` makes the discriminators return their hidden activations too.
+    ``features`` makes the discriminators return their hidden activations too,
+    ``residual`` makes the generators start as the identity.
     """
     x1, x2 = shapes["x1"], shapes["x2"]
     return {
-        "generator_12": generator(x1, x2, generator_hidden),
-        "generator_21": generator(x2, x1, generator_hidden),
+        "generator_12": generator(x1, x2, generator_hidden, residual),
+        "generator_21": generator(x2, x1, generator_hidden, residual),
         "discriminator_1": discriminator(x1, discriminator_hidden, features),
         "discriminator_2": discriminator(x2, discriminator_hidden, features),
     }

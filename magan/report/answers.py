@@ -117,11 +117,11 @@ def _others(whole: pd.DataFrame, score: str) -> str:
 
 
 def _listed(opening: str, told: Mapping[str, str]) -> str:
-    """``opening`` and the names it wins on, loses on and is undecided on; "" where nothing can be said."""
-    phrases = {"wins": "wins on", "loses": "loses on", "ties": "is undecided on"}
+    """``opening`` and the names the seeds win on, lose on and are undecided on; "" where nothing can be said."""
+    phrases = {"wins": "win on", "loses": "lose on", "ties": "are undecided on"}
     named = {outcome: [name for name, v in told.items() if v == outcome] for outcome in phrases}
     parts = [f"{phrases[outcome]} {', '.join(names)}" for outcome, names in named.items() if names]
-    return f"{opening} it {'; '.join(parts)}." if parts else ""
+    return f"{opening} the seeds {'; '.join(parts)}." if parts else ""
 
 
 def _outcomes(dataset: str, arm: str, metrics: pd.DataFrame) -> str:

@@ -79,11 +79,9 @@ def _beaten(task: str, rows: pd.DataFrame) -> str:
         return ""
     told = f"Of {counted(n, 'comparison')} of seeds with a best baseline, by score and by {TASKS[task].part}, "
     told += f"{_count(seeds)} won{_named(seeds)}"
-    return told + (
-        f"; a consensus of seeds, which has no interval, is ahead in {_total(consensus)} more{_named(consensus)}."
-        if consensus
-        else "."
-    )
+    more = " more" if seeds else ""
+    ahead = f"; a consensus of seeds, which has no interval, is ahead in {_total(consensus)}{more}{_named(consensus)}"
+    return told + (ahead if consensus else "") + "."
 
 
 def _short(metric: str) -> str:

@@ -61,6 +61,8 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 def read_metrics(path: str | Path) -> pd.DataFrame:
     """A metrics or summary table; seeds are words, "" where there is none."""
     text = {name: str for name in (*keys.METRICS[:-1], "best_baseline")}
-    table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values={"value": [""]}, float_precision="round_trip")
+    table = pd.read_csv(
+        path, sep="\t", dtype=text, keep_default_na=False, na_values={"value": [""]}, float_precision="round_trip"
+    )
     numbers = [c for c in table.columns if c not in text]
     return table.assign(**{c: pd.to_numeric(table[c]) for c in numbers})

@@ -1,0 +1,38 @@
+"""Penalties on the discriminator's gradient."""
+
+import torch
+from torch import Tensor
+
+from magan.losses.reduce import replicate_mean
+from magan.recipe import Network
+
+
+def gradient_penalty(discriminator: Network, x: Tensor, target: float = 1.0) -> Tensor:
+    """Mean of ``(||grad_x discriminator(x)|| - target)^2``, one value per replicate.
+
+    Where ``x`` lies is the caller's choice, and is all that separates WGAN-GP
+    (between real and fake), DRAGAN (around real) and R1 (on real, target 0).
+
+    Parameters
+    ----------
+    discriminator
+        Maps ``(R, B, ...)`` to scores ``(R, B, ...)``. It must treat samples
+        independently: no batch normalisation, no minibatch statistics.
+    x
+        Points to penalise, ``(R, B, ...)``.
+    target
+        Gradient norm asked for; 1 for the Lipschitz penalties, 0 for R1.
+
+    Returns
+    -------
+    Tensor
+        ``(R,)``, differentiable in the discriminator's parameters.
+    """
+    x = x.detach().requires_grad_()
+    # Samples do not see one another, so the gradient of the summed scores
+    # holds every sample's own gradient.
+    (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    squares = gradient.flatten(2).square().sum(2)
+    if target == 0:  # without the root, whose own gradient is infinite where the slope is zero
+        return replicate_mean(squares)
+    return replicate_mean((squares.clamp(min=1e-12).sqrt() - target) ** 2)

@@ -1,0 +1,114 @@
+"""Tests of magan.stages.telling: figures and report keep the study's order, and the page knows its controls."""
+
+import re
+
+import anndata
+import numpy as np
+import pytest
+import synthetic
+
+from magan import config, keys
+from magan.figures import OF_TASK
+from magan.stages import telling
+from magan.stages.files import write_table
+
+SHARED = {"model": "magan", "correspondence": "shared_markers"}
+HELDOUT = {
+    "cells": "blood",
+    "shared": ["CD4", "CD8"],
+    "arms": {
+        "magan": SHARED | {"options": {"correspondence_weight": 2.0}},
+        "cyclegan": {"model": "cyclegan"},
+        "magan_alone": {"model": "magan"},
+    },
+    "baselines": ["knn", "ridge", "boosting"],
+}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """The made-up study's metrics and summary as files, sorted by name as the workflow leaves them."""
+    folder, metrics = tmp_path_factory.mktemp("tables"), synthetic.metrics()
+    by = ["task", "dataset", "method", "arm"]
+    for name, table in (("metrics", metrics), ("summary", synthetic.summarise(metrics))):
+        write_table(table.sort_values(by, kind="stable"), folder / f"{name}.tsv")
+    return folder / "metrics.tsv", folder / "summary.tsv"
+
+
+def logs(folder, names):
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "events.jsonl").write_text("")
+
+
+@pytest.fixture
+def page(tables, tmp_path):
+    """The report of a study that lists its methods in no order of the alphabet."""
+    pictures, place = tmp_path / "figures" / "heldout" / "control_1", tmp_path / "heldout" / "control_1"
+    pictures.mkdir(parents=True)
+    for name in OF_TASK["heldout"]:
+        (pictures / f"{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        (pictures / f"{name}.png").write_bytes(b"\x89PNG")
+    logs(place, [*HELDOUT["arms"], *HELDOUT["baselines"]])
+    (tmp_path / "cells").mkdir()
+    source = {"name": "blood", "files": {"a.fcs": "ab" * 32}, "licence": "CC0", "citation": "Doe 2020"}
+    cells = anndata.AnnData(np.zeros((1, 1), np.float32), uns={keys.SOURCE: source})
+    cells.write_h5ad(tmp_path / "cells" / "blood.h5ad")
+    study = {"name": "demo", "title": "Demo", "heldout": {"control_1": HELDOUT}}
+    telling.report(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"))
+    return (tmp_path / "index.html").read_text()
+
+
+def test_the_report_lists_methods_as_the_study_does(page):
+    rows = re.findall(r'<tr class="(?:trained|baseline)"><th scope="row">(\w+)<', page)
+    assert rows == ["magan", "cyclegan", "magan_alone", "knn", "ridge", "boosting"]
+    heads = re.search(r'<th scope="col">marker</th>(.*?)</tr>', page).group(1)
+    assert re.findall(r'col">(\w+)<', heads) == rows
+
+
+def test_the_report_tells_the_control_and_the_code_it_was_made_with(page):
+    assert "Without correspondence the same network (magan_alone) reaches" in page
+    assert telling.provenance()["code"] in page
+    assert "seeds of heldout/control_1</dt><dd>0, 1, 2</dd>" in page
+
+
+def test_a_figure_lists_methods_as_the_study_does(tables, tmp_path):
+    truth, mapped = synthetic.digit_images()
+    arms = {"magan": "magan", "discogan": "discogan", "magan_alone": "magan"}
+    logs(tmp_path, arms)
+    truth.write_h5ad(tmp_path / "truth.h5ad")
+    mapped.write_h5ad(tmp_path / "magan" / "mapped.h5ad")
+    output = tmp_path / "figures"
+    telling.draw("digits", "threes_sevens", arms, [*arms], str(tmp_path), *map(str, tables), str(output))
+    drawn = re.findall(r">(magan|discogan|magan_alone)</text>", (output / "digit_outcomes.svg").read_text())
+    assert drawn == ["magan", "discogan", "magan_alone"]
+
+
+@pytest.mark.parametrize(
+    ("arms", "found"),
+    [
+        ({"a": SHARED, "b": {"model": "magan"}}, {"alone": "b"}),
+        ({"a": SHARED, "b": {"model": "magan"}, "c": {"model": "magan"}}, {"alone": "b"}),
+        ({"a": SHARED, "b": {"model": "cyclegan"}}, {}),
+        ({"a": SHARED, "b": {"model": "magan", "options": {"generator_hidden": [8]}}}, {}),
+        ({"a": SHARED, "b": {"model": "magan", "training": {"steps": 9}}}, {}),
+        (
+            {"a": SHARED, "b": SHARED | {"correspondence": {"name": "shared_markers", "shuffled": True}}},
+            {"shuffled": "b"},
+        ),
+        ({"a": SHARED, "b": SHARED | {"correspondence": {"name": "correlation", "shuffled": True}}}, {}),
+        ({"a": {"model": "magan"}, "b": {"model": "magan"}}, {}),
+    ],
+)
+def test_a_control_is_the_first_arm_but_for_its_correspondence(arms, found):
+    study = config.parse({"name": "demo", "title": "Demo", "heldout": {"blood": HELDOUT | {"arms": arms}}})
+    assert telling._controls(study.find("heldout", "blood")) == found
+
+
+def test_the_floor_and_unlisted_methods_come_last():
+    table = synthetic.batch().sample(frac=1, random_state=0)
+    ordered = telling._of(table, "batch", "person_2", ["magan_alone", "magan", "quantile", "identity"])
+    names = ordered["method"].where(ordered["arm"] == keys.BASELINE, ordered["arm"])
+    assert list(dict.fromkeys(names))[:4] == ["magan_alone", "magan", "quantile", "identity"]
+    assert set(names[-len(names[names.isin(["floor", "cyclegan", "harmony"])]) :]) == {"floor", "cyclegan", "harmony"}
+    assert sorted(ordered.index) == sorted(table.index)
