@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from magan.config import Training
 from magan.correspondence import CORRESPONDENCES
 from magan.data.domain import Domain, from_anndata, to_array
 from magan.data.sampling import Table, batches
+from magan.data.scaling import SCALINGS, Scaling, from_tensors, scaling
+from magan.data.scaling import tensors as scaling_tensors
 from magan.errors import InputError
 from magan.models import MODELS
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Recipe
 from magan.training.fit import broken, fit
 
-SCALES = ("pooled", "each", "none")
+HIDDEN = 0.0  # in the networks' units the mean of a marker, or its median
 ROWS = 8192  # samples mapped at a time; bounds memory, changes nothing
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
 
@@ -44,7 +47,7 @@ class Aligner:
     seeds
         One pair of maps is trained for each; they share nothing but the data.
     scale
-        How markers are standardised: "pooled", "each" or "none"; see ``magan.config.Arm``.
+        How markers are standardised: a key of ``magan.data.scaling.SCALINGS``.
     device
         "auto" takes a GPU if there is one.
 
@@ -102,9 +105,15 @@ class Aligner:
         self._check(raw)
         self.shapes_ = {"x1": raw[0][0].shape, "x2": raw[0][1].shape}
         self.features_ = {"x1": [list(a.features) for a, _ in raw], "x2": [list(b.features) for _, b in raw]}
-        self.scales_ = _scales(raw, self.scale)
-        folds = [(self._scaled(a, "x1", f), self._scaled(b, "x2", f)) for f, (a, b) in enumerate(raw)]
+        self.scalings_ = {
+            "x1": [scaling(self.scale, a, b) for a, b in raw],
+            "x2": [scaling(self.scale, b, a) for a, b in raw],
+        }
         self.device_ = best_device(self.device)
+        folds = [
+            (self._resident(a, self.scalings_["x1"][f]), self._resident(b, self.scalings_["x2"][f]))
+            for f, (a, b) in enumerate(raw)
+        ]
         self.status_ = {}
         self.generators_ = self._blank(len(folds))
         group = max(1, self.training.at_once // len(folds))
@@ -112,8 +121,12 @@ class Aligner:
             self._train(folds, self.seeds[start : start + group], record, every)
         return self
 
-    def map(self, x: AnnData, to: str = "x2", fold: int = 0) -> AnnData:
+    def map(self, x: AnnData, to: str = "x2", fold: int = 0, expected: bool = False) -> AnnData:
         """Samples of one domain as the other domain would have measured them.
+
+        With ``expected`` the markers that the other domain lacks are hidden from
+        the map: after training with ``rebuild`` it then gives the conditional
+        mean, where the full map draws a sample.
 
         Returns
         -------
@@ -122,20 +135,17 @@ class Aligner:
             ``layers["seed_<s>"]`` for every seed that did not fail, in arcsinh
             units (or pixels in [0, 1]), and their mean, ``layers["consensus"]``.
         """
-        source = {"x2": "x1", "x1": "x2"}[to]
-        domain = from_anndata(x, source)
-        layers = {}
-        for seed, values in zip(self.good_seeds_, self._values(domain, to, fold)):
-            layers[f"seed_{seed}"] = values
-        return self._anndata(x, layers, to, fold)
+        source, role = {"x2": ("x1", "generator_12"), "x1": ("x2", "generator_21")}[to]
+        values = self._scaled(from_anndata(x, source), source, fold)
+        if expected:
+            own, other = self.features_[source][fold], self.features_[to][fold]
+            values[:, [i for i, marker in enumerate(own) if marker not in other]] = HIDDEN
+        return self._anndata(x, self._mapped(values, role, fold), to, fold)
 
     def there_and_back(self, x: AnnData, fold: int = 0) -> AnnData:
         """Samples of domain 1 mapped to domain 2 and back; layers as in `map`."""
-        domain = from_anndata(x, "x1")
-        there = self._mapped(self._scaled(domain, "x1", fold).values, "generator_12", fold)
-        back = self._mapped(there, "generator_21", fold)
-        layers = {f"seed_{s}": v for s, v in zip(self.good_seeds_, self._unscaled(back, "x1", fold))}
-        return self._anndata(x, layers, "x1", fold)
+        there = self._mapped(self._scaled(from_anndata(x, "x1"), "x1", fold), "generator_12", fold)
+        return self._anndata(x, self._mapped(there, "generator_21", fold), "x1", fold)
 
     @property
     def good_seeds_(self) -> list[int]:
@@ -149,8 +159,9 @@ class Aligner:
             for role, network in self.generators_.items()
             for name, value in network.state().items()
         }
-        for domain, (mean, sd) in self.scales_.items():
-            tensors |= {f"{domain}.mean": mean, f"{domain}.sd": sd}
+        for domain, folds in self.scalings_.items():
+            for f, one in enumerate(folds):
+                tensors |= {f"{domain}.{f}.{name}": value for name, value in scaling_tensors(one).items()}
         about = {
             "aligner": {
                 "model": self.model,
@@ -178,7 +189,13 @@ class Aligner:
         self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}
         self.features_ = about["features"]
         self.status_ = {seed: (status, detail) for seed, status, detail in about["status"]}
-        self.scales_ = {domain: (tensors[f"{domain}.mean"], tensors[f"{domain}.sd"]) for domain in ("x1", "x2")}
+        self.scalings_ = {
+            domain: [
+                from_tensors({k.split(".")[2]: v for k, v in tensors.items() if k.startswith(f"{domain}.{f}.")})
+                for f in range(len(self.features_[domain]))
+            ]
+            for domain in ("x1", "x2")
+        }
         self.device_ = best_device(device)
         self.generators_ = self._blank(len(self.features_["x1"]))
         for role, network in self.generators_.items():
@@ -187,7 +204,7 @@ class Aligner:
         return self
 
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:
-        for what, known in (("model", MODELS), ("correspondence", CORRESPONDENCES), ("scale", SCALES)):
+        for what, known in (("model", MODELS), ("correspondence", CORRESPONDENCES), ("scale", SCALINGS)):
             if getattr(self, what) not in known:
                 raise InputError(f"{what} '{getattr(self, what)}' is unknown; there are {', '.join(known)}")
         if len({(a.shape, b.shape) for a, b in folds}) > 1:
@@ -267,8 +284,12 @@ class Aligner:
         bad = broken(networks).reshape(n_folds, n_seeds).any(0).tolist()
         return [seed for seed, is_bad in zip(seeds, bad) if is_bad]
 
-    def _scaled(self, domain: Domain, name: str, fold: int) -> Domain:
-        """A domain with the columns, and in the units, that the networks of a fold know."""
+    def _resident(self, domain: Domain, units: Scaling) -> Domain:
+        """A training domain in the networks' units, on the device that trains."""
+        return replace(domain, values=units.trained(domain.values).to(self.device_))
+
+    def _scaled(self, domain: Domain, name: str, fold: int) -> Tensor:
+        """Samples with the columns, and in the units, that the networks of a fold know."""
         values = domain.values
         if domain.features:
             wanted = self.features_[name][fold]
@@ -276,17 +297,7 @@ class Aligner:
             if missing:
                 raise InputError(f"marker '{missing[0]}' of the trained panel is missing; give the markers {wanted}")
             values = values[:, [domain.features.index(m) for m in wanted]]
-            domain = Domain(domain.name, values, tuple(wanted), domain.labels, domain.pairs)
-        mean, sd = self.scales_[name]
-        return Domain(domain.name, (values - mean[fold]) / sd[fold], domain.features, domain.labels, domain.pairs)
-
-    def _unscaled(self, values: Tensor, name: str, fold: int) -> list[np.ndarray]:
-        mean, sd = self.scales_[name]
-        return [to_array(v * sd[fold] + mean[fold], self.shapes_[name]) for v in values.cpu()]
-
-    def _values(self, domain: Domain, to: str, fold: int) -> list[np.ndarray]:
-        source, role = {"x2": ("x1", "generator_12"), "x1": ("x2", "generator_21")}[to]
-        return self._unscaled(self._mapped(self._scaled(domain, source, fold).values, role, fold), to, fold)
+        return self.scalings_[name][fold].scaled(values)
 
     @torch.no_grad()
     def _mapped(self, values: Tensor, role: str, fold: int) -> Tensor:
@@ -299,14 +310,19 @@ class Aligner:
             values = values.expand(len(rows), *values.shape)
         return torch.cat([generator(part.to(self.device_)).cpu() for part in values.split(ROWS, dim=1)], dim=1)
 
-    def _anndata(self, x: AnnData, layers: dict[str, np.ndarray], to: str, fold: int) -> AnnData:
+    def _anndata(self, x: AnnData, mapped: Tensor, to: str, fold: int) -> AnnData:
+        """Maps in the networks' units, ``(S, n, *shape)``, as an AnnData in the domain's own."""
+        layers = {
+            f"seed_{seed}": to_array(self.scalings_[to][fold].unscaled(values), self.shapes_[to])
+            for seed, values in zip(self.good_seeds_, mapped)
+        }
         if layers:
             layers[keys.CONSENSUS] = np.mean(list(layers.values()), axis=0, dtype=np.float32)
         names = self.features_[to][fold] or [str(i) for i in range(int(np.prod(self.shapes_[to])))]
         values = layers.get(keys.CONSENSUS, np.full((x.n_obs, len(names)), np.nan, np.float32))
-        mapped = AnnData(values, obs=x.obs.copy(), layers=layers)
-        mapped.var_names = names
-        return mapped
+        whole = AnnData(values, obs=x.obs.copy(), layers=layers)
+        whole.var_names = names
+        return whole
 
 
 def best_device(name: str) -> str:
@@ -329,31 +345,11 @@ def _optimiser(training: Training, own: Adam) -> Adam:
     return Adam(training.learning_rate or own.learning_rate, training.betas or own.betas, own.weight_decay)
 
 
-def _scales(folds: Sequence[tuple[Domain, Domain]], how: str) -> dict[str, tuple[Tensor, Tensor]]:
-    """Domain -> (mean, sd), each ``(F, *shape)``: 0 and 1 for images and for "none"."""
-    means: dict[str, list[Tensor]] = {"x1": [], "x2": []}
-    sds: dict[str, list[Tensor]] = {"x1": [], "x2": []}
-    for pair in folds:
-        for name, own, other in zip(("x1", "x2"), pair, pair[::-1]):
-            mean, sd = torch.zeros(own.shape), torch.ones(own.shape)
-            if own.features and how != "none":
-                for column, marker in enumerate(own.features):
-                    cells = own.values[:, column]
-                    if how == "pooled" and marker in other.features:
-                        cells = torch.cat([pair[0].values[:, pair[0].features.index(marker)],
-                                           pair[1].values[:, pair[1].features.index(marker)]])  # fmt: skip
-                    if not cells.std() > 0:
-                        raise InputError(f"marker '{marker}' is constant in the training cells; leave it out")
-                    mean[column], sd[column] = cells.mean(), cells.std()
-            means[name].append(mean)
-            sds[name].append(sd)
-    return {name: (torch.stack(means[name]), torch.stack(sds[name])) for name in means}
-
-
 def _table(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:
     """All folds' samples one after another, and the rows of each replicate's own fold."""
     starts = np.cumsum([0, *(len(d) for d in domains)])
     entries = {f"x{number}": torch.cat([d.values for d in domains])}
     if labels:
-        entries[f"label{number}"] = torch.tensor([labels.get(word, -1) for d in domains for word in d.labels])
+        numbers = [labels.get(word, -1) for d in domains for word in d.labels]
+        entries[f"label{number}"] = torch.tensor(numbers)
     return Table(entries, tuple(torch.arange(int(starts[f]), int(starts[f + 1])) for f in of_fold))

@@ -7,7 +7,6 @@ table, and the folders of every result.
 
 import json
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
@@ -24,7 +23,7 @@ from pydantic import (
     ValidationError,
 )
 
-from magan.errors import InputError
+from magan.errors import InputError, nearest
 
 TASKS = ("heldout", "batch", "digits")
 
@@ -86,14 +85,17 @@ class Arm(Strict):
     """One model with one set of options, trained over every seed.
 
     ``scale`` standardises markers before training: over both domains
-    ("pooled", which leaves a batch effect in place), over each on its own
-    ("each"), or not at all ("none").
+    ("pooled", which leaves a batch effect in place), over each on its own by
+    mean and spread ("each") or by ranks ("ranks"), or not at all ("none").
+    ``predict`` "expected" hides the markers of the source panel's own from the
+    trained map, see ``Aligner.map``.
     """
 
     model: str
     correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
     options: dict[str, Any] = {}
-    scale: Literal["pooled", "each", "none"] = "pooled"
+    scale: Literal["pooled", "each", "ranks", "none"] = "pooled"
+    predict: Literal["sample", "expected"] = "sample"
     training: Training | None = None
 
 
@@ -260,9 +262,7 @@ def _sentence(error: ValidationError, values: Mapping[str, Any]) -> str:
     *parents, key = _path(first["loc"], values)
     path = ".".join(parents)
     if first["type"] == "extra_forbidden":
-        near = get_close_matches(key, _keys_at(first["loc"][:-1]), 1)
-        hint = f" (did you mean '{near[0]}'?)" if near else ""
-        return f"{path + ': ' if path else ''}unknown key '{key}'{hint}"
+        return f"{path + ': ' if path else ''}unknown key '{key}'{nearest(key, _keys_at(first['loc'][:-1]))}"
     if first["type"] == "missing":
         return f"{path + ': ' if path else ''}key '{key}' is missing; add it"
     message = first["msg"].removeprefix("Value error, ")

@@ -8,7 +8,6 @@ of columns.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from magan import keys, recipe
 from magan.data.domain import Domain
 from magan.data.sampling import Table
-from magan.errors import InputError
+from magan.errors import InputError, among
 from magan.losses import correspondence as losses
 from magan.losses.reconstruction import squared_error
 
@@ -39,24 +38,50 @@ def none(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
 
 
 def shared_markers(
-    x1: Domains, x2: Domains, seeds: Sequence[int], *, without: Sequence[str] = (), shuffled: bool = False
+    x1: Domains,
+    x2: Domains,
+    seeds: Sequence[int],
+    *,
+    without: Sequence[str] = (),
+    shuffled: bool = False,
+    rebuild: float = 0.0,
 ) -> Correspondence:
     """Shared markers must not change, by squared error (Amodio & Krishnaswamy 2018).
 
-    ``without`` names shared markers left free; ``shuffled`` ties each marker to
-    the next one's column instead, a control that must do worse.
+    The mean over the K shared markers, where the authors' code sums over them:
+    their weight is K here.
+
+    Parameters
+    ----------
+    x1, x2, seeds
+        Of each replicate.
+    without
+        Shared markers left free.
+    shuffled
+        Ties each marker to the next one's column, a control that must do worse.
+    rebuild
+        Weight of a second use of the shared markers, not in the paper: each
+        generator must also rebuild a cell of its own target panel from that
+        cell's shared markers alone, by squared error. A generator that must
+        fool a discriminator draws a sample; with this it also knows the mean.
     """
-    return Correspondence(_on_columns(losses.shared_markers, x1, x2, without, shuffled))
+    return Correspondence(_on_columns(losses.shared_markers, x1, x2, without, shuffled, rebuild))
 
 
 def correlation(
-    x1: Domains, x2: Domains, seeds: Sequence[int], *, without: Sequence[str] = (), shuffled: bool = False
+    x1: Domains,
+    x2: Domains,
+    seeds: Sequence[int],
+    *,
+    without: Sequence[str] = (),
+    shuffled: bool = False,
+    rebuild: float = 0.0,
 ) -> Correspondence:
     """Shared markers must stay correlated with themselves; offset and scale are free.
 
     The MAGAN lecture's wording, not in its code. Options as for `shared_markers`.
     """
-    return Correspondence(_on_columns(losses.correlation, x1, x2, without, shuffled))
+    return Correspondence(_on_columns(losses.correlation, x1, x2, without, shuffled, rebuild))
 
 
 def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None) -> Correspondence:
@@ -132,9 +157,7 @@ def shared(x1: Domain, x2: Domain, without: Sequence[str] = ()) -> list[str]:
     markers = [m for m in x1.features if m in x2.features]
     for m in without:
         if m not in markers:
-            near = get_close_matches(m, markers, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; shared are {', '.join(markers) or 'none'}"
-            raise InputError(f"correspondence.without: '{m}' is not a marker of both domains{hint}")
+            raise InputError(f"correspondence.without: '{m}' is not a marker of both domains{among(m, markers)}")
     markers = [m for m in markers if m not in without]
     if not markers:
         raise InputError(
@@ -145,7 +168,12 @@ def shared(x1: Domain, x2: Domain, without: Sequence[str] = ()) -> list[str]:
 
 
 def _on_columns(
-    loss: Callable[[Tensor, Tensor], Tensor], x1: Domains, x2: Domains, without: Sequence[str], shuffled: bool
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x1: Domains,
+    x2: Domains,
+    without: Sequence[str],
+    shuffled: bool,
+    rebuild: float,
 ) -> recipe.Correspondence:
     columns_1, columns_2 = [], []
     for a, b in zip(x1, x2):
@@ -153,19 +181,30 @@ def _on_columns(
         columns_1.append([a.features.index(m) for m in markers])
         partners = markers[1:] + markers[:1] if shuffled else markers
         columns_2.append([b.features.index(m) for m in partners])
-    index_1, index_2 = torch.tensor(columns_1), torch.tensor(columns_2)  # (R, K)
+    device = x1[0].values.device
+    index_1, index_2 = torch.tensor(columns_1, device=device), torch.tensor(columns_2, device=device)  # (R, K)
 
-    def both(G12, G21, batch):
-        return loss(_take(batch["x1"], index_1), _take(batch["x12"], index_2)) + loss(
-            _take(batch["x2"], index_2), _take(batch["x21"], index_1)
-        )
+    def kept(G12, G21, batch):
+        x1, x2, x12, x21 = (batch[name] for name in ("x1", "x2", "x12", "x21"))
+        total = loss(_take(x1, index_1), _take(x12, index_2)) + loss(_take(x2, index_2), _take(x21, index_1))
+        if rebuild:
+            seen_1 = _put(_take(x2, index_2), index_1, x1)  # cells of domain 2 as panel 1 would know them
+            seen_2 = _put(_take(x1, index_1), index_2, x2)
+            total = total + rebuild * (squared_error(G12(seen_1), x2) + squared_error(G21(seen_2), x1))
+        return total
 
-    return both
+    return kept
 
 
 def _take(x: Tensor, index: Tensor) -> Tensor:
     """Columns of each replicate's own: ``(R, B, M), (R, K) -> (R, B, K)``."""
-    return x.gather(2, index.to(x.device)[:, None, :].expand(-1, x.shape[1], -1))
+    return x.gather(2, index[:, None, :].expand(-1, x.shape[1], -1))
+
+
+def _put(x: Tensor, index: Tensor, like: Tensor) -> Tensor:
+    """The inverse of `_take`: columns at their places, all others at 0, the mean of a standardised marker."""
+    blank = like.new_zeros(*x.shape[:2], like.shape[2])
+    return blank.scatter(2, index[:, None, :].expand(-1, x.shape[1], -1), x)
 
 
 def _known_pairs(x1: Domain, x2: Domain) -> tuple[np.ndarray, np.ndarray]:

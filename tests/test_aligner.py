@@ -228,16 +228,16 @@ def test_markers_scaled_over_each_domain_take_the_targets_mean_and_spread():
 
 def test_pooled_markers_are_scaled_by_the_mean_and_spread_of_all_cells():
     x1, x2 = cells(["CD3", "CD4", "CD19"]), cells(["CD3", "CD8", "CD56"], n=60, seed=1)
-    mean, sd = aligner(steps=1).fit(x1, x2).scales_["x1"]
+    (one,) = aligner(steps=1).fit(x1, x2).scalings_["x1"]
     both = np.concatenate([x.layers[keys.PREPROCESSED][:, 0] for x in (x1, x2)])
-    np.testing.assert_allclose([mean[0, 0], sd[0, 0]], [both.mean(), both.std(ddof=1)], rtol=1e-5)
+    np.testing.assert_allclose([one.mean[0], one.sd[0]], [both.mean(), both.std(ddof=1)], rtol=1e-5)
 
 
 def test_unscaled_markers_and_images_are_given_as_they_are():
     x1, x2 = cells(["CD3", "CD4", "CD19"]), cells(["CD3", "CD8", "CD56"])
     np.testing.assert_array_equal(identity_map("none", x1, x2).layers["seed_3"], x1.layers[keys.PREPROCESSED])
-    mean, sd = aligner(steps=1, correspondence="none").fit(images(), images()).scales_["x1"]
-    assert not mean.any() and (sd == 1).all()
+    (one,) = aligner(steps=1, correspondence="none").fit(images(), images()).scalings_["x1"]
+    assert not one.mean.any() and (one.sd == 1).all()
 
 
 def test_columns_in_another_order_and_columns_too_many_map_the_same():
@@ -264,7 +264,7 @@ def test_a_marker_missing_from_the_query_is_named():
             cells(PANEL_2),
             "correspondence 'pears' is unknown; there are none, shared_markers, correlation, pairs, labels",
         ),
-        ({"scale": "poled"}, cells(PANEL_2), "scale 'poled' is unknown; there are pooled, each, none"),
+        ({"scale": "poled"}, cells(PANEL_2), "scale 'poled' is unknown; there are pooled, each, ranks, none"),
         (
             {},
             cells(PANEL_2, n=6),
@@ -393,3 +393,26 @@ def test_magan_finds_the_right_cluster_by_a_shared_marker():
     for seed in (0, 1, 2):
         right = (mapped.layers[f"seed_{seed}"][:, 1] > 0) == (which == 1)
         assert right.mean() > 0.95
+
+
+def test_an_expected_map_does_not_see_the_markers_of_the_source_alone():
+    some, query = fitted(), cells(n=10, seed=1)
+    changed = query.copy()
+    alone = [marker for marker in query.var_names if marker not in some.features_["x2"][0]]
+    assert alone
+    changed.layers[keys.PREPROCESSED][:, [query.var_names.get_loc(m) for m in alone]] += 1
+    first, second = (some.map(x, expected=True).layers["seed_3"] for x in (query, changed))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(some.map(query).layers["seed_3"], some.map(changed).layers["seed_3"])
+
+
+def test_a_residual_map_between_ranks_starts_as_the_quantile_map():
+    x1, x2 = cells(["CD3", "CD4"]), cells(["CD3", "CD4"], n=60, seed=1)
+    x2.layers[keys.PREPROCESSED] = 2 * x2.layers[keys.PREPROCESSED] + 3
+    still = Training(steps=1, batch_size=10, learning_rate=1e-12)
+    options = {"residual": True, "generator_hidden": [4], "discriminator_hidden": [4]}
+    some = Aligner("magan", correspondence="none", options=options, training=still, scale="ranks").fit(x1, x2)
+    mapped = some.map(x1).layers["seed_0"]
+    for before, after, target in zip(x1.layers[keys.PREPROCESSED].T, mapped.T, x2.layers[keys.PREPROCESSED].T):
+        assert (np.argsort(before) == np.argsort(after)).all()
+        np.testing.assert_allclose(np.median(after), np.median(target), atol=0.3)

@@ -106,10 +106,10 @@ def test_marker_correspondences_say_what_they_lack():
         "or use the correspondence pairs, labels or none"
     )
     assert message(CORRESPONDENCES["correlation"], *panels(), SEEDS, without=["CD33"]) == (
-        "correspondence.without: 'CD33' is not a marker of both domains; did you mean 'CD3'?"
+        "correspondence.without: 'CD33' is not a marker of both domains (did you mean 'CD3'?)"
     )
     assert message(CORRESPONDENCES["correlation"], *panels(), SEEDS, without=["zzz"]) == (
-        "correspondence.without: 'zzz' is not a marker of both domains; shared are CD3, CD4, CD8"
+        "correspondence.without: 'zzz' is not a marker of both domains; there are CD3, CD4, CD8"
     )
     assert "share no marker" in message(shared, *(x[0] for x in panels()), without=["CD3", "CD4", "CD8"])
 
@@ -239,3 +239,24 @@ def test_every_loss_is_one_value_per_replicate():
     for name in sorted(set(CORRESPONDENCES) - {"none"}):
         kept = CORRESPONDENCES[name]([x1, x1], [x2, x2], SEEDS)
         assert kept.loss(lambda x: x, lambda x: x, values).shape == (2,)
+
+
+def test_rebuilding_costs_what_a_cell_of_ones_own_panel_loses_when_only_shared_markers_are_seen():
+    a = Domain("x1", torch.randn(5, 3), ("CD3", "CD19", "CD4"))
+    b = Domain("x2", torch.randn(5, 3), ("CD4", "CD8", "CD3"))
+    batch = {"x1": a.values[None], "x2": b.values[None], "x12": b.values[None], "x21": a.values[None]}
+    seen = []
+
+    def remember(x):
+        seen.append(x)
+        return torch.zeros_like(x)
+
+    shared_markers = CORRESPONDENCES["shared_markers"]
+    plain = shared_markers([a], [b], [0]).loss(remember, remember, batch)
+    assert not seen
+    more = shared_markers([a], [b], [0], rebuild=2.0).loss(remember, remember, batch)
+    expected = 2 * ((b.values**2).mean() + (a.values**2).mean())
+    torch.testing.assert_close(more - plain, expected[None])
+    nothing = torch.zeros(5)
+    torch.testing.assert_close(seen[0][0], torch.stack([b.values[:, 2], nothing, b.values[:, 0]], 1))
+    torch.testing.assert_close(seen[1][0], torch.stack([a.values[:, 2], nothing, a.values[:, 0]], 1))

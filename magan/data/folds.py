@@ -7,7 +7,6 @@ know is absent from the files it reads, not masked inside them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import anndata
 import numpy as np
@@ -16,7 +15,7 @@ from anndata import AnnData
 from magan import keys
 from magan.data.cytof import check
 from magan.data.images import rotate
-from magan.errors import InputError
+from magan.errors import InputError, among
 
 # Populations of training cells are there for the correspondence that names them, and for nothing else.
 LABELLED = (keys.BATCH, keys.SAMPLE, keys.CELL_TYPE)
@@ -258,9 +257,7 @@ def _bare(adata: AnnData, columns: Sequence[str] = (keys.BATCH, keys.SAMPLE)) ->
 def _known(markers: Sequence[str], adata: AnnData) -> None:
     for marker in markers:
         if marker not in adata.var_names:
-            near = get_close_matches(marker, list(adata.var_names), 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(adata.var_names)}"
-            raise InputError(f"marker '{marker}' is not in the data; {hint}")
+            raise InputError(f"marker '{marker}' is not in the data{among(marker, adata.var_names)}")
 
 
 def _enough(parts: Mapping[str, Sequence], batch_size: int) -> None:

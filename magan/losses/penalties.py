@@ -1,13 +1,14 @@
 """Penalties on the discriminator's gradient."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from magan.losses.reduce import replicate_mean
-from magan.recipe import Network
 
 
-def gradient_penalty(discriminator: Network, x: Tensor, target: float = 1.0) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, target: float = 1.0) -> Tensor:
     """Mean of ``(||grad_x discriminator(x)|| - target)^2``, one value per replicate.
 
     Where ``x`` lies is the caller's choice, and is all that separates WGAN-GP

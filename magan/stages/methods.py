@@ -68,7 +68,8 @@ def align(
         seconds = time.monotonic() - start
         for seed, (status, detail) in aligner.status_.items():
             record.status(seed, status, detail)
-        maps = {fold: aligner.map(x, fold=f) for f, (fold, x) in enumerate(queries.items())}
+        expected = arm.predict == "expected"
+        maps = {fold: aligner.map(x, fold=f, expected=expected) for f, (fold, x) in enumerate(queries.items())}
         whole = folds.gather(task, maps)
         if task == "digits":
             back = aligner.there_and_back(queries["digits"])

@@ -134,7 +134,7 @@ def test_fewer_cells_may_be_asked_for():
         ({"hold_out": ["CD19"]}, "held-out marker 'CD19' is not shared; shared are CD3, CD4, CD8"),
         ({"only_1": ["CD4"]}, "marker 'CD4' is listed twice among shared, only_1 and only_2; list it once"),
         ({"only_2": ["CD56", "CD56"]}, "marker 'CD56' is listed twice among shared, only_1 and only_2; list it once"),
-        ({"only_1": ["CD45RO"]}, "marker 'CD45RO' is not in the data; did you mean 'CD45RA'?"),
+        ({"only_1": ["CD45RO"]}, "marker 'CD45RO' is not in the data (did you mean 'CD45RA'?)"),
         (
             {"only_1": ["zzz"]},
             "marker 'zzz' is not in the data; there are CD3, CD4, CD8, CD19, CD45RA, CD56, DNA1",
@@ -210,7 +210,7 @@ SPLIT = {"train": {"sample": "first"}, "test": {"sample": "second"}}
             {"reference": "a", "test_fraction": 0.0},
             "batch 'a' has no test cell; widen batch.test or raise test_fraction",
         ),
-        ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data; did you mean 'CD56'?"),
+        ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data (did you mean 'CD56'?)"),
         (
             {"reference": "a", "train": {"sample": "first"}},
             "batch: 120 cells are in both train and test; make the two disjoint",
@@ -274,7 +274,7 @@ def test_the_truth_of_a_dropout_reaches_evaluation_and_nothing_else():
 
 def test_an_unknown_marker_or_population_cannot_be_wiped():
     assert message(folds.wipe, cells(), marker="CD45R", populations=["T"]) == (
-        "marker 'CD45R' is not in the data; did you mean 'CD45RA'?"
+        "marker 'CD45R' is not in the data (did you mean 'CD45RA'?)"
     )
     assert message(folds.wipe, cells(), marker="CD45RA", populations=["NK"]) == (
         "wipe: no cell_type is 'NK'; there are B, T"

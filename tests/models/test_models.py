@@ -142,6 +142,8 @@ OTHER = {
     "cycle_weight": 3.0,
     "correspondence_weight": 3.0,
     "reconstructions_are_real": True,
+    "gradient_weight": 1.0,
+    "residual": True,
     "identity_weight": 1.0,
     "reconstruction_weight": 3.0,
     "feature_matching": True,

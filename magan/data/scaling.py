@@ -1,0 +1,152 @@
+"""The units networks are trained in, and the way back to arcsinh units.
+
+A scaling is fitted to the training samples of one domain (and its partner) and
+says three things: the training samples in its units, any other samples in its
+units, and values in its units as measurements again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import norm, rankdata
+from torch import Tensor
+
+from magan.data.domain import Domain
+from magan.errors import InputError
+
+N_QUANTILES = 2048  # of each marker's distribution that are kept
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``(x - mean) / sd``, feature by feature."""
+
+    mean: Tensor  # (*shape)
+    sd: Tensor  # (*shape)
+
+    def trained(self, values: Tensor) -> Tensor:
+        return self.scaled(values)
+
+    def scaled(self, values: Tensor) -> Tensor:
+        return (values - self.mean) / self.sd
+
+    def unscaled(self, values: Tensor) -> Tensor:
+        return values * self.sd + self.mean
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Normal scores: each marker's quantiles become those of a standard normal distribution.
+
+    Between two domains in normal scores the identity is the quantile map of
+    every marker, and a discriminator can tell them apart by the joint
+    distribution alone. Values beyond the training range are carried on at a
+    slope of one standard deviation.
+    """
+
+    quantiles: Tensor  # (Q, M), rising
+    sd: Tensor  # (M,)
+
+    def trained(self, values: Tensor) -> Tensor:
+        """Normal scores of the training cells; ties, as of cells that read zero, are broken at random.
+
+        Otherwise one domain's share of zeros would give it away.
+        """
+        order = np.random.default_rng(0).permutation(len(values))
+        scores = np.empty(values.shape, np.float32)
+        scores[order] = norm.ppf((rankdata(values.numpy()[order], method="ordinal", axis=0) - 0.5) / len(values))
+        return torch.from_numpy(scores)
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """Normal scores by the kept quantiles; a tie gets the middle of its ranks."""
+        columns = []
+        for x, knots, sd in zip(values.double().numpy().T, self.quantiles.double().numpy().T, self.sd.tolist()):
+            low, high = np.searchsorted(knots, x, "left"), np.searchsorted(knots, x, "right")
+            above = np.clip(low, 1, len(knots) - 1)
+            gap = np.maximum(knots[above] - knots[above - 1], 1e-12)
+            within = above - 1 + np.clip((x - knots[above - 1]) / gap, 0, 1)
+            place = np.where(high > low, (low + high - 1) / 2, within)
+            beyond = (np.minimum(x - knots[0], 0) + np.maximum(x - knots[-1], 0)) / sd
+            columns.append(norm.ppf((place + 0.5) / len(knots)) + beyond)
+        return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
+
+    def unscaled(self, values: Tensor) -> Tensor:
+        """The quantiles that normal scores stand for: ``(..., M) -> (..., M)``."""
+        n = len(self.quantiles)
+        edge = norm.ppf((n - 0.5) / n)
+        scores = values.double().numpy()
+        out = np.empty(scores.shape, np.float32)
+        for column, (knots, sd) in enumerate(zip(self.quantiles.double().numpy().T, self.sd.tolist())):
+            z = scores[..., column]
+            inside = np.interp(norm.cdf(z) * n - 0.5, np.arange(n), knots)
+            out[..., column] = inside + sd * (np.maximum(z - edge, 0) + np.minimum(z + edge, 0))
+        return torch.from_numpy(out)
+
+
+Scaling = Affine | Ranks
+
+
+def pooled(own: Domain, other: Domain) -> Affine:
+    """By mean and standard deviation over both domains where both have the marker: a batch effect stays."""
+    mean, sd = [], []
+    for column, marker in enumerate(own.features):
+        cells = own.values[:, column]
+        if marker in other.features:
+            cells = torch.cat([cells, other.values[:, other.features.index(marker)]])
+        mean.append(cells.mean())
+        sd.append(_spread(cells, marker))
+    return Affine(torch.stack(mean), torch.stack(sd))
+
+
+def each(own: Domain, other: Domain) -> Affine:
+    """By mean and standard deviation of the domain's own: the identity is then the z-score map."""
+    return Affine(own.values.mean(0), _spreads(own))
+
+
+def ranks(own: Domain, other: Domain) -> Ranks:
+    """By ranks within the domain: the identity is then the quantile map."""
+    grid = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+    values = np.quantile(own.values.double().numpy(), grid, axis=0, method="hazen")
+    return Ranks(torch.from_numpy(values.astype(np.float32)), _spreads(own))
+
+
+def none(own: Domain, other: Domain) -> Affine:
+    """As measured."""
+    return Affine(torch.zeros(own.shape), torch.ones(own.shape))
+
+
+def scaling(name: str, own: Domain, other: Domain) -> Scaling:
+    """The scaling of one domain by name; images are always as they are.
+
+    Raises
+    ------
+    InputError
+        A marker is constant in the training cells.
+    """
+    return SCALINGS[name](own, other) if own.features else none(own, other)
+
+
+def tensors(one: Scaling) -> dict[str, Tensor]:
+    """What a file must hold of a scaling; see `from_tensors`."""
+    return dict(vars(one))
+
+
+def from_tensors(values: Mapping[str, Tensor]) -> Scaling:
+    """The scaling that `tensors` took apart."""
+    return Ranks(**values) if "quantiles" in values else Affine(**values)
+
+
+def _spreads(domain: Domain) -> Tensor:
+    return torch.stack([_spread(domain.values[:, i], marker) for i, marker in enumerate(domain.features)])
+
+
+def _spread(cells: Tensor, marker: str) -> Tensor:
+    sd = cells.std()
+    if not sd > 0:
+        raise InputError(f"marker '{marker}' is constant in the training cells; leave it out")
+    return sd
+
+
+SCALINGS = {"pooled": pooled, "each": each, "ranks": ranks, "none": none}
