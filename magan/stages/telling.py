@@ -130,9 +130,17 @@ def provenance() -> dict[str, Any]:
     """Commit (if any), digest of the package's own code, and versions of what it stands on."""
     root = Path(__file__).parents[1]
     code = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(root.rglob("*.py")))).hexdigest()[:12]
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True)
+    commit = _git("rev-parse", "--short", "HEAD")
+    # A page or a result in the tree is no change of what made it.
+    changed = commit and _git("status", "--porcelain", "--", "magan", "workflow", "config", "Snakefile")
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"commit": git.stdout.strip() or "not a git checkout", "code": code, "versions": versions}
+    commit = f"{commit} with changes" if changed else commit
+    return {"commit": commit or "not a git checkout", "code": code, "versions": versions}
+
+
+def _git(*arguments: str) -> str:
+    root = Path(__file__).parents[2]
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True).stdout.strip()
 
 
 def _of(table: pd.DataFrame, task: str, dataset: str, methods: Sequence[str]) -> pd.DataFrame:

@@ -138,7 +138,10 @@ def _experiment(client, name: str, folder: Path | None) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = (folder / "artifacts").as_uri() if folder else None
-        return client.create_experiment(name, artifact_location=location)
+        # The kind opens the UI on runs and their comparison rather than on traces of language models.
+        return client.create_experiment(
+            name, artifact_location=location, tags={"mlflow.experimentKind": "custom_model_development"}
+        )
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return experiment.experiment_id

@@ -1,0 +1,34 @@
+"""What the README shows must run."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from magan.stages import plan
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = [text for language, text in BLOCKS if language == "python"]
+    names: dict = {}
+    exec(code, names)
+    assert set(names["mapped"].layers) == {"seed_0", "seed_1", "seed_2", "consensus"}
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+def test_the_study_of_ones_own_cells_is_accepted():
+    (study,) = [text for language, text in BLOCKS if language == "yaml"]
+    assert plan(yaml.safe_load(study)).name == "mine"
+
+
+def test_every_file_it_names_is_there():
+    named = re.findall(
+        r"`((?:config|docs|reports|benchmarks|workflow|envs|magan)/[\w./-]+)`", (ROOT / "README.md").read_text()
+    )
+    assert len(named) > 5
+    for path in named:
+        assert (ROOT / path).exists(), path
