@@ -100,8 +100,12 @@ class Aligner:
             marker where the correspondence needs one, folds of different
             shapes, a domain smaller than a minibatch, a constant marker.
         """
-        pairs = list(zip(*(x if isinstance(x, Sequence) else [x] for x in (x1, x2)), strict=True))
-        raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in pairs]
+        first, second = (list(x) if isinstance(x, Sequence) else [x] for x in (x1, x2))
+        if len(first) != len(second):
+            raise InputError(
+                f"{len(first)} domains and {len(second)} partners; give folds as two lists of equal length"
+            )
+        raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in zip(first, second)]
         self._check(raw)
         self.shapes_ = {"x1": raw[0][0].shape, "x2": raw[0][1].shape}
         self.features_ = {"x1": [list(a.features) for a, _ in raw], "x2": [list(b.features) for _, b in raw]}

@@ -94,7 +94,7 @@ def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | No
     Raises
     ------
     InputError
-        There is no pair, or a label has fewer than ``per_label``.
+        There is no pair, a label has fewer than ``per_label``, or folds have different numbers of them.
     """
     blocks_1, blocks_2, rows, start = [], [], [], 0
     for a, b, seed in zip(x1, x2, seeds):
@@ -106,6 +106,9 @@ def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | No
         blocks_2.append(b.values[rows_2])
         rows.append(torch.arange(start, start + len(rows_1)))
         start += len(rows_1)
+    numbers = sorted({len(own) for own in rows})
+    if len(numbers) > 1:
+        raise InputError(f"folds have different numbers of known pairs, {numbers}; give correspondence.per_label")
     table = Table({"pair1": torch.cat(blocks_1), "pair2": torch.cat(blocks_2)}, tuple(rows))
 
     def loss(G12, G21, batch):

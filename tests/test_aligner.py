@@ -416,3 +416,8 @@ def test_a_residual_map_between_ranks_starts_as_the_quantile_map():
     for before, after, target in zip(x1.layers[keys.PREPROCESSED].T, mapped.T, x2.layers[keys.PREPROCESSED].T):
         assert (np.argsort(before) == np.argsort(after)).all()
         np.testing.assert_allclose(np.median(after), np.median(target), atol=0.3)
+
+
+def test_lists_of_folds_of_different_length_are_refused():
+    with pytest.raises(InputError, match="2 domains and 1 partners; give folds as two lists of equal length"):
+        aligner().fit([cells(), cells()], [cells()])

@@ -260,3 +260,10 @@ def test_rebuilding_costs_what_a_cell_of_ones_own_panel_loses_when_only_shared_m
     nothing = torch.zeros(5)
     torch.testing.assert_close(seen[0][0], torch.stack([b.values[:, 2], nothing, b.values[:, 0]], 1))
     torch.testing.assert_close(seen[1][0], torch.stack([a.values[:, 2], nothing, a.values[:, 0]], 1))
+
+
+def test_folds_with_different_numbers_of_pairs_are_refused():
+    words = [("p", "q", "", "", ""), ("p", "", "", "", "")]
+    domains = [Domain("x", torch.randn(5, 2), ("CD3", "CD4"), pairs=own) for own in words]
+    with pytest.raises(InputError, match=r"folds have different numbers of known pairs, \[1, 2\]; give correspondence"):
+        CORRESPONDENCES["pairs"](domains, domains, [0, 0])

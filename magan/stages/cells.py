@@ -44,41 +44,20 @@ def prepare(
 def _folds(task: str, settings: Mapping[str, Any], adata: AnnData, batch_size: int) -> folds.Folds:
     study = {"name": "one", "title": "one", task: {"one": dict(settings)}}
     one = config.Study.model_validate(study).find(task, "one")
+    rest = {"batch_size": batch_size, "seed": one.split_seed}
+
+    def given(*names: str) -> dict[str, Any]:
+        return {name: getattr(one, name) for name in names} | rest
+
     match one:
         case config.HeldOut():
-            return folds.heldout(
-                folds.where(adata, one.where, f"{task}.where"),
-                shared=one.shared,
-                only_1=one.only_1,
-                only_2=one.only_2,
-                hold_out=one.hold_out,
-                n_cells=one.n_cells,
-                test_fraction=one.test_fraction,
-                batch_size=batch_size,
-                seed=one.split_seed,
-            )
+            adata = folds.where(adata, one.where, f"{task}.where")
+            panels = given("shared", "only_1", "only_2", "hold_out", "n_cells", "test_fraction")
+            return folds.heldout(adata, **panels)
         case config.BatchAlignment():
             adata = folds.where(adata, one.where, f"{task}.where")
             if one.wipe:
-                adata = folds.wipe(adata, marker=one.wipe.marker, populations=one.wipe.populations, seed=one.split_seed)
-            return folds.batch(
-                adata,
-                reference=one.reference,
-                markers=one.markers,
-                train=one.train,
-                test=one.test,
-                test_fraction=one.test_fraction,
-                batch_size=batch_size,
-                seed=one.split_seed,
-            )
+                adata = folds.wipe(adata, **one.wipe.model_dump(), seed=one.split_seed)
+            return folds.batch(adata, **given("reference", "markers", "train", "test", "test_fraction"))
         case config.Digits():
-            return folds.digits(
-                adata,
-                classes=one.classes,
-                degrees=one.degrees,
-                n_pairs=one.n_pairs,
-                n_train=one.n_train,
-                n_test=one.n_test,
-                batch_size=batch_size,
-                seed=one.split_seed,
-            )
+            return folds.digits(adata, **given("classes", "degrees", "n_pairs", "n_train", "n_test"))
