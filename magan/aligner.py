@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 from anndata import AnnData
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from magan import keys
 from magan.config import Training
 from magan.correspondence import CORRESPONDENCES
+from magan.data.cytof import cofactors
 from magan.data.domain import Domain, from_anndata, to_array
 from magan.data.sampling import Table, batches
 from magan.data.scaling import SCALINGS, Scaling, from_tensors, scaling
@@ -56,6 +57,13 @@ class Aligner:
     status_ : dict
         Seed -> ("ok", "retried" or "failed", detail). A seed whose weights turn
         NaN is trained once more from a derived seed; the others never notice.
+    names_ : list
+        Of the folds.
+    features_, cofactors_ : dict
+        Of "x1" and "x2", fold by fold: the markers, and marker -> cofactor or
+        "none" ({} where ``uns["cytof"]`` does not say).
+    reference_ : str
+        The batch that domain 2 is, "" where it is none or several.
     """
 
     def __init__(
@@ -84,14 +92,17 @@ class Aligner:
         x1: AnnData | Sequence[AnnData],
         x2: AnnData | Sequence[AnnData],
         *,
+        names: Sequence[str] = (),
         record: Record = lambda step, seeds, terms: None,
         every: int = 100,
     ) -> "Aligner":
         """Train every seed.
 
         Two lists of equal length are folds: pairs of domains of one shape,
-        trained apart but in the same batched network. ``record`` gets the loss
-        terms, means over folds, every ``every`` steps.
+        trained apart but in the same batched network. ``names`` of the folds
+        (their batches, say) are saved with the model; without any they are
+        "0", "1", ... ``record`` gets the loss terms, means over folds, every
+        ``every`` steps.
 
         Raises
         ------
@@ -105,10 +116,15 @@ class Aligner:
             raise InputError(
                 f"{len(first)} domains and {len(second)} partners; give folds as two lists of equal length"
             )
+        if names and len(names) != len(first):
+            raise InputError(f"{len(names)} names for {len(first)} folds; give one to each")
         raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in zip(first, second)]
         self._check(raw)
         self.shapes_ = {"x1": raw[0][0].shape, "x2": raw[0][1].shape}
         self.features_ = {"x1": [list(a.features) for a, _ in raw], "x2": [list(b.features) for _, b in raw]}
+        self.names_ = [str(name) for name in names or range(len(raw))]
+        self.cofactors_ = {"x1": [cofactors(a) for a in first], "x2": [cofactors(b) for b in second]}
+        self.reference_ = _batch(second)
         self.scalings_ = {
             "x1": [scaling(self.scale, a, b) for a, b in raw],
             "x2": [scaling(self.scale, b, a) for a, b in raw],
@@ -178,20 +194,28 @@ class Aligner:
             },
             "shapes": self.shapes_,
             "features": self.features_,
+            "names": self.names_,
+            "cofactors": self.cofactors_,
+            "reference": self.reference_,
             "status": [[seed, *self.status_[seed]] for seed in self.seeds],
         }
         save_file(tensors, str(path), metadata={"magan": json.dumps(about, sort_keys=True)})
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> "Aligner":
-        """The aligner that `save` wrote, ready to map."""
-        with safe_open(str(path), "pt") as file:
-            about = json.loads(file.metadata()["magan"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
+        """The aligner that `save` wrote, ready to map.
+
+        Raises
+        ------
+        InputError
+            The file is missing, or `save` did not write it.
+        """
+        about, tensors = _saved(Path(path))
         settings = about["aligner"]
         self = cls(**{**settings, "training": Training(**settings["training"])}, device=device)
         self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}
-        self.features_ = about["features"]
+        self.features_, self.cofactors_ = about["features"], about["cofactors"]
+        self.names_, self.reference_ = about["names"], about["reference"]
         self.status_ = {seed: (status, detail) for seed, status, detail in about["status"]}
         self.scalings_ = {
             domain: [
@@ -342,6 +366,27 @@ def best_device(name: str) -> str:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device '{name}' is not available here; set device: auto")
     return name
+
+
+def _saved(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `Aligner.save` wrote: settings, and tensors by name."""
+    if not path.is_file():
+        raise InputError(f"model {path} does not exist; check the path")
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = json.loads((file.metadata() or {}).get("magan", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
+    except SafetensorError as error:
+        raise InputError(f"model {path} cannot be read ({error}); give a model.safetensors of a trained arm") from error
+    if "names" not in about:
+        raise InputError(f"model {path} was not written by this version of magan; train it again")
+    return about, tensors
+
+
+def _batch(domains: Sequence[AnnData]) -> str:
+    """The one batch that all cells are of, or ""."""
+    batches = {name for x in domains if keys.BATCH in x.obs for name in x.obs[keys.BATCH].astype(str).unique()}
+    return batches.pop() if len(batches) == 1 else ""
 
 
 def _optimiser(training: Training, own: Adam) -> Adam:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
+from safetensors.torch import save_file
 
 from magan import aligner as module
 from magan import keys
@@ -421,3 +422,34 @@ def test_a_residual_map_between_ranks_starts_as_the_quantile_map():
 def test_lists_of_folds_of_different_length_are_refused():
     with pytest.raises(InputError, match="2 domains and 1 partners; give folds as two lists of equal length"):
         aligner().fit([cells(), cells()], [cells()])
+
+
+def test_a_saved_model_knows_its_folds_its_reference_and_how_cells_were_measured(tmp_path):
+    x1, x2 = two_folds()
+    for name, x in zip(["monday", "tuesday", "first", "first"], [*x1, *x2]):
+        x.obs[keys.BATCH] = name
+        x.uns[keys.CYTOF] = {"cofactor": 5.0}
+    x1[1].uns[keys.CYTOF] = {"cofactor": "per marker"}
+    x1[1].var["cofactor"] = [5.0, 2.5]
+    x2[0].uns[keys.CYTOF] = {"cofactor": "none"}
+    aligner(steps=1).fit(x1, x2, names=["monday", "tuesday"]).save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    assert (again.names_, again.reference_) == (["monday", "tuesday"], "first")
+    assert again.cofactors_["x1"] == [{"CD3": 5.0, "CD4": 5.0}, {"CD4": 5.0, "CD8": 2.5}]
+    assert again.cofactors_["x2"][0] == dict.fromkeys(PANEL_2, "none")
+
+
+def test_folds_without_names_are_counted_and_names_too_few_are_refused():
+    x1, x2 = two_folds()
+    some = aligner(steps=1).fit(x1, x2)
+    assert (some.names_, some.reference_, some.cofactors_["x1"]) == (["0", "1"], "", [{}, {}])
+    assert message(aligner().fit, x1, x2, names=["one"]) == "1 names for 2 folds; give one to each"
+
+
+def test_what_is_no_saved_model_is_refused_by_name(tmp_path):
+    path = tmp_path / "model.safetensors"
+    assert "does not exist" in message(Aligner.load, path)
+    path.touch()  # what an arm leaves whose every seed failed
+    assert message(Aligner.load, path).startswith(f"model {path} cannot be read (")
+    save_file({"x": torch.zeros(1)}, str(path))
+    assert message(Aligner.load, path) == f"model {path} was not written by this version of magan; train it again"

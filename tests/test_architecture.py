@@ -32,6 +32,7 @@ ROOMS = {
     },
 }
 ROOMS["stages"] = set(ROOMS)
+ROOMS["cli"] = {"data", "errors", "stages"}
 
 # library: its only rooms
 TENSORS = {"recipe", "losses", "networks", "models", "training", "data", "correspondence", "aligner"}
@@ -43,6 +44,7 @@ OUTSIDE = {
     "jinja2": {"report"},
     "pydantic": {"config"},
     "snakemake": set(),
+    "typer": {"cli"},
 }
 VAGUE = {"utils", "util", "common", "helpers", "misc", "base", "core", "manager"}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,11 +1,11 @@
 """What the channels of a cytometry table are: panels, marker names, transforms and checks.
 
-Everything takes cells by markers and returns a new AnnData. "Technical" channels are
+What changes cells by markers returns a new AnnData. "Technical" channels are
 those no biology is read from; they are kept in the table and left out of every comparison.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from magan.errors import InputError, nearest
 
 RAW_BELOW = 12.0  # arcsinh or log values stay below; asinh(x / 5) = 12 is 400,000 counts
 RAW_ABOVE = 100.0  # no arcsinh or log value is so large
+
+Cofactor = float | str | Sequence[float | str]  # one for all markers or one for each; "none": transformed already
 
 
 @dataclass(frozen=True)
@@ -181,21 +183,21 @@ def arcsinh(adata: AnnData, cofactor: float | Mapping[str, float] | None = 5.0) 
             raise InputError(
                 f"cofactor is none but the data looks raw (maximum {largest:.5g}); give a cofactor, e.g. 5"
             )
-        transformed, note = adata.X.copy(), "none"
+        units, note = adata.X.copy(), "none"
     else:
-        cofactors = _cofactors(adata, cofactor)
+        each = _cofactors(adata, cofactor)
         if (high := float(np.percentile(biology, 99.9))) < RAW_BELOW:
             raise InputError(
                 f"cofactor is {cofactor} but the data looks transformed already (99.9th percentile {high:.3g}, raw "
                 "counts reach hundreds); set cofactor to none"
             )
-        transformed = np.arcsinh(adata.X / cofactors)
+        units = transformed(adata.X, each)
         note = "per marker" if isinstance(cofactor, Mapping) else float(cofactor)
     adata = adata.copy()
-    adata.layers[keys.PREPROCESSED] = np.asarray(transformed, dtype=np.float32)
+    adata.layers[keys.PREPROCESSED] = np.asarray(units, dtype=np.float32)
     adata.uns[keys.CYTOF] = {"cofactor": note}
     if note == "per marker":
-        adata.var["cofactor"] = cofactors
+        adata.var["cofactor"] = each
     return adata
 
 
@@ -207,12 +209,77 @@ def _cofactors(adata: AnnData, cofactor: float | Mapping[str, float]) -> np.ndar
         missing = [m for m in adata.var_names[~technical(adata)] if m not in cofactor]
         if missing:
             raise InputError(f"cofactor: marker {missing[0]!r} has none ({len(missing)} have none); give one to each")
-        cofactors = np.array([float(cofactor.get(marker, 5.0)) for marker in adata.var_names])
+        each = np.array([float(cofactor.get(marker, 5.0)) for marker in adata.var_names])
     else:
-        cofactors = np.full(adata.n_vars, float(cofactor))
-    if not (cofactors > 0).all():
-        raise InputError(f"cofactor must be positive, not {cofactors[~(cofactors > 0)][0]:g}")
-    return cofactors
+        each = np.full(adata.n_vars, float(cofactor))
+    if not (each > 0).all():
+        raise InputError(f"cofactor must be positive, not {each[~(each > 0)][0]:g}")
+    return each
+
+
+def cofactors(adata: AnnData) -> dict[str, float | str]:
+    """Marker -> cofactor, or "none", as `arcsinh` noted it; empty where nothing is noted."""
+    note = adata.uns.get(keys.CYTOF, {}).get("cofactor")
+    if note is None:
+        return {}
+    each = adata.var["cofactor"] if note == "per marker" else [note] * adata.n_vars
+    return {marker: c if c == "none" else float(c) for marker, c in zip(adata.var_names, each)}
+
+
+def transformed(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
+    """``asinh(x / cofactor)`` of measured values ``(n, M)``, float32; "none" leaves a marker as it is."""
+    out = values.astype(np.float64)
+    for column, c in enumerate(_each_of(cofactor, values.shape[1])):
+        if c != "none":
+            out[:, column] = np.arcsinh(out[:, column] / float(c))
+    return out.astype(np.float32)
+
+
+def raw(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
+    """The way back from `transformed`: ``cofactor * sinh(y)``, ``(n, M)`` float64.
+
+    Parameters
+    ----------
+    values
+        ``(n, M)`` in arcsinh units.
+    cofactor
+        One for all markers or one for each; "none" leaves a marker as it is.
+    """
+    out = values.astype(np.float64)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused where it is written
+        for column, c in enumerate(_each_of(cofactor, values.shape[1])):
+            if c != "none":
+                out[:, column] = float(c) * np.sinh(out[:, column])
+    return out
+
+
+def _each_of(cofactor: Cofactor, n_markers: int) -> list[float | str]:
+    return [cofactor] * n_markers if isinstance(cofactor, float | int | str) else list(cofactor)
+
+
+def columns(file: pd.DataFrame, annotated: pd.DataFrame) -> list[int]:
+    """Where in a file the markers stand that `annotate` made of it.
+
+    Parameters
+    ----------
+    file, annotated
+        var with columns channel and marker, before and after.
+
+    Raises
+    ------
+    InputError
+        The file has no such channel.
+    """
+    own = list(zip(file[keys.CHANNEL], file[keys.MARKER]))
+    split = [split_name(*pair) for pair in own]
+    places = []
+    for channel, marker in zip(annotated[keys.CHANNEL], annotated[keys.MARKER]):
+        found = [i for i, names in enumerate(split) if names == (channel, marker)]
+        found += [i for i, (name, _) in enumerate(own) if name == channel]
+        if not found:
+            raise InputError(f"there is no channel {channel!r}{nearest(channel, file[keys.CHANNEL])}; check the panel")
+        places.append(found[0])
+    return places
 
 
 def technical(adata: AnnData) -> np.ndarray:

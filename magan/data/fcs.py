@@ -66,6 +66,11 @@ def read_fcs(path: Path | str) -> AnnData:
         The file is missing, empty, cut short or no FCS file; it has no event, or another
         number than ``$TOT``; a channel has no name or the name of another; a value is not finite.
     """
+    return read_with_keywords(path)[0]
+
+
+def read_with_keywords(path: Path | str) -> tuple[AnnData, dict[str, str]]:
+    """As `read_fcs`, and the file's keywords in lower case without ``$``."""
     path = Path(path)
     header = _header(path)
     parsed = _parse(path, header)
@@ -84,7 +89,7 @@ def read_fcs(path: Path | str) -> AnnData:
     x = _linear(path, parsed.values.reshape(n_cells, n_channels), keywords)
     _finite(path, x, var)
     obs = pd.DataFrame(index=pd.RangeIndex(n_cells).astype(str))
-    return AnnData(x, obs=obs, var=var)
+    return AnnData(x, obs=obs, var=var), keywords
 
 
 def _header(path: Path) -> Header:

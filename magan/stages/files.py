@@ -42,8 +42,11 @@ def beside(path: str | Path) -> Iterator[Path]:
         part.touch()
     except OSError as error:
         raise InputError(f"{path.parent} cannot be written to ({error.strerror}); choose another folder") from None
-    yield part
-    os.replace(part, path)
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write(adata: AnnData, path: str | Path) -> None:

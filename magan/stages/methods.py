@@ -64,7 +64,8 @@ def align(
     def run() -> AnnData:
         start = time.monotonic()
         every = max(1, training.steps // CURVE_POINTS)
-        aligner.fit([a for a, _ in pairs.values()], [b for _, b in pairs.values()], record=both, every=every)
+        first, second = ([pair[i] for pair in pairs.values()] for i in (0, 1))
+        aligner.fit(first, second, names=list(pairs), record=both, every=every)
         seconds = time.monotonic() - start
         for seed, (status, detail) in aligner.status_.items():
             record.status(seed, status, detail)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from magan.data.cytof import Panel, annotate, arcsinh, check, markers, read_panel
+from magan.data.cytof import Panel, annotate, arcsinh, check, cofactors, columns, markers, raw, read_panel
 from magan.errors import InputError
 
 PANEL = "Channel,marker,kind\nNd142Di,CD19,lineage\nEr170Di,CD3,Lineage\nIr191Di,DNA1,technical\n"
@@ -191,3 +191,27 @@ def test_a_technical_channel_may_be_constant():
     adata = counts(n=10)
     adata.X[:, 2] = 7
     check(adata, "blood")
+
+
+@pytest.mark.parametrize("cofactor", [5.0, {"CD3": 5.0, "pSTAT5": 0.5}])
+def test_raw_values_come_back_from_arcsinh_units(cofactor):
+    adata = arcsinh(counts(), cofactor)
+    each = cofactors(adata)
+    assert (each["CD3"], each["pSTAT5"]) == ((5.0, 5.0) if cofactor == 5.0 else (5.0, 0.5))
+    back = raw(adata.layers["preprocessed"], [each[m] for m in adata.var_names])
+    np.testing.assert_allclose(back, adata.X, rtol=3e-6)
+    np.testing.assert_array_equal(raw(adata.layers["preprocessed"], "none"), adata.layers["preprocessed"])
+
+
+def test_cells_that_say_nothing_of_a_transform_have_no_cofactors():
+    assert cofactors(counts()) == {}
+    assert cofactors(arcsinh(AnnData(counts().X / 1e7, var=counts().var), None))["CD3"] == "none"
+
+
+def test_the_columns_of_annotated_markers_are_found_again():
+    file = table(["Time", "150Nd_CD45RA", "Er170Di", "147Sm"], ["Time", "150Nd_CD45RA", "170Er_CD3_e", "147Sm"])
+    assert columns(file.var, annotate(file).var.iloc[::-1]) == [3, 2, 1, 0]
+    panel = Panel(("er170di", "Time"), ("T cells", "when"), ("lineage", "technical"))
+    assert columns(file.var, annotate(file, panel).var) == [2, 0]
+    with pytest.raises(InputError, match="no channel 'X'"):
+        columns(file.var, pd.DataFrame({"channel": ["X"], "marker": ["X"]}))

@@ -1,58 +1,12 @@
 """FCS files written byte by byte here, so that the reader is checked against the standard, not against a library."""
 
-import struct
-from collections.abc import Mapping
-
 import flowio
 import numpy as np
 import pytest
+from fcs_bytes import VALUES, write
 
 from magan.data.fcs import read_fcs
 from magan.errors import InputError
-
-VALUES = [[1.5, 200.25], [0.0, 3.0], [7.75, 90000.0]]
-
-
-def write(
-    path,
-    rows=VALUES,
-    *,
-    version="3.1",
-    datatype="F",
-    bits=(32, 32),
-    byteord="1,2,3,4",
-    keywords: Mapping[str, str | None] | None = None,
-    header_offsets=None,
-    delimiter="|",
-    keep=None,
-):
-    """One FCS file: header of 58 bytes, TEXT at 64, DATA at 2048; ``keywords`` of None are left out."""
-    code = {("F", 32): "f", ("D", 64): "d", ("I", 16): "H", ("I", 32): "I", ("I", 8): "B"}
-    order = "<" if byteord.startswith("1") else ">"
-    packed = order + "".join(code[datatype, b] for b in bits)
-    data = b"".join(struct.pack(packed, *row) for row in rows)
-    start, stop = 2048, 2048 + len(data) - 1
-    text = {
-        "$BEGINDATA": str(start),
-        "$ENDDATA": str(stop),
-        "$BYTEORD": byteord,
-        "$DATATYPE": datatype,
-        "$MODE": "L",
-        "$NEXTDATA": "0",
-        "$PAR": str(len(bits)),
-        "$TOT": str(len(rows)),
-    }
-    for n, b in enumerate(bits, start=1):
-        text |= {f"$P{n}B": str(b), f"$P{n}E": "0,0", f"$P{n}R": "1024", f"$P{n}N": f"C{n}", f"$P{n}S": f"CD{n}"}
-    text |= keywords or {}
-    words = delimiter + "".join(f"{k}{delimiter}{v}{delimiter}" for k, v in text.items() if v is not None)
-    encoded = words.encode("latin-1")
-    offsets = (64, 64 + len(encoded) - 1, *(header_offsets or (start, stop)), 0, 0)
-    header = f"FCS{version}    ".encode() + b"".join(f"{n:>8}".encode() for n in offsets)
-    path.write_bytes((header.ljust(64) + encoded).ljust(2048) + data)
-    if keep is not None:
-        path.write_bytes(path.read_bytes()[:keep])
-    return path
 
 
 @pytest.mark.parametrize("version", ["2.0", "3.0", "3.1"])

@@ -17,7 +17,7 @@ def test_a_write_that_breaks_leaves_the_old_file(tmp_path):
     with pytest.raises(RuntimeError), beside(path) as part:
         part.write_text("half")
         raise RuntimeError
-    assert path.read_text() == "old"
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
