@@ -1,6 +1,5 @@
 """AnnData in, AnnData out: train any model on two domains, all seeds at once, and map cells."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from anndata import AnnData
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from magan import keys
@@ -25,8 +22,10 @@ from magan.errors import InputError
 from magan.models import MODELS
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Recipe
+from magan.training import checkpoint
 from magan.training.fit import broken, fit
 
+PREDICTIONS = ("sample", "expected")
 HIDDEN = 0.0  # in the networks' units the mean of a marker, or its median
 ROWS = 8192  # samples mapped at a time; bounds memory, changes nothing
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
@@ -49,6 +48,10 @@ class Aligner:
         One pair of maps is trained for each; they share nothing but the data.
     scale
         How markers are standardised: a key of ``magan.data.scaling.SCALINGS``.
+    predict
+        What `map` gives: "sample", or "expected", which hides the markers that
+        the other domain lacks. After training with ``rebuild`` the first draws
+        from the right distribution and the second is the conditional mean.
     device
         "auto" takes a GPU if there is one.
 
@@ -76,6 +79,7 @@ class Aligner:
         training: Training | None = None,
         seeds: Sequence[int] = (0,),
         scale: str = "pooled",
+        predict: str = "sample",
         device: str = "auto",
     ):
         self.model = model
@@ -85,6 +89,7 @@ class Aligner:
         self.training = training or Training()
         self.seeds = tuple(seeds)
         self.scale = scale
+        self.predict = predict
         self.device = device
 
     def fit(
@@ -141,12 +146,8 @@ class Aligner:
             self._train(folds, self.seeds[start : start + group], record, every)
         return self
 
-    def map(self, x: AnnData, to: str = "x2", fold: int = 0, expected: bool = False) -> AnnData:
+    def map(self, x: AnnData, to: str = "x2", fold: int = 0) -> AnnData:
         """Samples of one domain as the other domain would have measured them.
-
-        With ``expected`` the markers that the other domain lacks are hidden from
-        the map: after training with ``rebuild`` it then gives the conditional
-        mean, where the full map draws a sample.
 
         Returns
         -------
@@ -157,7 +158,7 @@ class Aligner:
         """
         source, role = {"x2": ("x1", "generator_12"), "x1": ("x2", "generator_21")}[to]
         values = self._scaled(from_anndata(x, source), source, fold)
-        if expected:
+        if self.predict == "expected":
             own, other = self.features_[source][fold], self.features_[to][fold]
             values[:, [i for i, marker in enumerate(own) if marker not in other]] = HIDDEN
         return self._anndata(x, self._mapped(values, role, fold), to, fold)
@@ -174,14 +175,9 @@ class Aligner:
 
     def save(self, path: str | Path) -> None:
         """Write the maps of all seeds and folds, without code, to a safetensors file."""
-        tensors = {
-            f"{role}.{name}": value.cpu().contiguous()
-            for role, network in self.generators_.items()
-            for name, value in network.state().items()
-        }
-        for domain, folds in self.scalings_.items():
-            for f, one in enumerate(folds):
-                tensors |= {f"{domain}.{f}.{name}": value for name, value in scaling_tensors(one).items()}
+        tensors = {role: network.state() for role, network in self.generators_.items()}
+        for domain, scalings in self.scalings_.items():
+            tensors |= {f"{domain}.{f}": scaling_tensors(one) for f, one in enumerate(scalings)}
         about = {
             "aligner": {
                 "model": self.model,
@@ -191,6 +187,7 @@ class Aligner:
                 "training": self.training.model_dump(),
                 "seeds": self.seeds,
                 "scale": self.scale,
+                "predict": self.predict,
             },
             "shapes": self.shapes_,
             "features": self.features_,
@@ -199,7 +196,7 @@ class Aligner:
             "reference": self.reference_,
             "status": [[seed, *self.status_[seed]] for seed in self.seeds],
         }
-        save_file(tensors, str(path), metadata={"magan": json.dumps(about, sort_keys=True)})
+        checkpoint.save(path, about, tensors)
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> "Aligner":
@@ -210,29 +207,30 @@ class Aligner:
         InputError
             The file is missing, or `save` did not write it.
         """
-        about, tensors = _saved(Path(path))
+        about, tensors = checkpoint.load(path)
         settings = about["aligner"]
         self = cls(**{**settings, "training": Training(**settings["training"])}, device=device)
         self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}
         self.features_, self.cofactors_ = about["features"], about["cofactors"]
         self.names_, self.reference_ = about["names"], about["reference"]
         self.status_ = {seed: (status, detail) for seed, status, detail in about["status"]}
+        n_folds = len(self.names_)
         self.scalings_ = {
-            domain: [
-                from_tensors({k.split(".")[2]: v for k, v in tensors.items() if k.startswith(f"{domain}.{f}.")})
-                for f in range(len(self.features_[domain]))
-            ]
-            for domain in ("x1", "x2")
+            domain: [from_tensors(tensors[f"{domain}.{f}"]) for f in range(n_folds)] for domain in ("x1", "x2")
         }
         self.device_ = best_device(device)
-        self.generators_ = self._blank(len(self.features_["x1"]))
+        self.generators_ = self._blank(n_folds)
         for role, network in self.generators_.items():
-            state = {name: tensors[f"{role}.{name}"] for name in network.state()}
-            network.put(range(len(self.seeds) * len(self.features_["x1"])), state)
+            network.put(range(n_folds * len(self.seeds)), tensors[role])
         return self
 
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:
-        for what, known in (("model", MODELS), ("correspondence", CORRESPONDENCES), ("scale", SCALINGS)):
+        for what, known in (
+            ("model", MODELS),
+            ("correspondence", CORRESPONDENCES),
+            ("scale", SCALINGS),
+            ("predict", PREDICTIONS),
+        ):
             if getattr(self, what) not in known:
                 raise InputError(f"{what} '{getattr(self, what)}' is unknown; there are {', '.join(known)}")
         if len({(a.shape, b.shape) for a, b in folds}) > 1:
@@ -366,21 +364,6 @@ def best_device(name: str) -> str:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device '{name}' is not available here; set device: auto")
     return name
-
-
-def _saved(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What `Aligner.save` wrote: settings, and tensors by name."""
-    if not path.is_file():
-        raise InputError(f"model {path} does not exist; check the path")
-    try:
-        with safe_open(str(path), "pt") as file:
-            about = json.loads((file.metadata() or {}).get("magan", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
-    except SafetensorError as error:
-        raise InputError(f"model {path} cannot be read ({error}); give a model.safetensors of a trained arm") from error
-    if "names" not in about:
-        raise InputError(f"model {path} was not written by this version of magan; train it again")
-    return about, tensors
 
 
 def _batch(domains: Sequence[AnnData]) -> str:

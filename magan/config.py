@@ -88,7 +88,7 @@ class Arm(Strict):
     ("pooled", which leaves a batch effect in place), over each on its own by
     mean and spread ("each") or by ranks ("ranks"), or not at all ("none").
     ``predict`` "expected" hides the markers of the source panel's own from the
-    trained map, see ``Aligner.map``.
+    trained map, see ``magan.aligner.Aligner``.
     """
 
     model: str

@@ -18,7 +18,7 @@ ROOMS = {
     "config": {"errors"},
     "networks": {"recipe"},
     "models": {"losses", "networks", "recipe"},
-    "training": {"networks", "recipe"},
+    "training": {"errors", "networks", "recipe"},
     "data": {"errors", "keys", "recipe"},
     "correspondence": {"data", "errors", "keys", "losses", "recipe"},
     "baselines": {"data", "errors", "keys"},

@@ -53,6 +53,7 @@ def align(
         training=training,
         seeds=seeds,
         scale=arm.scale,
+        predict=arm.predict,
         device=device,
     )
     show = progress(f"{task}/{dataset}/{arm_name}", training.steps, len(seeds))
@@ -69,8 +70,7 @@ def align(
         seconds = time.monotonic() - start
         for seed, (status, detail) in aligner.status_.items():
             record.status(seed, status, detail)
-        expected = arm.predict == "expected"
-        maps = {fold: aligner.map(x, fold=f, expected=expected) for f, (fold, x) in enumerate(queries.items())}
+        maps = {fold: aligner.map(x, fold=f) for f, (fold, x) in enumerate(queries.items())}
         whole = folds.gather(task, maps)
         if task == "digits":
             back = aligner.there_and_back(queries["digits"])
