@@ -32,7 +32,12 @@ def finished(tmp_path_factory) -> Path:
     """A study that was interrupted in the middle of training and then run to its end."""
     folder = tmp_path_factory.mktemp("interrupted")
     first = subprocess.Popen(
-        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # A test run in the background inherits an ignored interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(folder.glob("results/smoke/*/*/*/mapped.h5ad")) and time.monotonic() < deadline:
