@@ -63,7 +63,7 @@ def test_an_interrupted_study_ends_with_the_bytes_of_an_uninterrupted_one(finish
 
 
 def test_a_finished_study_has_nothing_left_to_do(finished):
-    assert "Nothing to be done" in run(finished, "--dry-run").stderr
+    assert "Nothing to be done" in run(finished, "--dry-run").stdout
 
 
 def test_every_arm_and_baseline_is_in_the_tables(metrics):
