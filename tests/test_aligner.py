@@ -453,3 +453,11 @@ def test_what_is_no_saved_model_is_refused_by_name(tmp_path):
     assert message(Aligner.load, path).startswith(f"model {path} cannot be read (")
     save_file({"x": torch.zeros(1)}, str(path))
     assert message(Aligner.load, path) == f"model {path} was not written by this version of magan; train it again"
+
+
+def test_a_saved_model_gives_what_it_was_made_to_give(tmp_path):
+    some, query = fitted(), cells(n=10, seed=1)
+    some.predict = "expected"
+    some.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.map(query).layers["seed_3"], some.map(query).layers["seed_3"])
