@@ -16,7 +16,7 @@ test: .venv/made
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	pytest -q
+	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile
 
 ui: .venv/made
 	mlflow ui --backend-store-uri sqlite:///results/mlflow.db

@@ -12,6 +12,8 @@ if "name" not in config:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/align.smk"
+include: "workflow/rules/correct.smk"
+include: "workflow/rules/merge.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -24,6 +26,7 @@ rule all:
     input:
         f"reports/{STUDY.name}/index.html",
         f"results/{STUDY.name}/tracking.tsv",
+        [f"results/{STUDY.name}/batch/{dataset}/corrected" for dataset in CORRECTED],
 
 
 rule scores:

@@ -10,13 +10,14 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from magan import keys
+from magan import intervals, keys, neighbours
 from magan.config import Training
 from magan.correspondence import CORRESPONDENCES
 from magan.data.cytof import cofactors
 from magan.data.domain import Domain, from_anndata, to_array
+from magan.data.populations import balanced
 from magan.data.sampling import Table, batches
-from magan.data.scaling import SCALINGS, Scaling, from_tensors, scaling
+from magan.data.scaling import SCALINGS, Scaling, from_tensors, scalings
 from magan.data.scaling import tensors as scaling_tensors
 from magan.errors import InputError
 from magan.models import MODELS
@@ -26,8 +27,10 @@ from magan.training import checkpoint
 from magan.training.fit import broken, fit
 
 PREDICTIONS = ("sample", "expected")
+SOURCE, ROLE = {"x2": "x1", "x1": "x2"}, {"x2": "generator_12", "x1": "generator_21"}  # of a map to a domain
 HIDDEN = 0.0  # in the networks' units the mean of a marker, or its median
-ROWS = 8192  # samples mapped at a time; bounds memory, changes nothing
+APART = 10_000  # samples of a domain kept from training at most; more would not make intervals better
+ROWS = 2048  # samples mapped at a time; bounds memory, changes nothing
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
 
 
@@ -48,10 +51,21 @@ class Aligner:
         One pair of maps is trained for each; they share nothing but the data.
     scale
         How markers are standardised: a key of ``magan.data.scaling.SCALINGS``.
+    balance
+        Train on cells drawn so that every population has the same share of both
+        domains, see `magan.data.populations.balanced`.
     predict
         What `map` gives: "sample", or "expected", which hides the markers that
         the other domain lacks. After training with ``rebuild`` the first draws
         from the right distribution and the second is the conditional mean.
+    calibrate
+        Share of each domain's samples (at most 10,000 of them) that is kept
+        apart from training, to tell how far a prediction may be off: `map` then
+        also gives a draw and an interval, see `magan.intervals`.
+    neighbours
+        Let the most similar training cells of the other domain have a share in
+        what is "expected", the share that suits the samples kept apart best, see
+        `magan.neighbours`. Needs ``calibrate``; the model then holds cells.
     device
         "auto" takes a GPU if there is one.
 
@@ -79,7 +93,10 @@ class Aligner:
         training: Training | None = None,
         seeds: Sequence[int] = (0,),
         scale: str = "pooled",
+        balance: bool = False,
         predict: str = "sample",
+        calibrate: float = 0.0,
+        neighbours: bool = False,
         device: str = "auto",
     ):
         self.model = model
@@ -89,7 +106,10 @@ class Aligner:
         self.training = training or Training()
         self.seeds = tuple(seeds)
         self.scale = scale
+        self.balance = balance
         self.predict = predict
+        self.calibrate = calibrate
+        self.neighbours = neighbours
         self.device = device
 
     def fit(
@@ -124,15 +144,18 @@ class Aligner:
         if names and len(names) != len(first):
             raise InputError(f"{len(names)} names for {len(first)} folds; give one to each")
         raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in zip(first, second)]
+        raw, apart = self._set_apart(raw)
+        raw = [_balanced(a, b) if self.balance else (a, b) for a, b in raw]
         self._check(raw)
         self.shapes_ = {"x1": raw[0][0].shape, "x2": raw[0][1].shape}
         self.features_ = {"x1": [list(a.features) for a, _ in raw], "x2": [list(b.features) for _, b in raw]}
         self.names_ = [str(name) for name in names or range(len(raw))]
         self.cofactors_ = {"x1": [cofactors(a) for a in first], "x2": [cofactors(b) for b in second]}
         self.reference_ = _batch(second)
+        units = [scalings(self.scale, a, b) for a, b in raw]
         self.scalings_ = {
-            "x1": [scaling(self.scale, a, b) for a, b in raw],
-            "x2": [scaling(self.scale, b, a) for a, b in raw],
+            "x1": [one for one, _ in units],
+            "x2": [two for _, two in units],
         }
         self.device_ = best_device(self.device)
         folds = [
@@ -144,6 +167,12 @@ class Aligner:
         group = max(1, self.training.at_once // len(folds))
         for start in range(0, len(self.seeds), group):
             self._train(folds, self.seeds[start : start + group], record, every)
+        self.neighbours_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
+        self.calibrations_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
+        if self.calibrate and self.good_seeds_:
+            for f, (trained, kept) in enumerate(zip(raw, apart)):
+                for to, own, held in zip(("x1", "x2"), trained, kept):
+                    self._judge(own, held, to, f)
         return self
 
     def map(self, x: AnnData, to: str = "x2", fold: int = 0) -> AnnData:
@@ -155,18 +184,51 @@ class Aligner:
             The rows of ``x`` by the features of domain ``to``;
             ``layers["seed_<s>"]`` for every seed that did not fail, in arcsinh
             units (or pixels in [0, 1]), and their mean, ``layers["consensus"]``.
+            Of a calibrated aligner also ``layers["sampled"]``, a draw,
+            ``layers["spread"]``, its standard deviation, and ``layers["low"]`` and
+            ``layers["high"]``, which hold the value of a cell with probability 0.9.
         """
-        source, role = {"x2": ("x1", "generator_12"), "x1": ("x2", "generator_21")}[to]
-        values = self._scaled(from_anndata(x, source), source, fold)
+        domain = from_anndata(x, SOURCE[to])
+        return self._anndata(x, self.map_values(self._columns(domain, SOURCE[to], fold), to, fold), to, fold)
+
+    def map_values(self, values: Tensor, to: str = "x2", fold: int = 0) -> dict[str, np.ndarray]:
+        """The layers of `map`, of samples ``(n, *shape)`` whose columns are the features of the fold, in order.
+
+        A sample's map does not depend on the others, so samples may come a few at a time.
+        """
+        scaled = self.scalings_[SOURCE[to]][fold].scaled(values)
+        if not self.good_seeds_:
+            return {}
+        # Samples kept apart are known by their shared markers alone, so they judge what is expected of these.
+        expected = self._expected(scaled, to, fold) if self.predict == "expected" or self.calibrate else None
         if self.predict == "expected":
-            own, other = self.features_[source][fold], self.features_[to][fold]
-            values[:, [i for i, marker in enumerate(own) if marker not in other]] = HIDDEN
-        return self._anndata(x, self._mapped(values, role, fold), to, fold)
+            layers = self._layers(expected)
+        else:
+            layers = self._layers(self._measured(self._mapped(scaled, ROLE[to], fold), to, fold))
+        if self.calibrate:
+            layers |= self._uncertainty(values.numpy(), expected, to, fold)
+        return layers
+
+    def monotone(self, values: Tensor, to: str = "x2", fold: int = 0) -> np.ndarray:
+        """Each marker carried over by the two domains' scalings alone, without a network.
+
+        Columns of ``values`` and of what is returned are the source's features,
+        ``(n, M1) -> (n, M1)`` in arcsinh units; nan where the other domain lacks one.
+        """
+        own, other = self.features_[SOURCE[to]][fold], self.features_[to][fold]
+        both = [marker for marker in own if marker in other]
+        source, target = [own.index(m) for m in both], [other.index(m) for m in both]
+        units = torch.zeros(len(values), len(other))
+        units[:, target] = self.scalings_[SOURCE[to]][fold].scaled(values)[:, source]
+        carried = np.full(values.shape, np.nan, np.float32)
+        carried[:, source] = self.scalings_[to][fold].unscaled(units).numpy()[:, target]
+        return carried
 
     def there_and_back(self, x: AnnData, fold: int = 0) -> AnnData:
         """Samples of domain 1 mapped to domain 2 and back; layers as in `map`."""
-        there = self._mapped(self._scaled(from_anndata(x, "x1"), "x1", fold), "generator_12", fold)
-        return self._anndata(x, self._mapped(there, "generator_21", fold), "x1", fold)
+        scaled = self.scalings_["x1"][fold].scaled(self._columns(from_anndata(x, "x1"), "x1", fold))
+        back = self._mapped(self._mapped(scaled, ROLE["x2"], fold), ROLE["x1"], fold)
+        return self._anndata(x, self._layers(self._measured(back, "x1", fold)), "x1", fold)
 
     @property
     def good_seeds_(self) -> list[int]:
@@ -176,8 +238,12 @@ class Aligner:
     def save(self, path: str | Path) -> None:
         """Write the maps of all seeds and folds, without code, to a safetensors file."""
         tensors = {role: network.state() for role, network in self.generators_.items()}
-        for domain, scalings in self.scalings_.items():
-            tensors |= {f"{domain}.{f}": scaling_tensors(one) for f, one in enumerate(scalings)}
+        for domain, units in self.scalings_.items():
+            tensors |= {f"{domain}.{f}": scaling_tensors(one) for f, one in enumerate(units)}
+        for domain, calibrations in self.calibrations_.items():
+            both = {"calibration": calibrations, "neighbours": self.neighbours_[domain]}
+            for name, some in both.items():
+                tensors |= {f"{name}.{domain}.{f}": _tensors(one) for f, one in enumerate(some) if one}
         about = {
             "aligner": {
                 "model": self.model,
@@ -187,7 +253,10 @@ class Aligner:
                 "training": self.training.model_dump(),
                 "seeds": self.seeds,
                 "scale": self.scale,
+                "balance": self.balance,
                 "predict": self.predict,
+                "calibrate": self.calibrate,
+                "neighbours": self.neighbours,
             },
             "shapes": self.shapes_,
             "features": self.features_,
@@ -218,11 +287,25 @@ class Aligner:
         self.scalings_ = {
             domain: [from_tensors(tensors[f"{domain}.{f}"]) for f in range(n_folds)] for domain in ("x1", "x2")
         }
+        self.calibrations_, self.neighbours_ = (
+            {
+                domain: [_arrays(kind, tensors.get(f"{name}.{domain}.{f}")) for f in range(n_folds)]
+                for domain in ("x1", "x2")
+            }
+            for name, kind in (("calibration", intervals.Calibration), ("neighbours", neighbours.Neighbours))
+        )
         self.device_ = best_device(device)
         self.generators_ = self._blank(n_folds)
         for role, network in self.generators_.items():
             network.put(range(n_folds * len(self.seeds)), tensors[role])
         return self
+
+    def _set_apart(self, folds: Sequence[tuple[Domain, Domain]]) -> tuple[list, list]:
+        """Each fold's domains without, and with nothing but, the samples that are kept from training."""
+        if not self.calibrate:
+            return list(folds), [(None, None)] * len(folds)
+        halves = [tuple(_apart(domain, self.calibrate) for domain in pair) for pair in folds]
+        return [(a[0], b[0]) for a, b in halves], [(a[1], b[1]) for a, b in halves]
 
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:
         for what, known in (
@@ -233,6 +316,8 @@ class Aligner:
         ):
             if getattr(self, what) not in known:
                 raise InputError(f"{what} '{getattr(self, what)}' is unknown; there are {', '.join(known)}")
+        if self.neighbours and not self.calibrate:
+            raise InputError("neighbours: true needs cells that tell their share; set calibrate: 0.1")
         if len({(a.shape, b.shape) for a, b in folds}) > 1:
             raise InputError(f"folds have different shapes, {[(a.shape, b.shape) for a, b in folds]}; fit them apart")
         for domain in (d for pair in folds for d in pair):
@@ -298,6 +383,7 @@ class Aligner:
             seeds=replicate_seeds,
             steps=self.training.steps,
             optimiser=_optimiser(self.training, recipe.optimiser),
+            decay=self.training.decay,
             device=self.device_,
             record=lambda step, terms: record(
                 step, seeds, {name: value.reshape(n_folds, n_seeds).mean(0).cpu() for name, value in terms.items()}
@@ -314,8 +400,8 @@ class Aligner:
         """A training domain in the networks' units, on the device that trains."""
         return replace(domain, values=units.trained(domain.values).to(self.device_))
 
-    def _scaled(self, domain: Domain, name: str, fold: int) -> Tensor:
-        """Samples with the columns, and in the units, that the networks of a fold know."""
+    def _columns(self, domain: Domain, name: str, fold: int) -> Tensor:
+        """Samples with the columns that the networks of a fold know, in their order."""
         values = domain.values
         if domain.features:
             wanted = self.features_[name][fold]
@@ -323,7 +409,64 @@ class Aligner:
             if missing:
                 raise InputError(f"marker '{missing[0]}' of the trained panel is missing; give the markers {wanted}")
             values = values[:, [domain.features.index(m) for m in wanted]]
-        return self.scalings_[name][fold].scaled(values)
+        return values
+
+    def _seen(self, to: str, fold: int) -> list[str]:
+        """The markers of both domains that tie them: all that a map knows in the end of a cell of its target."""
+        free = self.correspondence_options.get("without", ())
+        return [m for m in self.features_[SOURCE[to]][fold] if m in self.features_[to][fold] and m not in free]
+
+    def _hidden(self, scaled: Tensor, to: str, fold: int) -> Tensor:
+        """A copy in which the markers that only the source has read as their mean."""
+        seen = self._seen(to, fold)
+        scaled = scaled.clone()
+        scaled[:, [i for i, marker in enumerate(self.features_[SOURCE[to]][fold]) if marker not in seen]] = HIDDEN
+        return scaled
+
+    def _places(self, to: str, fold: int) -> tuple[list[int], list[int]]:
+        """Columns of the markers of `_seen` in the source and in the domain ``to``."""
+        seen, own, other = self._seen(to, fold), self.features_[SOURCE[to]][fold], self.features_[to][fold]
+        return [own.index(m) for m in seen], [other.index(m) for m in seen]
+
+    def _as_source(self, values: Tensor, to: str, fold: int) -> Tensor:
+        """Samples of the domain ``to`` as its source would know them: by the markers of both, the others hidden."""
+        here, there = self._places(to, fold)
+        scaled = torch.full((len(values), len(self.features_[SOURCE[to]][fold])), HIDDEN)
+        scaled[:, here] = self.scalings_[to][fold].scaled(values)[:, there]
+        return scaled
+
+    def _expected(self, scaled: Tensor, to: str, fold: int) -> np.ndarray:
+        """What every good seed, and the neighbours, predict from the markers of both domains, ``(S, n, M)``."""
+        maps = self._measured(self._mapped(self._hidden(scaled, to, fold), ROLE[to], fold), to, fold)
+        near = self.neighbours_[to][fold]
+        return maps if near is None else neighbours.blended(maps, near, scaled[:, self._places(to, fold)[0]].numpy())
+
+    def _judge(self, trained: Domain, apart: Domain, to: str, fold: int) -> None:
+        """Find the neighbours' share, then set predictions of samples kept apart beside what they are."""
+        here, there = self._places(to, fold)
+        if not here:
+            raise InputError("calibrate needs markers that both domains measure; leave it out")
+        scaled = self._as_source(apart.values, to, fold)
+        if self.neighbours:
+            rows = np.random.default_rng(0).permutation(len(trained))[: neighbours.MOST]
+            seen = self.scalings_[to][fold].scaled(trained.values[rows])[:, there].numpy()
+            measured = trained.values[rows].numpy()
+            local = neighbours.local_mean(seen, measured, scaled[:, here].numpy())
+            share = neighbours.share(self._expected(scaled, to, fold).mean(0), local, apart.values.numpy())
+            self.neighbours_[to][fold] = neighbours.Neighbours(seen, measured, share.astype(np.float32))
+        expected = self._expected(scaled, to, fold).mean(0, dtype=np.float32)
+        self.calibrations_[to][fold] = intervals.Calibration(expected, apart.values.numpy())
+
+    def _uncertainty(self, values: np.ndarray, expected: np.ndarray, to: str, fold: int) -> dict[str, np.ndarray]:
+        """What the samples kept apart say of maps ``(S, n, M)`` from the shared markers alone."""
+        calibration, mean = self.calibrations_[to][fold], expected.mean(0, dtype=np.float32)
+        low, high = intervals.bounds(calibration, mean)
+        return {
+            keys.SAMPLED: intervals.draws(calibration, mean, values),
+            keys.SPREAD: np.sqrt(intervals.spread(calibration, mean) ** 2 + expected.var(axis=0)),
+            keys.LOW: low,
+            keys.HIGH: high,
+        }
 
     @torch.no_grad()
     def _mapped(self, values: Tensor, role: str, fold: int) -> Tensor:
@@ -331,19 +474,30 @@ class Aligner:
         rows = [fold * len(self.seeds) + self.seeds.index(s) for s in self.good_seeds_]
         if not rows:
             return torch.empty(0)
-        generator = self.generators_[role].select(rows)
-        if values.dim() == len(self.shapes_["x1" if role == "generator_12" else "x2"]) + 1:
+        to = "x2" if role == "generator_12" else "x1"
+        if values.dim() == len(self.shapes_[SOURCE[to]]) + 1:
             values = values.expand(len(rows), *values.shape)
-        return torch.cat([generator(part.to(self.device_)).cpu() for part in values.split(ROWS, dim=1)], dim=1)
+        mapped = torch.empty(len(rows), values.shape[1], *self.shapes_[to])
+        for s, row in enumerate(rows):  # one after another: a few samples of one seed fit into a processor's cache
+            generator = self.generators_[role].select([row])
+            for start in range(0, values.shape[1], ROWS):
+                part = values[s : s + 1, start : start + ROWS]
+                mapped[s, start : start + ROWS] = generator(part.to(self.device_))[0].cpu()
+        return mapped
 
-    def _anndata(self, x: AnnData, mapped: Tensor, to: str, fold: int) -> AnnData:
-        """Maps in the networks' units, ``(S, n, *shape)``, as an AnnData in the domain's own."""
-        layers = {
-            f"seed_{seed}": to_array(self.scalings_[to][fold].unscaled(values), self.shapes_[to])
-            for seed, values in zip(self.good_seeds_, mapped)
-        }
+    def _measured(self, mapped: Tensor, to: str, fold: int) -> np.ndarray:
+        """Maps in the networks' units, ``(S, n, *shape)``, as the domain's own measurements, ``(S, n, M)``."""
+        units, shape = self.scalings_[to][fold], self.shapes_[to]
+        return np.stack([to_array(units.unscaled(values), shape) for values in mapped]) if len(mapped) else np.empty(0)
+
+    def _layers(self, maps: np.ndarray) -> dict[str, np.ndarray]:
+        """Every good seed's map, ``(S, n, M)``, and their mean."""
+        layers = {f"{keys.SEED}_{seed}": values for seed, values in zip(self.good_seeds_, maps)}
         if layers:
             layers[keys.CONSENSUS] = np.mean(list(layers.values()), axis=0, dtype=np.float32)
+        return layers
+
+    def _anndata(self, x: AnnData, layers: dict[str, np.ndarray], to: str, fold: int) -> AnnData:
         names = self.features_[to][fold] or [str(i) for i in range(int(np.prod(self.shapes_[to])))]
         values = layers.get(keys.CONSENSUS, np.full((x.n_obs, len(names)), np.nan, np.float32))
         whole = AnnData(values, obs=x.obs.copy(), layers=layers)
@@ -364,6 +518,31 @@ def best_device(name: str) -> str:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device '{name}' is not available here; set device: auto")
     return name
+
+
+def _apart(domain: Domain, share: float) -> tuple[Domain, Domain]:
+    """Samples to train on, and a random share of them that is not trained on; each in order."""
+    order = np.random.default_rng(0).permutation(len(domain))
+    n = min(round(share * len(domain)), APART)
+    if n < intervals.LEAST:
+        raise InputError(
+            f"calibrate: {share} of the {len(domain)} samples of '{domain.name}' are {n}, fewer than "
+            f"{intervals.LEAST}; raise it"
+        )
+    return domain.take(np.sort(order[n:])), domain.take(np.sort(order[:n]))
+
+
+def _tensors(one: intervals.Calibration | neighbours.Neighbours) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(one).items()}
+
+
+def _arrays(kind: type, tensors: Mapping[str, Tensor] | None) -> Any:
+    return kind(**{name: x.numpy() for name, x in tensors.items()}) if tensors else None
+
+
+def _balanced(x1: Domain, x2: Domain) -> tuple[Domain, Domain]:
+    rows_1, rows_2 = balanced(x1, x2)
+    return x1.take(rows_1), x2.take(rows_2)
 
 
 def _batch(domains: Sequence[AnnData]) -> str:

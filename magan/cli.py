@@ -31,8 +31,9 @@ def correct_files(
     others are written all the same.
     """
     # PyTorch takes seconds to import, and --help does not need it.
+    from magan.correction import correction
     from magan.data.cytof import read_panel
-    from magan.stages.arrivals import correct, correction, destinations
+    from magan.stages.arrivals import correct, destinations
 
     try:
         places = destinations(files, output)
@@ -52,6 +53,50 @@ def correct_files(
             typer.echo(f"{place}: {n} events, {len(one.both)} markers, {time.monotonic() - start:.1f} s")
     if n_bad:
         raise typer.Exit(1)
+
+
+@app.command("check")
+def check_files(
+    sheet: Annotated[Path, typer.Argument(help="sample sheet (TSV or CSV), or a study (YAML) with own_data")],
+    panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
+    cofactor: Annotated[str, typer.Option(help="of the arcsinh transform; none if values are transformed")] = "5",
+    aliases: Annotated[Path | None, typer.Option(help="YAML of name: marker")] = None,
+    write_aliases: Annotated[Path | None, typer.Option(help="accept the names made the same: write them here")] = None,
+) -> None:
+    """Say what a run would meet, before it runs: files, names, scales, batches, and whether correction is safe.
+
+    Ends with 1 if the run would stop or leave a file out.
+    """
+    from magan.stages.check import passes, preflights
+    from magan.stages.findings import accept, text
+
+    try:
+        found = preflights(sheet, panel=panel, cofactor=cofactor, aliases=aliases)
+        for title, findings in found.items():
+            typer.echo(text(findings, title))
+        if write_aliases is not None:
+            n = accept(found.values(), write_aliases)
+            typer.echo(f"{write_aliases}: {n} aliases; name it as aliases in the study")
+    except InputError as error:
+        raise _ended(error) from None
+    if not all(map(passes, found.values())):
+        raise typer.Exit(1)
+
+
+@app.command("fetch")
+def fetch_files(
+    name: Annotated[str, typer.Argument(help="of a data set, such as krieg_panel3")],
+    mirror: Annotated[str | None, typer.Option(help="folder or URL that holds <name>/<file>")] = None,
+    folder: Annotated[Path, typer.Option(help="where the data sets are kept")] = Path("data"),
+) -> None:
+    """Bring the files of a named data set into a folder, and check them."""
+    from magan.stages.fetch import fetch
+
+    try:
+        places = fetch(name, mirror, folder)
+    except InputError as error:
+        raise _ended(error) from None
+    typer.echo(f"{folder / name}: {len(places)} files")
 
 
 def _ended(error: Exception | str) -> typer.Exit:

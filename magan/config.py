@@ -6,9 +6,11 @@ table, and the folders of every result.
 """
 
 import json
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, Self, get_origin
 
 import yaml
 from pydantic import (
@@ -21,11 +23,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from magan.errors import InputError, nearest
 
-TASKS = ("heldout", "batch", "digits")
+TASKS = ("heldout", "batch", "digits", "matching")
 
 
 class Strict(BaseModel):
@@ -55,13 +58,15 @@ class Training(Strict):
 
     ``learning_rate`` and ``betas`` default to the model's own paper.
     ``at_once`` bounds memory: so many replicates share one batched network and
-    the rest follow; it does not change any of them.
+    the rest follow; it does not change any of them. With ``decay`` the learning
+    rate falls in a straight line to 0, which settles what is "expected".
     """
 
     steps: PositiveInt = 3000
     batch_size: int = Field(default=100, ge=2)
     learning_rate: PositiveFloat | None = None
     betas: tuple[Beta, Beta] | None = None
+    decay: bool = False
     at_once: PositiveInt = 100
 
 
@@ -86,16 +91,23 @@ class Arm(Strict):
 
     ``scale`` standardises markers before training: over both domains
     ("pooled", which leaves a batch effect in place), over each on its own by
-    mean and spread ("each") or by ranks ("ranks"), or not at all ("none").
+    mean and spread ("each") or by ranks ("ranks"), by ranks that a shrunken
+    monotone map joins ("monotone"), or not at all ("none"). ``balance`` draws
+    the training cells so that each population is as common in either domain.
     ``predict`` "expected" hides the markers of the source panel's own from the
-    trained map, see ``magan.aligner.Aligner``.
+    trained map, and ``calibrate`` keeps a share of the cells apart from training
+    to tell how far predictions may be off. ``neighbours`` gives similar training
+    cells a share in what is expected, see ``magan.aligner.Aligner``.
     """
 
     model: str
     correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
     options: dict[str, Any] = {}
-    scale: Literal["pooled", "each", "ranks", "none"] = "pooled"
+    scale: Literal["pooled", "each", "ranks", "monotone", "none"] = "pooled"
+    balance: bool = False
     predict: Literal["sample", "expected"] = "sample"
+    calibrate: float = Field(default=0.0, ge=0, lt=1)
+    neighbours: bool = False
     training: Training | None = None
 
 
@@ -110,16 +122,51 @@ class Task(Strict):
 
 
 class HeldOut(Task):
-    """One sample, split into two panels on disjoint cells; each shared marker in turn is hidden from panel 1."""
+    """Two panels on disjoint cells; each shared marker in turn is hidden from panel 1.
+
+    The panels are the cells that match ``panel_1`` and ``panel_2`` (obs column
+    -> kept values) or, where neither is given, random halves of one sample.
+    """
 
     cells: str
     where: dict[str, str | tuple[str, ...]] = {}  # obs column -> kept values
-    shared: tuple[str, ...] = Field(min_length=2)
-    only_1: tuple[str, ...] = ()
-    only_2: tuple[str, ...] = ()
+    panel_1: dict[str, str | tuple[str, ...]] = {}
+    panel_2: dict[str, str | tuple[str, ...]] = {}
+    shared: tuple[str, ...] | None = None  # default: what both panels measure
+    only_1: tuple[str, ...] | None = None  # default: what panel 1 alone measures
+    only_2: tuple[str, ...] | None = None
     hold_out: tuple[str, ...] | None = None  # default: every shared marker
     n_cells: PositiveInt | None = None  # default: all
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+
+
+class Panels(Task):
+    """Panels to be merged by the first arm: every marker of any of them on every cell.
+
+    Each ordered pair of panels is audited first, as the held-out task
+    ``<name>_<panel 1>_<panel 2>``: are markers of panel 2 right on cells of
+    panel 1? ``hold_out``, ``n_cells`` and ``test_fraction`` are as there.
+    """
+
+    cells: str
+    where: dict[str, str | tuple[str, ...]] = {}
+    by: str = "panel"  # obs column that tells the panels apart
+    panels: tuple[str, ...] = Field(min_length=2)  # its values, in the order in which markers are sought
+    baselines: tuple[str, ...] = ("ridge", "knn", "boosting")
+    hold_out: tuple[str, ...] | None = None
+    n_cells: PositiveInt | None = None
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+
+    def audits(self, name: str) -> dict[str, HeldOut]:
+        """The held-out task of every ordered pair of panels, by the data set's name."""
+        same = self.model_dump(exclude={"by", "panels", "arms", "seeds", "training"})
+        same |= {"arms": self.arms, "seeds": self.seeds, "training": self.training}
+        return {
+            audit_name(name, one, other): HeldOut(**same, panel_1={self.by: one}, panel_2={self.by: other})
+            for one in self.panels
+            for other in self.panels
+            if one != other
+        }
 
 
 class Wipe(Strict):
@@ -129,10 +176,20 @@ class Wipe(Strict):
     populations: tuple[str, ...] = Field(min_length=1)
 
 
-class BatchAlignment(Task):
-    """Every batch is mapped onto the reference batch.
+class Correct(Strict):
+    """Every file of the data set written again, corrected by the first arm.
 
-    Trained on the cells that match ``train`` and scored on those that match
+    A marker that the safety gate flags is corrected all the same ("none"), by
+    the monotone map of that marker alone ("monotone"), or not at all ("input").
+    """
+
+    fallback: Literal["none", "monotone", "input"] = "none"
+
+
+class BatchAlignment(Task):
+    """Every batch is mapped onto the reference batch, a name or "median": the batch least far from the others.
+
+    Trained on the cells that match ``train``, at most ``n_train`` of a batch, and scored on those that match
     ``test`` (obs column -> value), or on a random ``test_fraction``.
     """
 
@@ -141,9 +198,11 @@ class BatchAlignment(Task):
     reference: str
     markers: tuple[str, ...] | None = None  # default: every marker to be corrected
     train: dict[str, str] = {}
+    n_train: PositiveInt = 20_000
     test: dict[str, str] = {}
     test_fraction: float = Field(default=0.3, gt=0, lt=1)
     wipe: Wipe | None = None
+    correct: Correct | None = None  # of the user's own files alone
 
 
 class Digits(Task):
@@ -157,24 +216,63 @@ class Digits(Task):
     n_test: PositiveInt = 100  # a class
 
 
+class Matching(Task):
+    """The same cells measured in two ways without a common marker; ``n_pairs`` of the pairs are told, the rest scored.
+
+    Cells of the two sets with the same word in the obs column "pair" are a pair;
+    cells without one are trained on and mapped, and not scored. With several
+    draws other pairs are told in each, to methods trained on their own.
+    """
+
+    cells_1: str
+    cells_2: str
+    n_pairs: PositiveInt = 20
+    n_draws: PositiveInt = 1
+
+
 class OwnFile(Strict):
     """One file of the user's: .fcs, .csv, .tsv or .h5ad, with what is known of it."""
 
     path: str
     batch: str = "1"
     sample: str | None = None
+    panel: str | None = Field(default=None, pattern=r"^[^/\\]+$")  # which staining, where the data set has several
     donor: str | None = None
     group: str | None = None
     is_control: bool | None = None
+    cell_type: str | None = None  # a column of the file, or a file with one label per cell
+
+
+class SheetRow(OwnFile):
+    """One row of a sample sheet; columns of any other name describe the sample too."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    path: str = Field(description="file of cells, from the sheet's folder or from where the workflow runs")
+    batch: str = Field(pattern=r"^[^/\\]+$")
+    sample: str = Field(pattern=r"^[^/\\]+$", description="no other row's")
 
 
 class OwnData(Strict):
-    """A data set of the user's files; ``cofactor`` null where they are transformed already."""
+    """A data set of the user's files, listed here or in a sample sheet.
 
-    files: tuple[OwnFile, ...] = Field(min_length=1)
-    panel: str | None = None  # table of channel, marker, kind
-    cofactor: PositiveFloat | dict[str, PositiveFloat] | None = 5.0
+    Files of a sheet that cannot be used are left out by name; a list of files is all or nothing. ``aliases`` (name in
+    a file -> marker) may also be given for each panel, ``cofactor`` for each marker or each panel.
+    """
+
+    files: tuple[OwnFile, ...] = ()
+    sheet: str | None = None
+    panel: str | dict[str, str] | None = None  # table of channel, marker, kind; or one for each panel
+    aliases: str | dict[str, str | dict[str, str]] = {}  # or a YAML file of them
+    counts: tuple[str, ...] | bool = ()  # panels that are counts of RNA
+    cofactor: PositiveFloat | dict[str, PositiveFloat | None] | None = 5.0  # null where they are transformed already
     gates: dict[str, str] = {}  # population -> "CD3+ CD19-"
+
+    @model_validator(mode="after")
+    def _listed_once(self) -> Self:
+        if bool(self.files) == bool(self.sheet):
+            raise ValueError("give one of files and sheet")
+        return self
 
 
 class Data(Strict):
@@ -203,17 +301,24 @@ class Study(Strict):
     tracking: Tracking = Tracking()
     own_data: dict[str, OwnData] = {}
     heldout: dict[str, HeldOut] = {}
+    panels: dict[str, Panels] = {}
     batch: dict[str, BatchAlignment] = {}
     digits: dict[str, Digits] = {}
+    matching: dict[str, Matching] = {}
 
     def tasks(self) -> Iterator[tuple[str, str, Task]]:
         """(task, dataset, settings) of everything the study asks."""
         for task in TASKS:
-            for dataset, settings in getattr(self, task).items():
+            for dataset, settings in self._of(task).items():
                 yield task, dataset, settings
 
     def find(self, task: str, dataset: str) -> Task:
-        return getattr(self, task)[dataset]
+        return self._of(task)[dataset]
+
+    def _of(self, task: str) -> dict[str, Task]:
+        """The data sets of a task; panels to be merged are held-out tasks too."""
+        audits = [panels.audits(name) for name, panels in self.panels.items()] if task == "heldout" else []
+        return {name: settings for part in (getattr(self, task), *audits) for name, settings in part.items()}
 
     def seeds_of(self, settings: Task) -> tuple[int, ...]:
         return settings.seeds or self.seeds
@@ -226,9 +331,16 @@ class Study(Strict):
         return Training(**merged)
 
 
-def data_of(settings: Task) -> str:
-    """Name of the data set that a task reads."""
-    return settings.images if isinstance(settings, Digits) else settings.cells
+def audit_name(name: str, one: str, other: str) -> str:
+    """Of the audit of ``other``'s markers on cells of the panel ``one``; it names folders, so of letters and digits."""
+    return "_".join([name, *(re.sub(r"[^A-Za-z0-9]+", "-", panel) for panel in (one, other))])
+
+
+def data_of(settings: Task) -> tuple[str, ...]:
+    """Names of the data sets that a task reads."""
+    if isinstance(settings, Matching):
+        return settings.cells_1, settings.cells_2
+    return (settings.images if isinstance(settings, Digits) else settings.cells,)
 
 
 def load(path: str | Path) -> Study:
@@ -255,6 +367,23 @@ def parse(values: Mapping[str, Any]) -> Study:
         return Study.model_validate(values)
     except ValidationError as error:
         raise InputError(_sentence(error, values)) from None
+
+
+def sheet_row(values: Mapping[str, str]) -> SheetRow:
+    """A checked row of a sample sheet.
+
+    Raises
+    ------
+    InputError
+        The first column with a wrong value.
+    """
+    try:
+        return SheetRow.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        column = first["loc"][0]
+        remedy = "write true or false" if column == "is_control" else "leave slashes out"
+        raise InputError(f"{column} is {first['input']!r}; {remedy}") from None
 
 
 def _sentence(error: ValidationError, values: Mapping[str, Any]) -> str:
@@ -305,5 +434,5 @@ def _model_in(annotation: Any) -> Any:
     return None
 
 
-if __name__ == "__main__":  # python -m magan.config > workflow/schemas/study.schema.json
-    print(json.dumps(Study.model_json_schema(), indent=2))
+if __name__ == "__main__":  # python -m magan.config [sheet] > workflow/schemas/{study,samples}.schema.json
+    print(json.dumps((SheetRow if sys.argv[1:] == ["sheet"] else Study).model_json_schema(), indent=2))

@@ -84,12 +84,15 @@ def correlation(
     return Correspondence(_on_columns(losses.correlation, x1, x2, without, shuffled, rebuild))
 
 
-def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None) -> Correspondence:
+def pairs(
+    x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None, shuffled: bool = False
+) -> Correspondence:
     """A few samples known in both domains must map onto one another, by squared error.
 
     Samples of the two domains with the same word in ``obs["pair"]`` are a pair.
     With ``per_label``, each seed is told so many pairs of every label, drawn by
     the seed, so that the spread over seeds includes the luck of the draw.
+    ``shuffled`` ties each sample to the next pair's, a control that must do worse.
 
     Raises
     ------
@@ -102,6 +105,7 @@ def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | No
         if per_label is not None:
             kept = _draw(a, rows_1, per_label, seed)
             rows_1, rows_2 = rows_1[kept], rows_2[kept]
+        rows_2 = np.roll(rows_2, 1) if shuffled else rows_2
         blocks_1.append(a.values[rows_1])
         blocks_2.append(b.values[rows_2])
         rows.append(torch.arange(start, start + len(rows_1)))
@@ -116,6 +120,31 @@ def pairs(x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | No
         return squared_error(G12(p1), p2) + squared_error(G21(p2), p1)
 
     return Correspondence(loss, (table,))
+
+
+def landmarks(
+    x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None, shuffled: bool = False
+) -> Correspondence:
+    """As `pairs`, and every sample must lie to the known pairs as its image does, see `losses.landmarks`.
+
+    A few pairs bind a map at a few points and can be memorised there; their
+    surroundings bind all samples. Not in the paper.
+
+    Raises
+    ------
+    InputError
+        As `pairs`; or a domain knows fewer than two pairs.
+    """
+    known = pairs(x1, x2, seeds, per_label=per_label, shuffled=shuffled)
+    if min(len(rows) for rows in known.tables[0].rows) < 2:
+        raise InputError("correspondence landmarks needs 2 known pairs; give more, or use pairs")
+
+    def loss(G12, G21, batch):
+        p1, p2 = batch["pair1"], batch["pair2"]
+        there = losses.landmarks(batch["x1"], p1, batch["x12"], p2)
+        return known.loss(G12, G21, batch) + there + losses.landmarks(batch["x2"], p2, batch["x21"], p1)
+
+    return Correspondence(loss, known.tables)
 
 
 def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
@@ -244,5 +273,6 @@ CORRESPONDENCES = {
     "shared_markers": shared_markers,
     "correlation": correlation,
     "pairs": pairs,
+    "landmarks": landmarks,
     "labels": labels,
 }

@@ -16,13 +16,18 @@ PANEL = "panel"
 PAIR = "pair"  # rows of two domains with the same value are the same thing; "" is unknown
 DOMAIN = "domain"  # "1" or "2"
 SPLIT = "split"  # train or test
+TOLD = "told"  # whether methods know which cell of the other set this one is
 FOLD = "fold"  # which pair of domains a row was mapped by
+CONFIDENCE = "confidence"  # how ordinary a merged cell would be in the panel its markers come from, 0 to 1
 
 # var: one row per marker
 CHANNEL = "channel"  # as the instrument names it, e.g. Nd142Di
 MARKER = "marker"
 MARKER_TYPE = "marker_type"  # lineage, functional or technical
 TO_CORRECT = "to_correct"
+MEASURED_BY = "measured_by"  # of merged panels: those that measure the marker
+FLAG = "flag"  # why the safety gate flags a marker, "" if it does not
+VERDICT = "verdict"  # columns "verdict_<panel>": may the marker be used on this panel's cells
 
 # layers
 PREPROCESSED = "preprocessed"  # arcsinh units
@@ -30,40 +35,68 @@ INTEGRATED = "integrated"
 CONSENSUS = "consensus"  # mean over seeds
 SEED = "seed"  # layers "seed_<int>"
 TRUTH = "truth"
+SAMPLED = "sampled"  # a draw with the right distribution
+SPREAD = "spread"  # its standard deviation, over draws and seeds
+LOW, HIGH = "low", "high"  # between them lies the value with probability 0.9
+MEASURED = "measured"  # of merged panels, nan where a panel lacks the marker
+EXPECTED = "expected"  # as measured, else the mean of what a cell would have measured
 
 # uns
 CYTOF = "cytof"  # {"cofactor": ...}
 SOURCE = "source"  # {"name", "files": {file: sha256}, "licence", "citation"}
 IMAGE = "image"  # {"shape": (C, H, W)}
+NAMES = "names"  # a table: what every channel of every file was called, and is
+LEFT_OUT = "left_out"  # a table of kind (file or marker), name and reason
 STATUS = "status"
 REFERENCE = "reference"  # the batch the others are mapped to
-TASK = "task"  # heldout, batch or digits
+TASK = "task"  # heldout, batch, digits or matching
 DATASET = "dataset"
 METHOD = "method"
 ARM = "arm"
 SEEDS = "seeds"  # all asked for
+PAIRED = "paired"  # {"markers", "train", "query"}: panel 1 with the truth, which only the ceiling may read
 ERROR = "error"  # "" or why the whole method failed
 
 # tables
 METRICS = ("task", "dataset", "method", "arm", "seed", "group", "feature", "metric", "value")
 ALL = "all"  # every population, or the mean over features
 BASELINE = "baseline"  # the arm of a method that draws no random number
+CEILING = "ceiling"  # the method and arm of what the truth itself would predict
+CONTROL = "control"  # the arm of maps whose scores are known beforehand
 FLOOR = "floor"  # the method and arm of the split-half floor
+SEEDLESS = (BASELINE, CEILING, CONTROL, FLOOR)  # arms that are not trained
 FAILED = "failed"  # the metric that is 1 for a seed that failed
 
-# scores: name in a figure or table, and which way is better ("one": the nearer 1 the better)
+# scores: name in a figure or table, and which way is better ("one": the nearer 1 the better; "nominal": the nearer 0.9)
 SCORES = {
     "pearson": ("Pearson's r", "higher"),
     "spearman": ("Spearman's rank r", "higher"),
     "rmse": ("RMSE (arcsinh units)", "lower"),
     "wasserstein": ("Wasserstein (arcsinh units)", "lower"),
     "variance_ratio": ("variance, mapped / true", "one"),
+    "auc_positive": ("AUC of positive cells", "higher"),
+    "correlation_error": ("error of correlations with other markers", "lower"),
+    "coverage": ("coverage of the 90 % interval", "nominal"),
+    "interval_width": ("width of the 90 % interval (arcsinh units)", "lower"),
+    "sampled_wasserstein": ("Wasserstein of draws (arcsinh units)", "lower"),
+    "sampled_variance_ratio": ("variance, drawn / true", "one"),
     "emd": ("EMD (arcsinh units)", "lower"),
     "mmd": ("MMD", "lower"),
+    "batch_auc": ("AUC of a batch classifier (.5: chance)", "lower"),
     "label_transfer": ("label transfer accuracy", "higher"),
     "rank_kept": ("rank of cells kept", "higher"),
     "emd_reduction": ("share of EMD removed", "higher"),
     "mad": ("MAD score", "lower"),
+    "population_variance": ("variance within populations, mapped / reference", "one"),
+    "batch_r2": ("R² of the batch within populations", "lower"),
+    "consistent_peaks": ("share of peak counts kept", "higher"),
+    "group_effect": ("group effect kept", "higher"),
+    "ilisi": ("iLISI", "higher"),
+    "clisi": ("cLISI", "higher"),
+    "bras": ("BRAS", "higher"),
+    "foscttm": ("FOSCTTM (.5: chance)", "lower"),
+    "matched": ("share matched among the 10 nearest", "higher"),
+    "label_accuracy": ("label transfer, 5 nearest", "higher"),
     "identity_accuracy": ("share of digits kept", "higher"),
     "nearest_accuracy": ("share whose nearest real image agrees", "higher"),
     "right": ("share of seeds right", "higher"),

@@ -461,3 +461,123 @@ def test_a_saved_model_gives_what_it_was_made_to_give(tmp_path):
     some.save(tmp_path / "model.safetensors")
     again = Aligner.load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.map(query).layers["seed_3"], some.map(query).layers["seed_3"])
+
+
+def of_one_kind(markers, n: int, seed: int) -> AnnData:
+    """Cells of one skewed state z: "s" is z with much noise, "u", "m" and "v" are z with little; all of unit slope."""
+    draw = np.random.default_rng(seed)
+    z = draw.exponential(1, n)
+    values = {name: z + draw.normal(0, sd, n) for name, sd in (("s", 1.0), ("u", 0.2), ("m", 0.2), ("v", 0.2))}
+    adata = AnnData(np.stack([values[name] for name in markers], axis=1).astype(np.float32))
+    adata.var_names, adata.layers[keys.PREPROCESSED] = list(markers), adata.X
+    adata.obs["truth"] = values["m"]
+    return adata
+
+
+def judged(neighbours: bool = False, **settings) -> Aligner:
+    settings = {"calibrate": 0.2, "predict": "expected", "correspondence_options": {"rebuild": 5.0}, **settings}
+    x1, x2 = of_one_kind("su", 1000, 0), of_one_kind("sm", 1000, 1)
+    return aligner(neighbours=neighbours, **settings).fit(x1, x2)
+
+
+@pytest.mark.parametrize("predict", ["sample", "expected"])
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_intervals_hold_nine_of_ten_cells_however_little_a_map_has_learnt(predict, neighbours):
+    query = of_one_kind("su", 2000, 2)
+    mapped = judged(neighbours, predict=predict).map(query)[:, ["m"]]
+    low, high, drawn = (mapped.layers[name][:, 0] for name in (keys.LOW, keys.HIGH, keys.SAMPLED))
+    truth = query.obs["truth"].to_numpy()
+    assert abs(np.mean((low <= truth) & (truth <= high)) - 0.9) < 0.05
+    assert abs(drawn.std() / truth.std() - 1) < 0.15 and abs(drawn.mean() - truth.mean()) < 0.15
+    between = np.var([mapped.layers[f"seed_{s}"] for s in (3, 5)], axis=0)[:, 0]
+    if predict == "expected":
+        assert (mapped.layers[keys.SPREAD][:, 0] ** 2 >= between - 1e-4).all()
+
+
+def test_intervals_are_told_both_ways():
+    back = judged().map(of_one_kind("sm", 2000, 3), to="x1")
+    assert list(back.var_names) == ["s", "u"]
+    low, high = (back[:, ["u"]].layers[name][:, 0] for name in (keys.LOW, keys.HIGH))
+    truth = back.obs["truth"].to_numpy()  # as good as u
+    assert abs(np.mean((low <= truth) & (truth <= high)) - 0.9) < 0.06
+
+
+def test_samples_kept_apart_are_not_trained_on():
+    x1, x2 = of_one_kind("su", 1000, 0), of_one_kind("sm", 1000, 1)
+    some = judged().map(x1)
+    apart = np.sort(np.random.default_rng(0).permutation(1000)[:200])
+    for x in (x1, x2):
+        x.layers[keys.PREPROCESSED] = x.layers[keys.PREPROCESSED].copy()
+        x.layers[keys.PREPROCESSED][apart] += 3
+    other = aligner(calibrate=0.2, predict="expected", correspondence_options={"rebuild": 5.0}).fit(x1, x2)
+    query = of_one_kind("su", 1000, 0)
+    np.testing.assert_array_equal(other.map(query).layers["seed_3"], some.layers["seed_3"])
+    assert (other.map(query).layers[keys.HIGH] > some.layers[keys.HIGH]).mean() > 0.9
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_a_judged_aligner_read_back_maps_to_the_bit_also_a_few_cells_at_a_time(neighbours, tmp_path):
+    query, some = of_one_kind("su", 60, 2), judged(neighbours)
+    some.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    assert_same(again.map(query), some.map(query))
+    np.testing.assert_array_equal(again.map(query[20:]).layers[keys.SAMPLED], some.map(query).layers[keys.SAMPLED][20:])
+
+
+def test_neighbours_are_weighed_on_cells_kept_apart_and_help_a_map_that_learnt_little():
+    query = of_one_kind("su", 2000, 2)
+    without, with_them = (judged(neighbours).map(query)[:, ["m"]] for neighbours in (False, True))
+    r = [np.corrcoef(x.layers[keys.CONSENSUS][:, 0], query.obs["truth"])[0, 1] for x in (without, with_them)]
+    error = [np.square(x.layers[keys.CONSENSUS][:, 0] - query.obs["truth"]).mean() for x in (without, with_them)]
+    assert r[1] > r[0] - 0.01 and error[1] < error[0]
+
+
+def test_markers_of_the_source_alone_help_a_sample_but_not_what_is_expected():
+    """What "s" tells of "m" has a limit, r = 0.71; "u", which panel 2 never sees, tells the rest."""
+    training = {"steps": 300, "batch_size": 100, "learning_rate": 0.005}
+    options = {"generator_hidden": (16,), "discriminator_hidden": (16,)}
+    some = aligner(training=training, options=options, seeds=(0, 1), correspondence_options={"rebuild": 5.0})
+    some.fit(of_one_kind("su", 1000, 0), of_one_kind("sm", 1000, 1))
+    query, r = of_one_kind("su", 1000, 2), {}
+    for some.predict in ("sample", "expected"):
+        r[some.predict] = np.corrcoef(some.map(query)[:, ["m"]].X[:, 0], query.obs["truth"])[0, 1]
+    assert r["expected"] == pytest.approx(0.71, abs=0.04) and r["sample"] > 0.85
+
+
+def test_what_calibration_cannot_use_is_refused():
+    assert message(judged, calibrate=0.02) == (
+        "calibrate: 0.02 of the 1000 samples of 'x1' are 20, fewer than 50; raise it"
+    )
+    assert message(judged, True, calibrate=0) == (
+        "neighbours: true needs cells that tell their share; set calibrate: 0.1"
+    )
+    apart = of_one_kind("vu", 1000, 0)
+    some = aligner(calibrate=0.2, correspondence="none")
+    assert message(some.fit, apart, of_one_kind("sm", 1000, 1)) == (
+        "calibrate needs markers that both domains measure; leave it out"
+    )
+
+
+def test_balanced_training_leaves_out_what_one_domain_has_too_much_of():
+    draw, centres = np.random.default_rng(0), 4 * np.eye(3)
+    parts = []
+    for shares in ([0.5, 0.3, 0.2], [0.2, 0.4, 0.4]):
+        values = (centres[draw.choice(3, 500, p=shares)] + draw.normal(0, 0.5, (500, 3))).astype(np.float32)
+        parts.append(AnnData(values, layers={keys.PREPROCESSED: values}))
+        parts[-1].var_names = PANEL_1
+    apart = {}
+    for balance in (False, True):
+        one = Aligner("magan", scale="each", balance=balance, training=Training(steps=1, batch_size=16)).fit(*parts)
+        apart[balance] = float((one.scalings_["x1"][0].mean - one.scalings_["x2"][0].mean).abs().max())
+    assert apart[False] > 0.8 and apart[True] < 0.25
+
+
+def test_balance_and_the_shrunken_map_come_back_with_the_model(tmp_path):
+    x1, x2 = cells(n=60), cells(n=60, seed=1)
+    fitted = Aligner(
+        "magan", scale="monotone", balance=True, training=Training(steps=2, batch_size=8), options={"residual": True}
+    ).fit(x1, x2)
+    fitted.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors")
+    assert again.balance and again.scale == "monotone"
+    np.testing.assert_array_equal(again.map(x1).X, fitted.map(x1).X)

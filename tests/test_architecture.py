@@ -15,36 +15,45 @@ ROOMS = {
     "recipe": set(),
     "losses": set(),
     "progress": set(),
+    "intervals": set(),
+    "neighbours": set(),
     "config": {"errors"},
     "networks": {"recipe"},
     "models": {"losses", "networks", "recipe"},
     "training": {"errors", "networks", "recipe"},
-    "data": {"errors", "keys", "recipe"},
+    "data": {"config", "errors", "keys", "recipe"},
     "correspondence": {"data", "errors", "keys", "losses", "recipe"},
     "baselines": {"data", "errors", "keys"},
     "evaluation": {"errors", "keys"},
-    "tracking": {"errors", "keys"},
+    "tracking": {"correction", "errors", "keys"},
     "figures": {"keys"},
     "report": {"keys"},
     "aligner": {
-        *("config", "correspondence", "data", "errors", "keys"),
+        *("config", "correspondence", "data", "errors", "intervals", "keys", "neighbours"),
         *("models", "networks", "recipe", "training"),
     },
 }
+ROOMS["correction"] = {"aligner", "data", "errors", "keys"}
 ROOMS["stages"] = set(ROOMS)
-ROOMS["cli"] = {"data", "errors", "stages"}
+ROOMS["cli"] = {"correction", "data", "errors", "stages"}
 
 # library: its only rooms
 TENSORS = {"recipe", "losses", "networks", "models", "training", "data", "correspondence", "aligner"}
 OUTSIDE = {
-    "torch": TENSORS | {"progress", "stages"},
+    "torch": TENSORS | {"correction", "progress", "stages"},
     "mlflow": {"tracking"},
     "matplotlib": {"figures"},
     "seaborn": {"figures"},
+    "scib_metrics": {"evaluation"},
     "jinja2": {"report"},
     "pydantic": {"config"},
     "snakemake": set(),
     "typer": {"cli"},
+    "ot": {"baselines"},
+    "harmonypy": {"baselines"},
+    "cytonormpy": {"baselines"},
+    "scanorama": {"baselines"},
+    "scvi": {"baselines"},
 }
 VAGUE = {"utils", "util", "common", "helpers", "misc", "base", "core", "manager"}
 FILES = sorted(PACKAGE.rglob("*.py"))

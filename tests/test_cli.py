@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 import tomllib
+import tracemalloc
 from pathlib import Path
 
 import anndata
@@ -20,7 +21,7 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.cli import app
 from magan.config import Training
-from magan.data import folds
+from magan.data import fcs_out, folds
 from magan.data.corrected import raw_corrected
 from magan.data.cytof import arcsinh, transformed
 from magan.data.fcs import read_fcs
@@ -106,12 +107,39 @@ def test_a_map_that_is_the_identity_gives_the_file_back(still, files, tmp_path):
     np.testing.assert_allclose(read_fcs(tmp_path / files["PTLG034"].name).X, measured, rtol=2e-6)
 
 
-def test_cells_mapped_a_few_at_a_time_are_the_same(trained, files, tmp_path, monkeypatch):
+@pytest.mark.parametrize("rows", [17, 300])
+def test_cells_mapped_a_few_at_a_time_are_the_same_to_the_last_byte(trained, files, tmp_path, monkeypatch, rows):
+    read(files["PTLG034"])[:, MARKERS].to_df().to_csv(tmp_path / "a.csv", index=False)
+    both = files["PTLG034"], tmp_path / "a.csv"
     for name in ("whole", "parts"):
-        run(trained[0], files["PTLG034"], "-o", tmp_path / name, "--batch", "PTLG028")
-        monkeypatch.setattr(arrivals, "CELLS", 300)
-    one, two = (read_fcs(tmp_path / name / files["PTLG034"].name).X for name in ("whole", "parts"))
-    np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
+        run(trained[0], *both, "-o", tmp_path / name, "--batch", "PTLG028")
+        monkeypatch.setattr(arrivals, "CELLS", rows)
+    for file in both:
+        assert (tmp_path / "whole" / file.name).read_bytes() == (tmp_path / "parts" / file.name).read_bytes()
+
+
+def test_a_larger_file_needs_no_more_memory(still, files, tmp_path):
+    events = np.ascontiguousarray(read(files["PTLG034"])[:, MARKERS].X)
+    keywords = {f"$P{n}S": marker for n, marker in enumerate(MARKERS, start=1)}
+    peaks = []
+    for times in (200, 600):  # 4 and 12 MB; of up to 100,000 events the scale of the file is judged
+        end = 2048 + times * events.nbytes - 1
+        told = {"$TOT": str(times * len(events)), "$ENDDATA": str(end)}
+        source = write_fcs(
+            tmp_path / f"{times}.fcs",
+            [],
+            bits=(32,) * len(MARKERS),
+            keywords=keywords | told,
+            header_offsets=(2048, end),
+        )
+        with source.open("ab") as file:
+            file.write(events.tobytes() * times)
+        tracemalloc.start()
+        run(still, source, "-o", tmp_path / "out")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert read_fcs(tmp_path / "out" / source.name).n_obs == times * len(events)
+    assert peaks[1] < peaks[0] + 1_000_000
 
 
 def test_a_model_of_the_workflow_knows_its_batches(files, tmp_path):
@@ -298,7 +326,7 @@ def test_counts_stay_at_or_above_zero_and_unchanged_values_are_the_measured_ones
 
 
 def test_a_value_too_far_off_is_refused_and_leaves_no_file(still, files, tmp_path, monkeypatch):
-    monkeypatch.setattr(arrivals, "_mapped", lambda one, x: np.full(x.shape, 99.0, np.float32))
+    monkeypatch.setattr(arrivals, "mapped_units", lambda one, x: np.full(x.shape, 99.0, np.float32))
     _, said = run(still, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert "is not finite in 1000 of 1000 events (5 channels affected)" in said
     assert list((tmp_path / "out").iterdir()) == []
@@ -308,7 +336,7 @@ def test_a_full_disk_is_told_by_file(still, files, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(flowio, "create_fcs", full)
+    monkeypatch.setattr(fcs_out, "_events", full)
     _, said = run(still, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert said == f"error: {files['PTLG034']} could not be corrected ([Errno 28] No space left on device)\n"
     assert list((tmp_path / "out").iterdir()) == []

@@ -69,7 +69,7 @@ def test_a_misspelt_key_is_named_with_its_path_and_the_nearest_known_one(parts, 
 @pytest.mark.parametrize(
     "parts, sentence",
     [
-        ({"heldout": {"blood": {"cells": "x", "arms": {}}}}, "heldout.blood: key 'shared' is missing; add it"),
+        ({"heldout": {"blood": {"arms": {}}}}, "heldout.blood: key 'cells' is missing; add it"),
         ({"heldout": {"blood": {**PANELS, "arms": {"m": {}}}}}, "heldout.blood.arms.m: key 'model' is missing; add it"),
         (
             of_arm(correspondence={"without": ["CD3"]}),
@@ -97,7 +97,7 @@ def test_a_missing_title_is_named():
         ({"training": {"betas": [0.5, 3.0]}}, "training.betas.1: input should be less than 1, not 3.0"),
         (
             of_arm(scale="poled"),
-            "heldout.blood.arms.mine.scale: input should be 'pooled', 'each', 'ranks' or 'none', not 'poled'",
+            "heldout.blood.arms.mine.scale: input should be 'pooled', 'each', 'ranks', 'monotone' or 'none', not 'poled'",
         ),
         ({"heldout": {"blood": {**PANELS, "where": {"donor": 3}}}},
          "heldout.blood.where.donor: input should be a valid string, not 3"),
@@ -168,7 +168,12 @@ def test_tasks_are_listed_by_kind_and_data_set():
         ("heldout", "a"), ("heldout", "b"), ("batch", "a"), ("digits", "d"),
     ]  # fmt: skip
     assert all(some.find(task, dataset) is settings for task, dataset, settings in listed)
-    assert [data_of(settings) for _, _, settings in listed] == ["bodenmiller", "bodenmiller", "levine", "mnist"]
+    assert [data_of(settings) for _, _, settings in listed] == [
+        ("bodenmiller",),
+        ("bodenmiller",),
+        ("levine",),
+        ("mnist",),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +194,7 @@ def test_an_arm_without_correspondence_has_none():
 
 
 MODELS = [m for _, m in inspect.getmembers(config, inspect.isclass) if issubclass(m, config.Strict)]
+MODELS.remove(config.SheetRow)  # a sheet may have columns of its own
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
@@ -233,3 +239,10 @@ def test_files_that_hold_no_study_are_refused_with_the_reason(tmp_path):
         InputError, match=r"^\S+study.yaml: not YAML, while parsing .*line 2, column 1.*; correct the file$"
     ):
         load(path)
+
+
+def test_own_data_are_listed_or_in_a_sheet():
+    own = study(own_data={"mine": {"sheet": "samples.tsv", "aliases": {"B": {"Cd4": "CD4"}}, "cofactor": {"B": None}}})
+    assert own.own_data["mine"].sheet == "samples.tsv" and not own.own_data["mine"].files
+    for wrong in ({}, {"files": []}, {"sheet": "a.tsv", "files": [{"path": "a.fcs"}]}):
+        assert "own_data.mine: give one of files and sheet" in message(own_data={"mine": wrong})

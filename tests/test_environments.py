@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from magan.config import Study
+from magan.config import SheetRow, Study
 
 ROOT = Path(__file__).parents[1]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def pins() -> dict[str, str]:
@@ -30,24 +31,25 @@ def test_a_conda_environment_has_the_pinned_versions_of_all_that_is_needed(name)
     environment = yaml.safe_load((ROOT / "envs" / name).read_text())
     (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
     versions = dict(line.split("==") for line in pip if "==" in line)
-    assert set(versions) == needed("workflow", "demo")
+    assert set(versions) == needed("workflow", "demo", "peers")
     for package, version in versions.items():
         assert version.removesuffix("+cpu") == pins()[package], package
 
 
 def test_every_direct_dependency_is_pinned_and_torchvision_is_not_there():
-    assert needed("workflow", "demo", "dev") <= set(pins())
+    assert needed(*EXTRAS) <= set(pins())
     assert "torchvision" not in pins() and pins()["torch"] == "2.13.0"
 
 
 def test_every_dependency_earns_its_place_in_a_line():
     lines = (ROOT / "docs" / "dependencies.md").read_text()
-    for package in needed("workflow", "demo", "dev"):
+    for package in needed(*EXTRAS):
         assert f"| {package} |" in lines, package
 
 
-def test_the_schema_is_generated_from_the_models():
-    written = (ROOT / "workflow" / "schemas" / "study.schema.json").read_text()
-    assert json.loads(written) == Study.model_json_schema(), (
-        "python -m magan.config > workflow/schemas/study.schema.json"
+@pytest.mark.parametrize(("name", "model", "word"), [("study", Study, ""), ("samples", SheetRow, " sheet")])
+def test_the_schemas_are_generated_from_the_models(name, model, word):
+    written = (ROOT / "workflow" / "schemas" / f"{name}.schema.json").read_text()
+    assert json.loads(written) == model.model_json_schema(), (
+        f"python -m magan.config{word} > workflow/schemas/{name}.schema.json"
     )

@@ -12,11 +12,13 @@ import synthetic
 from matplotlib.text import Text
 
 from magan import keys
+from magan.evaluation.effects import before
 from magan.figures import FIGURES, METHOD_COLOURS, save
 from magan.figures.markers import APART
 from magan.figures.style import PALE
 
 DIGEST = "3f8a1c0b" * 8
+EFFECTS = {"dataset": "person_2", "reference": "day_1"}
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +37,14 @@ def arguments(name, metrics, summary):
     return {
         "heldout_markers": lambda: ((metrics, summary), {}),
         "heldout_scatter": lambda: ((truth, {"magan": arm, "knn": baseline}), {}),
+        "batch_effects": lambda: (tuple(before(synthetic.batch_cells()[0])), EFFECTS),
         "batch_scores": lambda: ((summary,), {"dataset": "person_2"}),
         "batch_densities": lambda: (synthetic.batch_cells(), {}),
         "umap": lambda: (synthetic.batch_cells(300), {}),
         "digit_outcomes": lambda: ((metrics,), {}),
         "digit_grid": lambda: ((*synthetic.digit_images(), metrics), {}),
+        "matching_scores": lambda: ((metrics, summary), {"dataset": "snare"}),
+        "matching_cells": lambda: (synthetic.matching_cells(), {}),
         "loss_curves": lambda: ((synthetic.curves(),), {}),
     }[name]()
 
@@ -273,3 +278,16 @@ def test_the_bold_line_is_the_mean_of_the_seeds_that_are_finite():
     bold = max(axes.lines, key=lambda line: line.get_linewidth())
     expected = curves[curves["term"] == "generator/cycle"].groupby("step")["value"].mean()
     np.testing.assert_allclose(bold.get_ydata(), expected)
+
+
+def test_batch_effects_shows_each_marker_of_the_farthest_pair_and_every_sample():
+    emd = pd.DataFrame({"batch_1": "a", "batch_2": ["b", "b", "c", "c"], "marker": ["CD3", "CD4"] * 2,
+                        "emd": [0.4, 0.9, 0.1, 0.2], "floor": 0.05})  # fmt: skip
+    samples = pd.DataFrame({"sample": ["s1", "s2", "s3"], "batch": list("abc"), "n": 5, "x": [0.0, 1, 2], "y": 0.0})
+    auc = pd.DataFrame({"batch_1": "a", "batch_2": ["b", "c"], "auc": [0.91, 0.55]})
+    figure = draw("batch_effects", emd, samples, auc, **EFFECTS)
+    left, right = figure.axes
+    drawn = [list(line.get_xdata()) for line in left.lines if line.get_marker() != "|"]
+    assert drawn == [[0.4, 0.9], [0.1, 0.2]]  # of a and b first: they lie farther apart
+    assert [list(line.get_xdata()) for line in right.lines] == [[0.0], [1.0], [2.0]]
+    assert "a and b (classifier AUC .91)" in words(figure) and "s3" in words(figure)

@@ -10,6 +10,7 @@ import synthetic
 
 from magan import keys
 from magan.report import render
+from magan.report.judged import judged
 from magan.report.words import consensus_wins, interval, number, verdict
 
 STUDY = {"name": "demo", "title": "A <demo> study"}
@@ -229,15 +230,18 @@ def test_a_failed_method_is_listed_with_its_log(metrics, summary):
 
 
 def test_the_best_baseline_alone_is_bold(metrics, summary):
-    table = page(metrics, summary).split('<section id="batch">')[1].split("<tbody>")[1].split("</tbody>")[0]
-    bold = {
-        re.search(r'scope="row">(.*?)<', line).group(1): re.findall(r"<b>(.*?)</b>", line)
-        for line in table.split("</tr>")
-        if "scope" in line
-    }
-    assert bold["quantile"] == [".054", ".010", ".900"]  # EMD, MMD, EMD reduction
-    assert bold["identity"] == [".974", "1.000", "0.000"]  # labels, rank, MAD
-    assert not bold["magan"] and not bold["floor"]
+    bodies = page(metrics, summary).split('<section id="batch">')[1].split("<tbody>")[1:3]
+    near, kept = (
+        {
+            re.search(r'scope="row">(.*?)<', line).group(1): re.findall(r"<b>(.*?)</b>", line)
+            for line in body.split("</tbody>")[0].split("</tr>")
+            if "scope" in line
+        }
+        for body in bodies
+    )
+    assert near["quantile"] == [".054", ".010", ".900"]  # EMD, MMD, EMD reduction
+    assert kept["identity"] == [".974", "1.000", "0.000"]  # labels, rank, MAD
+    assert not near["magan"] and not near["floor"] and not kept["magan"]
 
 
 def test_digits_are_counted_with_their_wilson_interval(metrics, summary):
@@ -317,3 +321,34 @@ def test_tables_read_back_from_a_file_give_the_same_page(metrics, summary, tmp_p
         table.to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
         read.append(pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", float_precision="round_trip"))
     assert page(*read) == page(metrics, summary)
+
+
+def gate(**changes):
+    """One flagged marker in one population, one that is not."""
+    table = pd.DataFrame(
+        {"batch": "day_2", "population": ["all", "T cells"], "marker": ["CD3", "CD8"], "emd_before": [0.5, 0.1],
+         "emd_after": [0.1, 0.4], "floor": 0.05, "flag": ["", "worse EMD"]}
+    )  # fmt: skip
+    return table.assign(**changes)
+
+
+VERDICT = {"arm": "magan", "word": "safe but", "sentence": "Safe but for CD8 (worse EMD in T cells)."}
+
+
+def test_the_page_opens_with_what_to_do_with_the_corrected_cells(metrics, summary):
+    html = page(metrics, summary, verdicts={("batch", "person_2"): (VERDICT, gate())})
+    told = text(html)
+    assert told.index("may the corrected cells be used? safe but") < told.index("Batches, person_2 ")
+    assert "1 marker of 2 flagged" in told and "CD8 day_2 T cells .100 .400 .050 worse EMD" in told
+
+
+def test_flagged_rows_beyond_the_first_thirty_are_counted():
+    many = pd.concat([gate().iloc[[1]].assign(emd_after=0.2 + i / 100) for i in range(40)], ignore_index=True)
+    found = judged(VERDICT, many)
+    assert len(found["lines"]) == 30 and found["lines"][0]["emd_after"] == ".590"
+    assert found["rest"] == "10 more rows are in gate.tsv."
+
+
+def test_files_that_were_left_out_are_named_with_their_reason(metrics, summary):
+    left = {("batch", "person_2"): [("file", "b3.fcs", "b3.fcs is cut short")]}
+    assert "left out 1 file b3.fcs : b3.fcs is cut short" in text(page(metrics, summary, left_out=left))

@@ -6,18 +6,36 @@ domain 1 to be mapped into domain 2; all deterministic.
 
 from magan.baselines.boosting import boosting
 from magan.baselines.combat import combat
+from magan.baselines.cytonorm import cytonorm
+from magan.baselines.cytovi import cytovi
+from magan.baselines.gromov import gromov, gromov_pairs
+from magan.baselines.harmony import harmony
 from magan.baselines.identity import identity
-from magan.baselines.knn import knn
+from magan.baselines.knn import knn, knn_draw
+from magan.baselines.pairs import pair_knn, pair_landmarks, pair_ridge, pair_ridge_shuffled
 from magan.baselines.quantile import quantile
 from magan.baselines.ridge import ridge
+from magan.baselines.scanorama import scanorama
 from magan.baselines.zscore import zscore
 
+FROM_PAIRS = ("pair_ridge", "pair_knn", "pair_landmarks", "pair_ridge_shuffled", "gromov", "gromov_pairs")
 BASELINES = {
     "identity": identity,
     "zscore": zscore,
     "quantile": quantile,
     "combat": combat,
+    "harmony": harmony,
+    "cytonorm": cytonorm,
+    "scanorama": scanorama,
+    "cytovi": cytovi,
     "ridge": ridge,
     "knn": knn,
+    "knn_draw": knn_draw,
     "boosting": boosting,
+    "pair_ridge": pair_ridge,
+    "pair_knn": pair_knn,
+    "pair_landmarks": pair_landmarks,
+    "pair_ridge_shuffled": pair_ridge_shuffled,
+    "gromov": gromov,
+    "gromov_pairs": gromov_pairs,
 }

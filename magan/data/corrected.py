@@ -17,7 +17,9 @@ from magan.errors import InputError
 MAGAN = "magan"  # uns: provenance of an h5ad file
 
 
-def raw_corrected(measured: np.ndarray, mapped: np.ndarray, cofactor: Cofactor) -> np.ndarray:
+def raw_corrected(
+    measured: np.ndarray, mapped: np.ndarray, cofactor: Cofactor, lowest: np.ndarray | None = None
+) -> np.ndarray:
     """Corrected values on the scale of the file, ``(n, M)`` float32.
 
     A value that the map left alone is the measured one to the last bit. Counts are not negative: in a marker
@@ -31,11 +33,13 @@ def raw_corrected(measured: np.ndarray, mapped: np.ndarray, cofactor: Cofactor) 
         ``(n, M)`` in arcsinh units.
     cofactor
         As in `magan.data.cytof.raw`, of ``mapped``.
+    lowest
+        Smallest measured value of each marker in the whole file, ``(M,)``, where these are not all of its cells.
     """
-    with np.errstate(over="ignore"):
-        corrected = raw(mapped, cofactor).astype(np.float32)
-    corrected = np.where(mapped == transformed(measured, cofactor), measured, corrected)
-    return np.where(measured.min(axis=0) >= 0, np.maximum(corrected, 0), corrected).astype(np.float32)
+    lowest = measured.min(axis=0) if lowest is None else lowest
+    corrected = raw(mapped, cofactor)
+    np.copyto(corrected, measured, where=mapped == transformed(measured, cofactor))
+    return np.maximum(corrected, np.where(lowest >= 0, 0, -np.inf).astype(np.float32))
 
 
 def write(source: Path, corrected: AnnData, path: Path, *, provenance: Mapping[str, str]) -> None:

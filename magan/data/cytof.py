@@ -14,7 +14,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.data.names import KINDS, TECHNICAL, marker_kind, split_name
+from magan.data.names import KINDS, TECHNICAL, marker_kind, metal, plain, split_name
 from magan.errors import InputError, nearest
 
 RAW_BELOW = 12.0  # arcsinh or log values stay below; asinh(x / 5) = 12 is 400,000 counts
@@ -77,11 +77,13 @@ def read_panel(path: Path | str) -> Panel:
         raise InputError(f"{path}: {error}") from error
 
 
-def annotate(adata: AnnData, panel: Panel | None = None, *, name: str = "data") -> AnnData:
+def annotate(
+    adata: AnnData, panel: Panel | None = None, *, name: str = "data", names: Sequence[tuple[str, str]] | None = None
+) -> AnnData:
     """Name the markers of a freshly read table and say what kind each is.
 
     With a panel, its channels are selected, in its order, and renamed; a channel is found
-    by its ``$PnN``, in any case, or else by its ``$PnS``. Without one, the names are those
+    by its ``$PnN``, in any case and spelling, or else by its ``$PnS``. Without one, the names are those
     of the file less an isotope (``150Nd_CD45RA`` is CD45RA) and an alias after a CD name
     (``CD123_IL-3R`` is CD123), and the kinds follow `marker_kind`.
 
@@ -93,6 +95,8 @@ def annotate(adata: AnnData, panel: Panel | None = None, *, name: str = "data") 
         What to select.
     name
         Of the file, for messages.
+    names
+        Channel and marker of every column, where comparing files has told them; no panel is asked then.
 
     Returns
     -------
@@ -105,7 +109,8 @@ def annotate(adata: AnnData, panel: Panel | None = None, *, name: str = "data") 
         The panel names a channel that the file has not, or two channels have one marker.
     """
     if panel is None:
-        split = [split_name(c, m) for c, m in zip(adata.var[keys.CHANNEL], adata.var[keys.MARKER])]
+        own = zip(adata.var[keys.CHANNEL], adata.var[keys.MARKER])
+        split = [split_name(c, m) for c, m in own] if names is None else list(names)
         channels, markers = zip(*split)
         named = any(channel != marker for channel, marker in split)
         kinds = [marker_kind(c, m, unnamed=named and c == m) for c, m in split]
@@ -133,7 +138,7 @@ def annotate(adata: AnnData, panel: Panel | None = None, *, name: str = "data") 
 
 def _column(adata: AnnData, channel: str, name: str) -> int:
     """The column whose channel, or else whose marker, is called so."""
-    for same in (str, str.casefold):
+    for same in (str, str.casefold, plain, metal):
         for key in (keys.CHANNEL, keys.MARKER):
             found = [i for i, x in enumerate(adata.var[key]) if same(x) == same(channel)]
             if len(found) == 1:
@@ -218,8 +223,12 @@ def _cofactors(adata: AnnData, cofactor: float | Mapping[str, float]) -> np.ndar
 
 
 def cofactors(adata: AnnData) -> dict[str, float | str]:
-    """Marker -> cofactor, or "none", as `arcsinh` noted it; empty where nothing is noted."""
-    note = adata.uns.get(keys.CYTOF, {}).get("cofactor")
+    """Marker -> cofactor, or "none", as `arcsinh` noted it; empty where nothing is noted, or several panels differ."""
+    noted = adata.uns.get(keys.CYTOF, {})
+    note = noted.get("cofactor")
+    if note == "per panel":
+        panels = adata.obs[keys.PANEL].unique()
+        note = noted["panels"][panels[0]] if len(panels) == 1 else None
     if note is None:
         return {}
     each = adata.var["cofactor"] if note == "per marker" else [note] * adata.n_vars
@@ -228,15 +237,19 @@ def cofactors(adata: AnnData) -> dict[str, float | str]:
 
 def transformed(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
     """``asinh(x / cofactor)`` of measured values ``(n, M)``, float32; "none" leaves a marker as it is."""
-    out = values.astype(np.float64)
-    for column, c in enumerate(_each_of(cofactor, values.shape[1])):
-        if c != "none":
-            out[:, column] = np.arcsinh(out[:, column] / float(c))
-    return out.astype(np.float32)
+    out = np.array(values, dtype=np.float32)
+    divisors, kept = _divisors(cofactor, values.shape[1])
+    if all(kept):
+        return out
+    measured = out[:, kept]
+    out /= divisors
+    np.arcsinh(out, out=out)
+    out[:, kept] = measured
+    return out
 
 
 def raw(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
-    """The way back from `transformed`: ``cofactor * sinh(y)``, ``(n, M)`` float64.
+    """The way back from `transformed`: ``cofactor * sinh(y)``, ``(n, M)`` float32.
 
     Parameters
     ----------
@@ -245,16 +258,22 @@ def raw(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
     cofactor
         One for all markers or one for each; "none" leaves a marker as it is.
     """
-    out = values.astype(np.float64)
+    out = np.array(values, dtype=np.float32)
+    divisors, kept = _divisors(cofactor, values.shape[1])
+    if all(kept):
+        return out
+    mapped = out[:, kept]
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused where it is written
-        for column, c in enumerate(_each_of(cofactor, values.shape[1])):
-            if c != "none":
-                out[:, column] = float(c) * np.sinh(out[:, column])
+        np.sinh(out, out=out)
+        out *= divisors
+    out[:, kept] = mapped
     return out
 
 
-def _each_of(cofactor: Cofactor, n_markers: int) -> list[float | str]:
-    return [cofactor] * n_markers if isinstance(cofactor, float | int | str) else list(cofactor)
+def _divisors(cofactor: Cofactor, n_markers: int) -> tuple[np.ndarray, list[bool]]:
+    """Cofactors, 1 for "none", ``(M,)`` float32; and which are "none"."""
+    each = [cofactor] * n_markers if isinstance(cofactor, float | int | str) else list(cofactor)
+    return np.array([1 if c == "none" else c for c in each], dtype=np.float32), [c == "none" for c in each]
 
 
 def columns(file: pd.DataFrame, annotated: pd.DataFrame) -> list[int]:
@@ -312,7 +331,8 @@ def check(adata: AnnData, name: str) -> None:
     Raises
     ------
     InputError
-        There is no cell or no marker; a marker is listed twice, is not finite somewhere,
+        There is no cell or no marker; a marker is listed twice, is not finite somewhere
+        (nan is right in a whole ``obs["panel"]`` that lacks the marker, if another has it),
         or never varies (technical ones may); or a batch has a single cell. Looks at
         ``layers["preprocessed"]`` where there is one, else at ``X``.
     """
@@ -322,16 +342,29 @@ def check(adata: AnnData, name: str) -> None:
     if times > 1:
         raise InputError(f"{name}: marker {marker!r} is listed {times} times; keep one of them")
     x = np.asarray(adata.layers.get(keys.PREPROCESSED, adata.X))
-    _each(name, adata, (~np.isfinite(x)).sum(axis=0), "is not finite in {} of {} cells; remove these cells")
+    bad = ~np.isfinite(x) & ~unmeasured(adata, x)
+    _each(name, adata, bad.sum(axis=0), "is not finite in {} of {} cells; remove these cells")
     biology = np.ones(adata.n_vars, dtype=bool)
     if keys.MARKER_TYPE in adata.var:
         biology = ~technical(adata)
-    constant = (x.min(axis=0) == x.max(axis=0)) & biology & (adata.n_obs > 1)
+    constant = (np.nanmin(x, axis=0) == np.nanmax(x, axis=0)) & biology & (adata.n_obs > 1)
     _each(name, adata, constant * adata.n_obs, "has the same value in {} of {} cells; leave it out of the panel")
     if keys.BATCH in adata.obs:
         sizes = adata.obs[keys.BATCH].astype(str).value_counts()
         if sizes.min() < 2:
             raise InputError(f"{name}: batch {sizes.idxmin()!r} has 1 cell; leave it out or give its other cells")
+
+
+def unmeasured(adata: AnnData, x: np.ndarray) -> np.ndarray:
+    """Where ``x`` is nan because the cell's whole panel lacks the marker and another has it, ``(n, M)`` booleans."""
+    lacks = np.zeros(x.shape, dtype=bool)
+    if keys.PANEL in adata.obs:
+        panels = adata.obs[keys.PANEL].astype(str).to_numpy()
+        for panel in np.unique(panels):
+            rows = np.flatnonzero(panels == panel)
+            lacks[np.ix_(rows, np.isnan(x[rows]).all(axis=0))] = True
+        lacks[:, lacks.all(axis=0)] = False
+    return lacks
 
 
 def _each(name: str, adata: AnnData, n_bad: np.ndarray, says: str) -> None:

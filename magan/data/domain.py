@@ -32,6 +32,11 @@ class Domain:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, rows: np.ndarray) -> "Domain":
+        """Some of the samples, with all that is known of them."""
+        labels, pairs = (words and tuple(words[i] for i in rows) for words in (self.labels, self.pairs))
+        return Domain(self.name, self.values[torch.from_numpy(rows)], self.features, labels, pairs)
+
 
 def from_anndata(adata: AnnData, name: str) -> Domain:
     """The preprocessed markers of cells, or the pixels of images, as a `Domain`.

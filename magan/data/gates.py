@@ -26,7 +26,7 @@ def gate(adata: AnnData, gates: Mapping[str, str], by: str = keys.BATCH) -> AnnD
     Parameters
     ----------
     adata
-        Cells with ``layers["preprocessed"]``.
+        Cells with ``layers["preprocessed"]``; a marker that is nan, not measured, matches neither sign.
     gates
         Population to gate: markers separated by blanks, each ending in ``+`` or ``-``.
     by
@@ -58,7 +58,7 @@ def gate(adata: AnnData, gates: Mapping[str, str], by: str = keys.BATCH) -> AnnD
                     threshold[marker] = otsu(left[marker])
             inside = np.ones(len(left), dtype=bool)
             for marker, positive in signs:
-                inside &= (left[marker] > threshold[marker]).to_numpy() == positive
+                inside &= ((left[marker] > threshold[marker]) == positive).to_numpy() & left[marker].notna().to_numpy()
             cell_type[left.index[inside]] = population
             left = left[~inside]
     adata = adata.copy()
@@ -81,9 +81,10 @@ def otsu(values: np.ndarray, n_bins: int = 256) -> float:
     """Threshold that parts values into the two groups with the largest variance between them.
 
     The lower edge of the upper group, on a histogram of ``n_bins``; infinite where the values are all
-    equal, or there is none.
+    equal, or there is none; nan does not count.
     """
     values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
     if not len(values) or values.min() == values.max():
         return np.inf
     counts, edges = np.histogram(values, n_bins)

@@ -19,7 +19,7 @@ from magan.errors import InputError, nearest
 TEXT = (".csv", ".tsv", ".txt")
 SUFFIXES = (".fcs", ".h5ad", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
 
-LABELS = (keys.BATCH, keys.SAMPLE, keys.DONOR, keys.GROUP, keys.CELL_TYPE, keys.IS_CONTROL)
+LABELS = (keys.BATCH, keys.SAMPLE, keys.DONOR, keys.GROUP, keys.CELL_TYPE, keys.IS_CONTROL, keys.PAIR)
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
@@ -27,7 +27,7 @@ def read(
     path: Path | str,
     *,
     panel: Panel | None = None,
-    obs: Mapping[str, str] | None = None,
+    obs: Mapping[str, object] | None = None,
     markers: Sequence[str] | None = None,
 ) -> AnnData:
     """Read one file of cells.
@@ -37,8 +37,8 @@ def read(
     path
         FCS; h5ad; or CSV, TSV or TXT (also .gz), comma or tab separated, one row per cell.
         A first row of words holds the markers; a first column without a name holds row
-        names and is left out; columns named batch, sample, donor, group, cell_type or
-        is_control become obs columns.
+        names and is left out; columns named batch, sample, donor, group, cell_type,
+        is_control or pair become obs columns.
     panel
         Channels to keep, and what to call them; without one the file's names are used.
     obs
@@ -58,73 +58,62 @@ def read(
     InputError
         The file is missing, of another format, or does not hold a finite number per cell and marker.
     """
+    adata = opened(path, markers=markers)
+    if panel is not None or keys.MARKER_TYPE not in adata.var:
+        adata = annotate(adata, panel, name=str(path))
+    return labelled(adata, path, obs or {})
+
+
+def opened(path: Path | str, *, markers: Sequence[str] | None = None, cell_type: str = "") -> AnnData:
+    """A file's cells as `read` finds them, with the names of the file and no label yet.
+
+    Parameters
+    ----------
+    path, markers
+        As in `read`.
+    cell_type
+        What tells the population of each cell: a column of the file, which is then no marker, or a text file with one
+        label per line, row for row with the cells, with or without a first line that names them.
+
+    Returns
+    -------
+    AnnData
+        var has the columns channel and marker of the file; markers may repeat in FCS.
+
+    Raises
+    ------
+    InputError
+        As in `read`; or there is no such column, or another number of labels than of cells.
+    """
     path = Path(path)
     suffix = _suffix(path)
     if not path.is_file():
         raise InputError(f"file {path} does not exist; check the path")
+    beside = Path(cell_type).suffix.lower() in TEXT
     if suffix == ".fcs":
         adata = read_fcs(path)
     elif suffix == ".h5ad":
         adata = _read_h5ad(path)
     else:
-        adata = _read_text(path, markers)
-    if panel is not None or keys.MARKER_TYPE not in adata.var:
-        adata = annotate(adata, panel, name=str(path))
-    if suffix != ".h5ad":
-        adata.obs_names = _stem(path) + ":" + adata.obs_names
-    labels = {keys.BATCH: "1", keys.SAMPLE: _stem(path)}
-    labels = {key: value for key, value in labels.items() if key not in adata.obs} | dict(obs or {})
-    for key, value in labels.items():
-        adata.obs[key] = str(value)
-    if keys.IS_CONTROL in adata.obs:
-        adata.obs[keys.IS_CONTROL] = _flag(path, adata.obs[keys.IS_CONTROL])
+        adata = _read_text(path, markers, "" if beside else cell_type)
+    if beside:
+        adata.obs[keys.CELL_TYPE] = _labels(path, Path(cell_type), adata.n_obs)
+    elif cell_type:
+        adata = _column(path, adata, cell_type)
     return adata
 
 
-def read_many(files: Sequence[Mapping[str, object]], *, panel: Panel | None = None) -> AnnData:
-    """Read files and put their cells one below the other.
-
-    Parameters
-    ----------
-    files
-        Rows of a sample sheet: ``path``, and a value per obs column.
-    panel
-        As in `read`, for every file.
-
-    Returns
-    -------
-    AnnData
-        As of `read`, with the markers in the order of the first file. Cell names that two h5ad files share
-        are made unique by the file's stem.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read; two files have one stem; or markers or obs columns differ between files.
-    """
-    if not files:
-        raise InputError("no file is given; list at least one path")
-    if any("path" not in row for row in files):
-        raise InputError(
-            f"file {[('path' in row) for row in files].index(False) + 1} of the list has no path; give one"
-        )
-    paths = [Path(str(row["path"])) for row in files]
-    stem, times = Counter(map(_stem, paths)).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{times} files are called {stem!r}, which names their cells; rename all but one")
-    parts = [
-        read(path, panel=panel, obs={key: str(value) for key, value in row.items() if key != "path"})
-        for path, row in zip(paths, files)
-    ]
-    first = parts[0]
-    for path, part in zip(paths[1:], parts[1:]):
-        _same(f"markers of {paths[0]} and {path} differ", first.var_names, part.var_names)
-        _same(f"columns of {paths[0]} and {path} differ", first.obs.columns, part.obs.columns)
-    if len({name for part in parts for name in part.obs_names}) < sum(part.n_obs for part in parts):
-        for path, part in zip(paths, parts):
-            part.obs_names = _stem(path) + ":" + part.obs_names
-    adata = anndata.concat([part[:, first.var_names] for part in parts])
-    adata.var = first.var.copy()
+def labelled(adata: AnnData, path: Path | str, obs: Mapping[str, object], prefix: str = "") -> AnnData:
+    """The cells with a name each, and an obs column for each label, which replaces what the file says."""
+    stem = stem_of(path)
+    if _suffix(Path(path)) != ".h5ad":
+        adata.obs_names = (prefix or stem) + ":" + adata.obs_names
+    labels = {keys.BATCH: "1", keys.SAMPLE: stem}
+    labels = {key: value for key, value in labels.items() if key not in adata.obs} | dict(obs)
+    for key, value in labels.items():
+        adata.obs[key] = str(value)
+    if keys.IS_CONTROL in adata.obs:
+        adata.obs[keys.IS_CONTROL] = _flag(Path(path), adata.obs[keys.IS_CONTROL])
     return adata
 
 
@@ -138,14 +127,36 @@ def _suffix(path: Path) -> str:
     )
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path | str) -> str:
+    """The file's name without what tells its format."""
+    path = Path(path)
     return path.name[: -len(_suffix(path))]
 
 
-def _same(what: str, one: pd.Index, other: pd.Index) -> None:
-    for missing, where in ((one.difference(other), "second"), (other.difference(one), "first")):
-        if len(missing):
-            raise InputError(f"{what}: {list(missing)} missing from the {where}; give every file the same, or a panel")
+def _labels(path: Path, file: Path, n_cells: int) -> np.ndarray:
+    """A label per cell, ``(n,)``."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"labels {file} of {path} cannot be read ({error}); save them as UTF-8 text") from None
+    if len(lines) not in (n_cells, n_cells + 1):
+        raise InputError(f"{file} holds {len(lines)} lines for the {n_cells} cells of {path}; give one label per cell")
+    return np.array([line.strip().strip('"') for line in lines[len(lines) - n_cells :]])
+
+
+def _column(path: Path, adata: AnnData, name: str) -> AnnData:
+    """The labels of a column of the file, whether text beside the values or one of the channels."""
+    if name in adata.obs:
+        adata.obs[keys.CELL_TYPE] = adata.obs[name].astype(str)
+        return adata
+    is_it = adata.var[[keys.CHANNEL, keys.MARKER]].eq(name).any(axis=1).to_numpy()
+    if is_it.sum() != 1:
+        known = [*adata.obs, *adata.var[keys.MARKER]]
+        raise InputError(f"file {path} has no column {name!r}{nearest(name, known)}; correct cell_type")
+    labels = [f"{value:g}" for value in np.asarray(adata.X[:, is_it]).ravel()]
+    adata = adata[:, ~is_it].copy()
+    adata.obs[keys.CELL_TYPE] = labels
+    return adata
 
 
 def _flag(path: Path, column: pd.Series) -> pd.Series:
@@ -180,7 +191,7 @@ def _read_h5ad(path: Path) -> AnnData:
     return adata
 
 
-def _read_text(path: Path, markers: Sequence[str] | None) -> AnnData:
+def _read_text(path: Path, markers: Sequence[str] | None, cell_type: str) -> AnnData:
     """A table of cells, with its obs columns taken out."""
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
@@ -208,10 +219,10 @@ def _read_text(path: Path, markers: Sequence[str] | None) -> AnnData:
     except (ValueError, OSError, EOFError) as error:  # pandas' own errors are ValueErrors
         raise InputError(f"file {path} is no table ({str(error).strip()}); give every row the same columns") from error
     columns = list(markers) if headless else [field.strip() for field in header]
-    return _table(path, table, columns)
+    return _table(path, table, columns, (*LABELS, cell_type))
 
 
-def _table(path: Path, table: pd.DataFrame, columns: list[str]) -> AnnData:
+def _table(path: Path, table: pd.DataFrame, columns: list[str], known: Sequence[str]) -> AnnData:
     if table.shape[1] != len(columns):
         raise InputError(
             f"file {path} has {len(columns)} names in its first row but {table.shape[1]} columns below; "
@@ -225,7 +236,7 @@ def _table(path: Path, table: pd.DataFrame, columns: list[str]) -> AnnData:
     if times > 1:
         raise InputError(f"file {path}: column {name!r} is there {times} times; give each a name of its own")
     table.columns = columns
-    labels = [column for column in columns if column in LABELS]
+    labels = [column for column in columns if column in known]
     values = table.drop(columns=labels)
     for column in values:
         numbers = pd.to_numeric(values[column], errors="coerce")
@@ -234,7 +245,7 @@ def _table(path: Path, table: pd.DataFrame, columns: list[str]) -> AnnData:
             row = int(wrong.argmax())
             raise InputError(
                 f"file {path}: {values[column].iloc[row]!r} in column {column!r}, cell {row + 1}, is no number; "
-                f"correct it{nearest(column, LABELS)}"
+                f"correct it{nearest(column, known)}"
             )
         values[column] = numbers
     if values.empty:

@@ -16,10 +16,15 @@ from anndata import AnnData
 
 from magan import keys
 from magan.data import images
+from magan.data.agree import Rows
 from magan.data.cytof import Panel, arcsinh, check
 from magan.data.files import File, download, verify
 from magan.data.gates import gate
-from magan.data.read import read, read_many
+from magan.data.harmonise import Aliases
+from magan.data.krieg import KRIEG_FILES, krieg_panel3
+from magan.data.many import gather, read_many, stack, transform
+from magan.data.read import read
+from magan.data.snare import SNARE_FILES, snare
 from magan.errors import InputError, nearest
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -30,7 +35,8 @@ class DataSet:
     """What is known of a data set before it is there.
 
     ``kind`` is cells or images, ``state`` raw or transformed, ``package`` the installed
-    package that brings the files ("" for none). ``load`` takes file name -> path.
+    package that brings the files ("" for none), ``of`` the data set whose files these are
+    ("" for its own). ``load`` takes file name -> path.
     """
 
     name: str
@@ -41,6 +47,7 @@ class DataSet:
     state: str
     load: Callable[[Mapping[str, Path]], AnnData]
     package: str = ""
+    of: str = ""
 
 
 def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> AnnData:
@@ -66,45 +73,50 @@ def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> A
 
 
 def load_files(
-    files: Sequence[Mapping[str, object]],
+    files: Rows,
     *,
-    panel: Panel | None = None,
-    cofactor: float | Mapping[str, float] | None = 5.0,
+    panel: Panel | Mapping[str, Panel] | None = None,
+    cofactor: float | Mapping[str, float | None] | None = 5.0,
+    aliases: Aliases | None = None,
+    counts: Sequence[str] = (),
+    leave_out: bool = False,
     name: str = "files",
 ) -> AnnData:
     """A user's own files, complete as `load` would give them.
 
     Parameters
     ----------
-    files
-        Rows of a sample sheet, as in `read_many`.
-    panel
-        Channels to keep, and what to call them.
+    files, panel, aliases, counts
+        As in `magan.data.many.gather`.
     cofactor
-        As in `arcsinh`. None keeps transformed values that h5ad files bring with them.
+        As in `magan.data.many.transform`.
+    leave_out
+        Go on without the files that cannot be used; ``uns["left_out"]`` names them.
     name
         Of the data set, for messages and the record.
 
     Raises
     ------
     InputError
-        As `read_many`, `arcsinh` and `check`.
+        As `gather`, `transform` and `check`.
     """
-    adata = read_many(files, panel=panel)
-    if cofactor is not None or keys.PREPROCESSED not in adata.layers:
-        check(adata, name)
-        adata = arcsinh(adata, cofactor)
-    else:
-        adata.uns[keys.CYTOF] = {"cofactor": "none"}
-        check(adata, name)
-    paths = [Path(str(row["path"])) for row in files]
-    adata.uns[keys.SOURCE] = {
-        "name": name,
-        "files": {path.name: pooch.file_hash(str(path)) for path in paths},
-        "licence": "",
-        "citation": "",
-    }
+    found = gather(files, panel=panel, aliases=aliases, counts=counts, leave_out=leave_out)
+    cytof = transform(found, cofactor, counts, leave_out)
+    adata = stack(found)
+    adata.uns[keys.CYTOF] = cytof
+    check(adata, name)
+    adata.uns[keys.SOURCE] = {"name": name, "files": _digests(list(found.cells)), "licence": "", "citation": ""}
     return adata
+
+
+def _digests(paths: Sequence[str]) -> dict[str, str]:
+    """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
+    names = [Path(path).name for path in paths]
+    depth = 1
+    while len(set(names)) < len(paths):
+        depth += 1
+        names = [" ".join(Path(path).absolute().parts[-depth:]) for path in paths]
+    return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
 
 
 def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> dict[str, Path]:
@@ -139,9 +151,10 @@ def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> 
         folder = _package_folder(dataset)
         paths = {file.path: folder / file.path for file in dataset.files}
     elif mirror is not None and "://" not in mirror:
-        paths = {file.path: Path(mirror) / name / file.path for file in dataset.files}
+        paths = {file.path: Path(mirror) / (dataset.of or name) / file.path for file in dataset.files}
     else:
-        return {file.path: download(file, name, mirror, Path(cache) / name) for file in dataset.files}
+        folder = dataset.of or name
+        return {file.path: download(file, folder, mirror, Path(cache) / folder) for file in dataset.files}
     for file in dataset.files:
         if not paths[file.path].is_file():
             raise InputError(
@@ -171,6 +184,17 @@ def _huimm(paths: Mapping[str, Path]) -> AnnData:
     adata = read(paths["downsample.fcs"])
     adata.obs[keys.CELL_TYPE] = _labels(paths["labels.csv"], adata.n_obs, header=0)
     return arcsinh(adata, None)
+
+
+def _huimm_panels(paths: Mapping[str, Path]) -> AnnData:
+    """HuImm as if its cells had been stained with two panels; ``layers["truth"]`` keeps what they did measure."""
+    adata = gate(arcsinh(read(paths["downsample.fcs"]), None), HUIMM_GATES)
+    adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()
+    adata.obs[keys.PANEL] = np.where(np.random.default_rng(0).random(adata.n_obs) < 0.5, "A", "B")
+    for panel, lacks in (("A", HUIMM_ONLY["B"]), ("B", HUIMM_ONLY["A"])):
+        blank = np.ix_(adata.obs[keys.PANEL] == panel, adata.var_names.get_indexer(lacks))
+        adata.X[blank] = adata.layers[keys.PREPROCESSED][blank] = np.nan
+    return adata
 
 
 def _shaham_p1(paths: Mapping[str, Path]) -> AnnData:
@@ -235,6 +259,21 @@ CYTONORM_GATES = {
     "NK": "CD7+ CD3- HLADR-",
 }
 
+# The panels that HuImm is parted into, and its populations by what both measure.
+HUIMM_ONLY = {
+    "A": ["CD45RA", "CD27", "CD28", "CD20", "CD38", "CD123"],
+    "B": ["CD45RO", "CD197", "CD57", "CD161", "TCRgd", "CD294"],
+}
+HUIMM_GATES = {
+    "CD4 T": "CD3+ CD4+ CD8a-",
+    "CD8 T": "CD3+ CD8a+ CD4-",
+    "other T": "CD3+",
+    "B": "CD19+",
+    "monocyte": "CD14+ CD11c+",
+    "NK": "CD56+ HLA-DR-",
+    "CD14- myeloid": "HLA-DR+ CD11c+",
+}
+
 SHAHAM = f"{GITHUB}/ushaham/BatchEffectRemoval/89d13ab7/Data"
 HUIMM = f"{GITHUB}/liupeng2117/CyTOF-review-paper-data-and-code-/2d2406b3/data"
 
@@ -271,6 +310,22 @@ DATASETS = {
             citation="Liu et al. 2020, Frontiers in Cell and Developmental Biology 8:234",
             state="transformed",
             load=_huimm,
+        ),
+        DataSet(
+            name="huimm_panels",
+            kind="cells",
+            files=(
+                File(
+                    "downsample.fcs",
+                    "8c29213b7e160a5255e2869d104777e8222eb31a3dbe262a6447f0f223dbcc46",
+                    f"{HUIMM}/downsample.fcs",
+                ),
+            ),
+            licence="none stated",
+            citation="Liu et al. 2020, Frontiers in Cell and Developmental Biology 8:234",
+            state="transformed",
+            load=_huimm_panels,
+            of="huimm",
         ),
         DataSet(
             name="shaham_p1",
@@ -327,6 +382,29 @@ DATASETS = {
             state="raw",
             load=_cytonorm,
             package="cytonormpy",
+        ),
+        DataSet(
+            name="krieg_panel3",
+            kind="cells",
+            files=KRIEG_FILES,
+            licence="MIT (package iMUBAC)",
+            citation="Krieg et al. 2018, Nature Medicine 24:144",
+            state="raw",
+            load=krieg_panel3,
+        ),
+        *(
+            DataSet(
+                name=f"snare_{domain}",
+                kind="cells",
+                files=files,
+                licence="MIT (repository SCOT)",
+                citation="Chen et al. 2019, Nature Biotechnology 37:1452; features of Demetci et al. 2022, "
+                "Journal of Computational Biology 29:3",
+                state="transformed",
+                load=snare(domain),
+                of="snare",
+            )
+            for domain, files in SNARE_FILES.items()
         ),
         DataSet(
             name="mnist",

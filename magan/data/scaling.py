@@ -14,6 +14,7 @@ from scipy.stats import norm, rankdata
 from torch import Tensor
 
 from magan.data.domain import Domain
+from magan.data.monotone import monotone_map
 from magan.errors import InputError
 
 N_QUANTILES = 2048  # of each marker's distribution that are kept
@@ -112,20 +113,48 @@ def ranks(own: Domain, other: Domain) -> Ranks:
     return Ranks(torch.from_numpy(values.astype(np.float32)), _spreads(own))
 
 
+def monotone(own: Domain, other: Domain) -> Ranks:
+    """By ranks in the other domain, reached along a monotone map that is shrunken where the two hardly differ.
+
+    Only for domain 1, the one to be mapped, beside `ranks` for domain 2. The identity is then that map, see
+    `magan.data.monotone.monotone_map`, and not the quantile map with all its noise. A marker that the other
+    domain lacks is scored by its own ranks.
+    """
+    alone, target = ranks(own, other), ranks(other, own)
+    quantiles = alone.quantiles.clone()
+    for column, marker in enumerate(own.features):
+        if marker in other.features:
+            partner = other.features.index(marker)
+            mapped = monotone_map(own.values[:, column].numpy(), other.values[:, partner].numpy())
+            goal = target.quantiles[:, partner].double().numpy()
+            quantiles[:, column] = torch.from_numpy(_origins(goal, *mapped, float(own.values[:, column].min())))
+    return Ranks(quantiles, alone.sd)
+
+
+def _origins(goal: np.ndarray, knots: np.ndarray, images: np.ndarray, lowest: float) -> np.ndarray:
+    """Where the values ``goal (Q,)`` come from. What reads lowest in one domain, as zeros do, does so in the other."""
+    rising = images + 1e-6 * np.arange(len(images))  # has an inverse where the map is flat
+    beyond = np.minimum(goal - rising[0], 0) + np.maximum(goal - rising[-1], 0)
+    origins = np.interp(goal, rising, knots) + beyond
+    return np.where(goal <= goal[0], lowest, np.maximum(origins, lowest)).astype(np.float32)
+
+
 def none(own: Domain, other: Domain) -> Affine:
     """As measured."""
     return Affine(torch.zeros(own.shape), torch.ones(own.shape))
 
 
-def scaling(name: str, own: Domain, other: Domain) -> Scaling:
-    """The scaling of one domain by name; images are always as they are.
+def scalings(name: str, x1: Domain, x2: Domain) -> tuple[Scaling, Scaling]:
+    """The scalings of both domains by name; images are always as they are.
 
     Raises
     ------
     InputError
         A marker is constant in the training cells.
     """
-    return SCALINGS[name](own, other) if own.features else none(own, other)
+    if not x1.features:
+        return none(x1, x2), none(x2, x1)
+    return SCALINGS[name](x1, x2), (ranks if name == "monotone" else SCALINGS[name])(x2, x1)
 
 
 def tensors(one: Scaling) -> dict[str, Tensor]:
@@ -149,4 +178,4 @@ def _spread(cells: Tensor, marker: str) -> Tensor:
     return sd
 
 
-SCALINGS = {"pooled": pooled, "each": each, "ranks": ranks, "none": none}
+SCALINGS = {"pooled": pooled, "each": each, "ranks": ranks, "monotone": monotone, "none": none}

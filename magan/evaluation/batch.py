@@ -7,11 +7,14 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.evaluation import alignment
+from magan.evaluation import alignment, lisi, mixing
+from magan.evaluation.groups import group_effect
 from magan.evaluation.markers import pearson, wasserstein
+from magan.evaluation.peaks import consistent_peaks
 from magan.evaluation.tidy import Maps, failures, floor_rows, join, maps, nan_mean, rows, same_rows
 
 PAIRED = {"pearson": pearson, "wasserstein": wasserstein}  # where the truth of a cell is known
+WITHIN = {"batch_r2": mixing.batch_r2, "population_variance": mixing.population_variance}  # populations, by marker
 
 
 class Cells(NamedTuple):
@@ -24,12 +27,14 @@ class Cells(NamedTuple):
 def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     """Every alignment metric for every map.
 
-    Group "all" is all cells; ``emd`` and, where known, ``pearson`` and
-    ``wasserstein`` to the truth are also given per population. Populations with
-    fewer than 10 cells on either side are skipped; without cell types all cells
-    are one population for ``emd_reduction`` and ``mad``, and ``label_transfer`` is
-    nan. With several batches beside the reference each is scored alone, and the
-    value is the mean over the batches where it is defined.
+    Group "all" is all cells; ``emd``, ``consistent_peaks`` and, where known,
+    ``pearson`` and ``wasserstein`` to the truth are also given per population.
+    Populations with fewer than 10 cells on either side are skipped; without cell
+    types all cells are one population for the scores within populations, and
+    ``label_transfer`` is nan. ``group_effect`` is nan without two groups in
+    ``obs["group"]`` of a batch. Where scib-metrics is installed, there are ``ilisi``,
+    ``clisi`` and ``bras`` too. With several batches beside the reference each is
+    scored alone, and the value is the mean over the batches where it is defined.
 
     Parameters
     ----------
@@ -64,9 +69,10 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """``emd``, ``mmd`` and ``label_transfer`` of one half of the held-out reference cells against the other.
+    """``emd``, ``mmd``, ``batch_auc`` and ``label_transfer`` of one half of the reference cells against the other.
 
-    What a perfect map would score with as few cells. ``emd`` between samples of one
+    What a perfect map would score with as few cells; of ``mmd``, which is as often
+    below 0 as above, the size (`alignment.mmd_floor`). ``emd`` between samples of one
     distribution falls with the root of their size, so a good map of more cells may
     score below it. Per-population ``emd`` needs 10 cells in each half.
     """
@@ -74,6 +80,7 @@ def floor(truth: AnnData) -> pd.DataFrame:
     cells = _cells(reference)
     first, second = (Cells(cells.values[half], cells.labels[half]) for half in alignment.split_half(cells.values))
     scores = _distances(first.values[None], first.labels, second)
+    scores["mmd", keys.ALL] = np.array([alignment.mmd_floor(cells.values)])
     tables = [
         floor_rows(truth, "batch", metric, value, group, _features(value, reference))
         for (metric, group), value in scores.items()
@@ -89,9 +96,18 @@ def _score_batch(before: AnnData, mapped: np.ndarray, target: Cells) -> dict[tup
     named, target_named = labels, target.labels
     if not alignment.labelled(labels).any() or not alignment.labelled(target.labels).any():
         named, target_named = (np.full(len(side), keys.ALL) for side in (labels, target.labels))
-    arguments = (original, mapped, named, target.values, target_named)
-    scores["emd_reduction", keys.ALL] = alignment.emd_reduction(*arguments)
+    sides = (named, target.values, target_named)
+    scores["emd_reduction", keys.ALL] = alignment.emd_reduction(original, mapped, *sides)
+    scores["consistent_peaks", keys.ALL] = consistent_peaks(original, mapped, target.values)
+    for name in alignment.populations(labels, target.labels):
+        own, goal = labels == name, target.labels == name
+        scores["consistent_peaks", name] = consistent_peaks(original[own], mapped[:, own], target.values[goal])
+    scores |= {(metric, keys.ALL): function(mapped, *sides) for metric, function in WITHIN.items()}
     scores["mad", keys.ALL] = alignment.mad(original, mapped, named)
+    groups = before.obs.get(keys.GROUP, pd.Series("", index=before.obs_names)).astype(str).to_numpy()
+    scores["group_effect", keys.ALL] = group_effect(original, mapped, named, groups)
+    if lisi.installed():
+        scores |= {(metric, keys.ALL): value for metric, value in lisi.scores(mapped, *sides).items()}
     if keys.TRUTH in before.layers:
         scores |= _paired(np.asarray(before.layers[keys.TRUTH]), mapped, labels)
     return scores
@@ -102,6 +118,7 @@ def _distances(mapped: np.ndarray, labels: np.ndarray, target: Cells) -> dict[tu
     scores = {
         ("emd", keys.ALL): alignment.emd(mapped, target.values),
         ("mmd", keys.ALL): alignment.mmd(mapped, target.values),
+        ("batch_auc", keys.ALL): mixing.batch_auc(mapped, target.values),
         ("label_transfer", keys.ALL): alignment.label_transfer(mapped, labels, target.values, target.labels),
     }
     for name in alignment.populations(labels, target.labels):

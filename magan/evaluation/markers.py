@@ -63,6 +63,74 @@ def variance_ratio(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
     return np.divide(variance, truth.var(axis=0), out=np.full(variance.shape, np.nan), where=varies)
 
 
+def auc_positive(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
+    """Chance that the map puts a positive cell above a negative one, in [0, 1]; higher is better, 0.5 is chance.
+
+    Cells are positive by the truth (`positive`); ties count half. nan where all
+    cells are of one kind.
+    """
+    if not len(truth):
+        return _undefined(mapped)
+    is_positive = positive(truth)
+    n_positive = is_positive.sum(axis=0)
+    n_negative = np.where(np.isnan(truth).any(axis=0), 0, len(truth) - n_positive)
+    above = (rankdata(mapped, axis=1) * is_positive).sum(axis=1) - n_positive * (n_positive + 1) / 2
+    pairs = np.broadcast_to(n_positive * n_negative, above.shape)
+    return np.divide(above, pairs, out=np.full(above.shape, np.nan), where=pairs > 0)
+
+
+def positive(truth: np.ndarray) -> np.ndarray:
+    """Cells above the threshold that parts each marker into its two most compact groups, ``(n, M) -> (n, M)`` bool.
+
+    The groups with the largest variance between them (Otsu 1979), which are the
+    best two clusters; no threshold is fitted to any map.
+    """
+    cells = _double(truth)
+    n = len(cells)
+    if n < 2:
+        return np.zeros(cells.shape, bool)
+    order = np.sort(cells, axis=0)
+    size = np.arange(1, n)[:, None]
+    below = np.cumsum(order, axis=0)
+    gap = (below[-1] - below[:-1]) / (n - size) - below[:-1] / size
+    between = np.where(order[1:] > order[:-1], size * (n - size) * gap**2, -1.0)
+    cut = between.argmax(axis=0)
+    return (cells > order[cut, np.arange(cells.shape[1])]) & (np.ptp(cells, axis=0) > 0)
+
+
+def correlation_error(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
+    """How wrong a mapped marker's correlations with the other, measured, markers are; in [0, 2], lower is better.
+
+    ``mean over j != m of |corr(mapped m, true j) - corr(true m, true j)|``. nan
+    where the marker or the map does not vary, or there is no other that does.
+    """
+    if not len(truth):
+        return _undefined(mapped)
+    n_markers = truth.shape[1]
+    errors = np.full((n_markers, *mapped.shape[::2]), np.nan)  # (other, R, M)
+    for j in range(n_markers):
+        other = np.repeat(truth[:, [j]], n_markers, axis=1)
+        errors[j] = np.abs(pearson(other, mapped) - pearson(other, truth[None]))
+        errors[j, :, j] = np.nan
+    known = ~np.isnan(errors)
+    count = known.sum(axis=0)
+    return np.divide(np.where(known, errors, 0).sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
+def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Share of cells whose value lies in its interval, ends included, ``(n, M) -> (M,)``; nan where there is no cell.
+
+    Right is the probability that the interval was made for: more is a lack of sharpness.
+    """
+    held = np.where(np.isnan(truth + low + high), np.nan, (low <= truth) & (truth <= high))
+    return held.mean(axis=0) if len(held) else np.full(truth.shape[1], np.nan)
+
+
+def interval_width(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Mean length of the intervals, ``(n, M) -> (M,)``, at least 0; lower is better where coverage is equal."""
+    return (_double(high) - _double(low)).mean(axis=0) if len(low) else np.full(low.shape[1], np.nan)
+
+
 def _double(x: np.ndarray) -> np.ndarray:
     # Sums over a hundred thousand float32 values would lose the digits that are compared.
     return np.asarray(x, dtype=np.float64)
@@ -78,4 +146,6 @@ MARKERS = {
     "rmse": rmse,
     "wasserstein": wasserstein,
     "variance_ratio": variance_ratio,
+    "auc_positive": auc_positive,
+    "correlation_error": correlation_error,
 }

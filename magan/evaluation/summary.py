@@ -122,7 +122,7 @@ def best_baselines(metrics: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, fl
 
 def _loss(value: float | np.ndarray, metric: str) -> float | np.ndarray:
     """Lower is better, whatever the metric's direction."""
-    return {"higher": -value, "lower": value, "one": abs(value - 1)}[DIRECTIONS[metric]]
+    return {"higher": -value, "lower": value, "one": abs(value - 1), "nominal": abs(value - 0.9)}[DIRECTIONS[metric]]
 
 
 def signed_rank(values: np.ndarray, baseline: float, metric: str) -> float:

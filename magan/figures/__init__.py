@@ -8,11 +8,14 @@ from matplotlib.figure import Figure
 from magan.figures.batches import batch_densities, batch_scores
 from magan.figures.curves import loss_curves
 from magan.figures.digits import digit_grid, digit_outcomes
+from magan.figures.effects import batch_effects
 from magan.figures.embedding import umap
 from magan.figures.markers import heldout_markers, heldout_scatter
+from magan.figures.matching import matching_cells, matching_scores
+from magan.figures.panels import panel_calibration, panel_umap, panel_verdicts
 from magan.figures.style import METHOD_COLOURS, save
 
-__all__ = ["FIGURES", "METHOD_COLOURS", "OF_TASK", "Drawing", "save"]
+__all__ = ["FIGURES", "METHOD_COLOURS", "OF_PANELS", "OF_TASK", "Drawing", "save"]
 
 
 class Drawing(NamedTuple):
@@ -39,6 +42,14 @@ FIGURES = {
         "Measured and predicted values",
         "Every test cell, darker where there are more. On the dashed line a prediction equals the measurement.",
         "png",
+    ),
+    "batch_effects": Drawing(
+        batch_effects,
+        "Batch effects before correction",
+        "Left, the distance between batches, marker by marker, beside what two samples of one batch of as many cells "
+        "would give (grey ticks); the classifier's AUC is 0.5 where it cannot tell two batches apart. Right, samples "
+        "placed by their median markers: near samples are alike. Held-out cells as measured.",
+        "svg",
     ),
     "batch_scores": Drawing(
         batch_scores,
@@ -76,6 +87,45 @@ FIGURES = {
         "the median and the worst seed by the share of images that keep their digit.",
         "png",
     ),
+    "matching_scores": Drawing(
+        matching_scores,
+        "Do cells land beside their own measurement?",
+        "FOSCTTM is the share of other cells that lie closer than the cell's own second measurement (.5 is chance); "
+        "label transfer the share of mapped cells whose five nearest real cells have their label. Cells whose pair "
+        "was told count in neither. Large points are means with their 95 % bootstrap interval over seeds, small ones "
+        "draws of the told pairs, hollow diamonds the consensus of seeds, grey points baselines.",
+        "svg",
+    ),
+    "matching_cells": Drawing(
+        matching_cells,
+        "Where the mapped cells land",
+        "Real cells and mapped cells in the target's space, along the two directions in which the real cells vary "
+        "most. Where the colours of the left panel lie apart, the map missed the distribution; where those of the "
+        "right panel mix, it lost the populations.",
+        "png",
+    ),
+    "panel_verdicts": Drawing(
+        panel_verdicts,
+        "Which imputed markers may be used",
+        "Of every marker that a panel lacks, Pearson's r to be expected of its prediction; the bar reaches from the "
+        "lowest r that the audit allows for to the one that is claimed. Beside it, how well seeds agree with one "
+        "another, and methods. A black tick is r with the truth, where the data know it.",
+        "svg",
+    ),
+    "panel_calibration": Drawing(
+        panel_calibration,
+        "Do predictions and their intervals hold?",
+        "Cells of each held-out marker in ten groups by what was predicted of them. Above, their mean measurement: on "
+        "the dashed line predictions are right on average. Below, the share of them inside the 90 % interval.",
+        "svg",
+    ),
+    "panel_umap": Drawing(
+        panel_umap,
+        "Merged cells",
+        "One UMAP of all cells by all markers, measured or drawn. Panels that are well merged mix; confidence is how "
+        "ordinary a cell would be among those of the panel that its markers come from.",
+        "png",
+    ),
     "loss_curves": Drawing(
         loss_curves,
         "Loss terms along training",
@@ -87,6 +137,8 @@ FIGURES = {
 
 OF_TASK = {
     "heldout": ("heldout_markers", "heldout_scatter", "loss_curves"),
-    "batch": ("batch_scores", "batch_densities", "umap", "loss_curves"),
+    "batch": ("batch_effects", "batch_scores", "batch_densities", "umap", "loss_curves"),
     "digits": ("digit_outcomes", "digit_grid", "loss_curves"),
+    "matching": ("matching_scores", "matching_cells", "loss_curves"),
 }
+OF_PANELS = ("panel_verdicts", "panel_calibration", "panel_umap")

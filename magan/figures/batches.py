@@ -27,7 +27,7 @@ from magan.figures.style import (
     styled,
 )
 
-SCORES = ("emd", "mmd", "label_transfer", "rank_kept", "emd_reduction", "mad")
+SCORES = ("emd", "mmd", "batch_auc", "label_transfer", "rank_kept", "population_variance", "emd_reduction", "mad")
 BEFORE, AFTER = "#E69F00", METHOD_COLOURS["magan"]
 HALO = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 SMOOTH = 0.1  # arcsinh units, the width of the kernel of a density

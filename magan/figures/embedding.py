@@ -41,14 +41,14 @@ def umap(truth: AnnData, mapped: AnnData, *, digest: str, n_cells: int = 3000, s
         return empty(title, f"{name} failed: {mapped.uns['error']}", digest)
     points = _points(truth, mapped, n_cells, seed)
     features = points.drop(columns=[keys.BATCH, keys.CELL_TYPE, "part"]).to_numpy(np.float32)
-    points[["x", "y"]] = _fit(features, seed)
+    points[["x", "y"]] = coordinates(features, seed)
     known = keys.CELL_TYPE in truth.obs
     foot = f"{len(points):,} points, one UMAP of all (seed {seed})"
     figure = new(4.2 if not known else 7.8, title, foot, digest)
     rows = figure.subfigures(2 if known else 1, 1, squeeze=False)[:, 0]  # each with its own key below it
     _row(rows[0], points, seed, "batch", *_batches(points, str(truth.uns["reference"])))
     if known:
-        _row(rows[1], points, seed, "population", *_populations(points))
+        _row(rows[1], points, seed, "population", *populations(points[keys.CELL_TYPE]))
     return figure
 
 
@@ -75,7 +75,8 @@ def _points(truth: AnnData, mapped: AnnData, n_cells: int, seed: int) -> pd.Data
     return pd.concat(tables, ignore_index=True)
 
 
-def _fit(features: np.ndarray, seed: int) -> np.ndarray:
+def coordinates(features: np.ndarray, seed: int) -> np.ndarray:
+    """Where UMAP puts each row, ``(n, M) -> (n, 2)``."""
     from umap import UMAP  # compiles for seconds: only who draws one waits
 
     with warnings.catch_warnings():
@@ -102,9 +103,8 @@ def _batches(points: pd.DataFrame, reference: str) -> tuple[pd.Series, dict[str,
     return points[keys.BATCH].map(names), dict(zip(names.values(), tints))
 
 
-def _populations(points: pd.DataFrame) -> tuple[pd.Series, dict[str, str]]:
+def populations(cell_type: pd.Series) -> tuple[pd.Series, dict[str, str]]:
     """The population of every point, and a colour for the largest; the rest, and what has no name, is pale."""
-    cell_type = points[keys.CELL_TYPE]
     named = cell_type[~cell_type.str.lower().isin([*keys.UNLABELLED, OTHER])]
     largest = list(named.value_counts().index[:NAMED])
     groups = cell_type.where(cell_type.isin(largest), OTHER)

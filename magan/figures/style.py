@@ -51,7 +51,7 @@ styled = rc_context(STYLE)  # a decorator: no figure leaves a setting behind
 
 def colour(method: str, arm: str) -> str | tuple[float, ...]:
     """Of a method; a variant of it (an arm of another name) is lighter, a baseline grey."""
-    if arm in (keys.BASELINE, keys.FLOOR):
+    if arm in keys.SEEDLESS:
         return GREY
     full = np.array(to_rgb(METHOD_COLOURS.get(method, INK)))
     return tuple(full) if arm == method else tuple(0.5 * full + 0.5)
@@ -59,13 +59,13 @@ def colour(method: str, arm: str) -> str | tuple[float, ...]:
 
 def label(method: str, arm: str) -> str:
     """As the configuration names it."""
-    return method if arm in (keys.BASELINE, keys.FLOOR) else arm
+    return method if arm in keys.SEEDLESS else arm
 
 
 def lanes(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """The (method, arm) pairs of a table in their order: what was trained first, then baselines; no floor."""
+    """The (method, arm) pairs of a table in their order, trained first, then baselines and nothing else."""
     pairs = list(dict.fromkeys(zip(table["method"], table["arm"])))
-    trained = [pair for pair in pairs if pair[1] not in (keys.BASELINE, keys.FLOOR)]
+    trained = [pair for pair in pairs if pair[1] not in keys.SEEDLESS]
     return trained + [pair for pair in pairs if pair[1] == keys.BASELINE]
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from magan.report import others
 from magan.report.answers import answer, headline
+from magan.report.judged import judged
 from magan.report.tables import tables
 from magan.report.words import TASKS
 
@@ -31,7 +32,8 @@ def render(
     study
         ``name``, ``title`` and, if wanted, ``description``. By (task, dataset), ``headline`` names the arm whose
         result is told (by default the arm named as its method, of MAGAN if it is there), and ``controls`` its
-        counterparts ("alone": without correspondence, "shuffled": with one that is wrong).
+        counterparts ("alone": without correspondence, "shuffled": with one that is wrong), ``verdicts`` what the safety
+        gate says of a correction and why (see `judged`), and ``left_out`` rows of (kind, name, reason).
     summary, metrics
         The tidy tables; methods are listed in the order of their rows.
     figures
@@ -51,6 +53,8 @@ def render(
             {
                 "name": dataset,
                 **_told(task, dataset, summary, metrics, study),
+                "verdict": _verdict((task, dataset), study),
+                "left_out": (study.get("left_out") or {}).get((task, dataset), []),
                 "tables": tables(task, dataset, summary, failures),
                 "figures": [figure for figure in of if figure.get("dataset") == dataset],
             }
@@ -77,6 +81,11 @@ def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame,
         "answer": answer(task, dataset, summary, metrics, arm) if arm else None,
         "others": others.sentences(task, dataset, summary, arm, controls),
     }
+
+
+def _verdict(place: tuple[str, str], study: Mapping) -> dict | None:
+    verdicts = study.get("verdicts") or {}
+    return judged(*verdicts[place]) if place in verdicts else None
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -6,30 +6,34 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from magan import keys
-from magan.report.words import TASKS, Task, consensus_wins, interval, number, verdict
+from magan.report.words import TASKS, Task, aspects, consensus_wins, interval, number, verdict
 
 
 def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) -> list[dict]:
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
     whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
-    scores = [score for score in keys.SCORES if score in set(whole["metric"])]
-    found = [_by_method(whole, scores, {name: f for (t, d, name), f in failures.items() if (t, d) == (task, dataset)})]
+    scores = [score for score in keys.SCORES if score in set(whole.loc[whole["mean"].notna(), "metric"])]
+    faults = {name: f for (t, d, name), f in failures.items() if (t, d) == (task, dataset)}
+    found = [_by_method(whole, part, about, faults) for about, part in aspects(scores).items()]
     column, score = TASKS[task].split, TASKS[task].score
     other = {"feature": "group", "group": "feature"}[column]
     parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[other] == keys.ALL)]
     return found + ([_by_part(parts, TASKS[task])] if len(parts) else [])
 
 
-def _by_method(whole: pd.DataFrame, scores: Sequence[str], failures: Mapping[str, Mapping]) -> dict:
-    """One row per method, then one for the consensus of its seeds; one column per score."""
+def _by_method(whole: pd.DataFrame, scores: Sequence[str], about: str, failures: Mapping[str, Mapping]) -> dict:
+    """One row per method with such a score, then one for the consensus of its seeds; one column per score."""
     lines = []
-    order = {keys.BASELINE: 1, keys.FLOOR: 2}
+    order = {keys.BASELINE: 1, keys.CEILING: 2, keys.CONTROL: 3, keys.FLOOR: 4}
     pairs = sorted(dict.fromkeys(zip(whole["method"], whole["arm"])), key=lambda pair: order.get(pair[1], 0))
     for method, arm in pairs:
         mine = whole[(whole["method"] == method) & (whole["arm"] == arm)].set_index("metric")
         name = method if arm in order else arm
         kind = arm if arm in order else "trained"
-        if not mine["mean"][[s for s in scores if s in mine.index]].notna().any():
+        known = mine.drop(index=keys.FAILED, errors="ignore")["mean"].dropna().index
+        if len(known) and not known.isin(scores).any():
+            continue
+        if not len(known):
             fault = failures.get(name, {"message": "no seed has a score", "log": ""})
             lines.append(
                 {"name": name, "kind": "failed", "message": fault["message"], "log": fault["log"], "cells": []}
@@ -43,7 +47,7 @@ def _by_method(whole: pd.DataFrame, scores: Sequence[str], failures: Mapping[str
             means = [_consensus(mine.loc[s], s) if s in mine.index else {} for s in scores]
             lines.append({"name": f"consensus of {name}", "kind": "consensus", "seeds": "", "cells": means})
     return {
-        "caption": "Every method, over all markers and cells",
+        "caption": "Every method, over all markers and cells" + (f": {about}" if about else ""),
         "corner": "method",
         "heads": [_head(s) for s in scores],
         "lines": lines,
@@ -52,8 +56,9 @@ def _by_method(whole: pd.DataFrame, scores: Sequence[str], failures: Mapping[str
 
 def _by_part(parts: pd.DataFrame, task: Task) -> dict:
     """One row per marker, population or digit, one column per method; all of one score."""
-    order = {keys.BASELINE: 1}
-    pairs = [pair for pair in dict.fromkeys(zip(parts["method"], parts["arm"])) if pair[1] != keys.FLOOR]
+    order = {keys.BASELINE: 1, keys.CEILING: 2}
+    parts = parts[~parts["arm"].isin([keys.CONTROL, keys.FLOOR])]
+    pairs = list(dict.fromkeys(zip(parts["method"], parts["arm"])))
     pairs = sorted(pairs, key=lambda pair: order.get(pair[1], 0))
     lines = []
     for name, of in parts.groupby(task.split, sort=False):
@@ -96,4 +101,4 @@ def _consensus(row, score: str) -> dict:
 
 def _head(score: str) -> dict[str, str]:
     name, better = keys.SCORES[score]
-    return {"name": name, "arrow": {"higher": "↑", "lower": "↓", "one": "→ 1"}[better]}
+    return {"name": name, "arrow": {"higher": "↑", "lower": "↓", "one": "→ 1", "nominal": "→ .9"}[better]}

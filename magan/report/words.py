@@ -1,7 +1,7 @@
 """The words of a report that sentences and tables share: what is asked, how a number is written, who wins."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -57,13 +57,24 @@ def interval(row) -> str:
 def trained(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """The (method, arm) pairs that have seeds, in the order of the rows."""
     pairs = dict.fromkeys(zip(rows["method"], rows["arm"]))
-    return [pair for pair in pairs if pair[1] not in (keys.BASELINE, keys.FLOOR)]
+    return [pair for pair in pairs if pair[1] not in keys.SEEDLESS]
+
+
+def aspects(scores: Sequence[str]) -> dict[str, list[str]]:
+    """What scores are about -> those: where some tell what cells keep, they have a table of their own."""
+    kept = [score for score in scores if score in KEPT]
+    if not kept or len(kept) == len(scores):
+        return {"": list(scores)}
+    return {"how near the batches come": [s for s in scores if s not in KEPT], "what the cells keep": kept}
 
 
 def counted(n: int, noun: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
+
+# Scores of what a map must not change, or may change only as a batch effect.
+KEPT = ("label_transfer", "rank_kept", "mad", "population_variance", "consistent_peaks", "group_effect", "clisi")
 
 TASKS = {
     "heldout": Task(
@@ -88,5 +99,13 @@ TASKS = {
         "identity_accuracy",
         "group",
         "digit",
+    ),
+    "matching": Task(
+        "Cells measured in two ways",
+        "The same cells were measured in two ways that share no marker. A few pairs of measurements are told; the "
+        "other cells are mapped and compared with their own second measurement.",
+        "foscttm",
+        "group",
+        "draw",
     ),
 }

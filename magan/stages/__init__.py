@@ -1,7 +1,9 @@
 """One function per rule: paths in, paths out, and every decision somewhere else."""
 
-from magan.stages.cells import prepare, read
+from magan.stages.cells import prepare, read, sources
+from magan.stages.correct import correct_files, judge
 from magan.stages.files import beside, log_to, read_metrics
+from magan.stages.merge import draw_merged, merge
 from magan.stages.methods import align, baseline
 from magan.stages.plan import plan
 from magan.stages.scores import evaluate, summarise
@@ -10,11 +12,16 @@ __all__ = [
     "align",
     "baseline",
     "beside",
+    "correct_files",
+    "draw_merged",
     "evaluate",
+    "judge",
     "log_to",
+    "merge",
     "plan",
     "prepare",
     "read",
     "read_metrics",
+    "sources",
     "summarise",
 ]

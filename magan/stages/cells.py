@@ -1,6 +1,6 @@
 """From files to what training, mapping and scoring may each see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,13 @@ import anndata
 from anndata import AnnData
 
 from magan import config, keys
-from magan.data import folds, registry
+from magan.data import folds, pairing, registry
+from magan.data.agree import Rows
 from magan.data.cytof import read_panel
 from magan.data.gates import gate
+from magan.data.harmonise import read_aliases
+from magan.data.sheet import read_sheet
+from magan.errors import InputError, among
 from magan.stages.files import write
 
 
@@ -19,19 +23,66 @@ def read(data: str, own: Mapping[str, Any] | None, mirror: str | None, cache: st
     if own is None:
         adata = registry.load(data, mirror=mirror, cache=Path(cache))
     else:
-        files = config.OwnData.model_validate(own)
-        panel = read_panel(files.panel) if files.panel else None
-        rows = [file.model_dump(exclude_none=True) for file in files.files]
-        adata = registry.load_files(rows, panel=panel, cofactor=files.cofactor, name=data)
-        adata = gate(adata, files.gates) if files.gates else adata
+        adata = own_cells(config.OwnData.model_validate(own), data)
+        for kind, name, reason in adata.uns[keys.LEFT_OUT].itertuples(index=False):
+            print(f"left out {kind} {name}: {reason}", flush=True)
     write(adata, output)
 
 
+def own_cells(own: config.OwnData, name: str) -> AnnData:
+    """The user's files as `registry.load_files` reads them, with populations by gates where there are any."""
+    rows = rows_of(own)
+    adata = registry.load_files(rows, **reading(own, rows), leave_out=own.sheet is not None, name=name)
+    return gate(adata, own.gates) if own.gates else adata
+
+
+def rows_of(own: config.OwnData) -> list[dict[str, object]]:
+    """A row for each of the user's files, as a sample sheet has them.
+
+    Raises
+    ------
+    InputError
+        As `read_sheet`.
+    """
+    return read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
+
+
+def reading(own: config.OwnData, rows: Rows) -> dict[str, Any]:
+    """What `registry.load_files` must know besides the rows."""
+    panels = {str(row.get(keys.PANEL, "")) for row in rows}
+    counts = (sorted(panels) if own.counts else ()) if isinstance(own.counts, bool) else own.counts
+    for panel in (*counts, *(own.panel if isinstance(own.panel, dict) else ())):
+        if panel not in panels:
+            raise InputError(f"there is no file of panel '{panel}'{among(panel, panels)}")
+    tables = {name: read_panel(path) for name, path in own.panel.items()} if isinstance(own.panel, dict) else own.panel
+    panel = read_panel(tables) if isinstance(tables, str) else tables
+    aliases = read_aliases(own.aliases) if isinstance(own.aliases, str) else own.aliases
+    return {"panel": panel, "cofactor": own.cofactor, "aliases": aliases, "counts": counts}
+
+
+def sources(own: Mapping[str, Any] | None) -> list[str]:
+    """The user's files, sheet and tables that are there: when one of them changes, the data set is made anew."""
+    if own is None:
+        return []
+    files = config.OwnData.model_validate(own)
+    tables = files.panel.values() if isinstance(files.panel, dict) else [files.panel]
+    aliases = files.aliases if isinstance(files.aliases, str) else None
+    paths = [files.sheet, aliases, *tables, *(str(row["path"]) for row in rows_of(files))]
+    return [path for path in paths if path and Path(path).is_file()]
+
+
 def prepare(
-    task: str, dataset: str, settings: Mapping, batch_size: int, cells: str, train: str, query: str, truth: str
+    task: str,
+    dataset: str,
+    settings: Mapping,
+    batch_size: int,
+    cells: Sequence[str],
+    train: str,
+    query: str,
+    truth: str,
 ):
     """Rule `prepare`: what training, mapping and scoring may each see, in files of their own."""
-    parts = _folds(task, settings, anndata.read_h5ad(cells), batch_size)
+    parts = _folds(task, settings, [anndata.read_h5ad(path) for path in cells], batch_size)
     for fold, (x1, x2) in parts.train.items():
         write(x1, f"{train}/{fold}/x1.h5ad")
         write(x2, f"{train}/{fold}/x2.h5ad")
@@ -41,7 +92,8 @@ def prepare(
     write(parts.truth, truth)
 
 
-def _folds(task: str, settings: Mapping[str, Any], adata: AnnData, batch_size: int) -> folds.Folds:
+def _folds(task: str, settings: Mapping[str, Any], cells: Sequence[AnnData], batch_size: int) -> folds.Folds:
+    adata, *others = cells
     study = {"name": "one", "title": "one", task: {"one": dict(settings)}}
     one = config.Study.model_validate(study).find(task, "one")
     rest = {"batch_size": batch_size, "seed": one.split_seed}
@@ -52,12 +104,16 @@ def _folds(task: str, settings: Mapping[str, Any], adata: AnnData, batch_size: i
     match one:
         case config.HeldOut():
             adata = folds.where(adata, one.where, f"{task}.where")
-            panels = given("shared", "only_1", "only_2", "hold_out", "n_cells", "test_fraction")
+            panels = given(
+                *("panel_1", "panel_2", "shared", "only_1", "only_2", "hold_out", "n_cells", "test_fraction")
+            )
             return folds.heldout(adata, **panels)
         case config.BatchAlignment():
             adata = folds.where(adata, one.where, f"{task}.where")
             if one.wipe:
                 adata = folds.wipe(adata, **one.wipe.model_dump(), seed=one.split_seed)
-            return folds.batch(adata, **given("reference", "markers", "train", "test", "test_fraction"))
+            return folds.batch(adata, **given("reference", "markers", "train", "n_train", "test", "test_fraction"))
         case config.Digits():
             return folds.digits(adata, **given("classes", "degrees", "n_pairs", "n_train", "n_test"))
+        case config.Matching():
+            return pairing.matching(adata, *others, **given("n_pairs", "n_draws"))

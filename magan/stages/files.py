@@ -11,6 +11,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
+from magan.evaluation.gate import GATE
 
 
 @contextlib.contextmanager
@@ -59,6 +60,13 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """A table, tab separated; floats with all their digits, so that reading gives the same numbers."""
     with beside(path) as part:
         table.to_csv(part, sep="\t", index=False)
+
+
+def read_gate(path: str | Path) -> pd.DataFrame:
+    """The safety gate's table; what names something is text, "" where there is none."""
+    words = ("batch", "population", "marker", "flag")
+    blank = {column: [""] for column in GATE if column not in words}
+    return pd.read_csv(path, sep="\t", dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=blank)
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:

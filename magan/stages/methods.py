@@ -45,17 +45,7 @@ def align(
     pairs, queries = _read_folds(train, query)
     record = tracking.EventLog(events, seeds)
     record.params(flat({"arm": arm.model_dump(), "training": training.model_dump(), "device": device}))
-    aligner = Aligner(
-        arm.model,
-        correspondence=arm.correspondence.name,
-        correspondence_options=arm.correspondence.options,
-        options=arm.options,
-        training=training,
-        seeds=seeds,
-        scale=arm.scale,
-        predict=arm.predict,
-        device=device,
-    )
+    aligner = aligner_of(arm, training, seeds, device)
     show = progress(f"{task}/{dataset}/{arm_name}", training.steps, len(seeds))
 
     def both(step: int, some: Sequence[int], terms: Mapping[str, torch.Tensor]) -> None:
@@ -109,6 +99,24 @@ def baseline(task: str, dataset: str, name: str, train: str, query: str, events:
     whole.uns |= {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: name, keys.ARM: keys.BASELINE}
     whole.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}
     write(whole, mapped)
+
+
+def aligner_of(arm: config.Arm, training: config.Training, seeds: Sequence[int], device: str) -> Aligner:
+    """The untrained aligner that an arm describes."""
+    return Aligner(
+        arm.model,
+        correspondence=arm.correspondence.name,
+        correspondence_options=arm.correspondence.options,
+        options=arm.options,
+        training=training,
+        seeds=seeds,
+        scale=arm.scale,
+        balance=arm.balance,
+        predict=arm.predict,
+        calibrate=arm.calibrate,
+        neighbours=arm.neighbours,
+        device=device,
+    )
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

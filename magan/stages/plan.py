@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magan import config
-from magan.baselines import BASELINES
+from magan.baselines import BASELINES, FROM_PAIRS
 from magan.correspondence import CORRESPONDENCES
 from magan.data import registry
 from magan.errors import InputError, among
 from magan.models import MODELS
+from magan.stages.cells import reading, rows_of
+
+UNSHARED = ("pairs", "landmarks", "none")  # correspondences of sets without a common marker
 
 
 def plan(values: Mapping[str, Any]) -> config.Study:
@@ -18,12 +21,19 @@ def plan(values: Mapping[str, Any]) -> config.Study:
     Raises
     ------
     InputError
-        The first unknown key, model, option, correspondence, baseline or data set, with the nearest known one.
+        The first unknown key, model, option, correspondence, baseline or data set, with the nearest known one; or what
+        is wrong with a sample sheet or a panel table.
     """
     study = config.parse(values)
+    for own in study.own_data.values():
+        reading(own, rows_of(own))
+    _panels(study)
+    _matching(study)
+    _corrections(study)
     for task, dataset, settings in study.tasks():
         place = f"{task}.{dataset}"
-        _one_of(config.data_of(settings), {**registry.DATASETS, **study.own_data}, f"{place}: data set")
+        for name in config.data_of(settings):
+            _one_of(name, {**registry.DATASETS, **study.own_data}, f"{place}: data set")
         for name in settings.baselines:
             _one_of(name, BASELINES, f"{place}.baselines: baseline")
         for name, arm in settings.arms.items():
@@ -36,6 +46,56 @@ def plan(values: Mapping[str, Any]) -> config.Study:
             _one_of(kept.name, CORRESPONDENCES, f"{here}: correspondence")
             _options(kept.options, CORRESPONDENCES[kept.name], f"{here}.correspondence", ("x1", "x2", "seeds"))
     return study
+
+
+def _corrections(study: config.Study) -> None:
+    """Only files of the user's can be written again, and only by an arm."""
+    for dataset, settings in study.batch.items():
+        if settings.correct and settings.cells not in study.own_data:
+            raise InputError(
+                f"batch.{dataset}.correct: '{settings.cells}' is no data set of own_data, whose files could be written "
+                "again; list the files there"
+            )
+        if settings.correct and not settings.arms:
+            raise InputError(f"batch.{dataset}.correct: there is no arm; give one, the first corrects the files")
+
+
+def _panels(study: config.Study) -> None:
+    """Panels that can be merged, and audits whose names are their own."""
+    datasets = list(study.heldout)
+    for name, panels in study.panels.items():
+        here = f"panels.{name}"
+        if not panels.arms:
+            raise InputError(f"{here}.arms: there is none; give at least one, the first merges the panels")
+        arm_name, arm = next(iter(panels.arms.items()))
+        if not arm.calibrate:
+            raise InputError(
+                f"{here}.arms.{arm_name}: calibrate is 0; set it, e.g. 0.2, for the first arm merges the panels and "
+                "needs cells kept apart to tell what may be trusted"
+            )
+        datasets += panels.audits(name)
+        if len(panels.audits(name)) < len(panels.panels) * (len(panels.panels) - 1):
+            raise InputError(f"{here}.panels: {', '.join(panels.panels)} do not have names of their own; rename one")
+    for dataset in datasets:
+        if datasets.count(dataset) > 1:
+            raise InputError(f"heldout.{dataset}: panels to be merged have an audit of this name; rename one")
+
+
+def _matching(study: config.Study) -> None:
+    """Nothing that asks for a common marker, which the sets do not have, or for populations, which are hidden."""
+    for name, settings in study.matching.items():
+        for arm_name, arm in settings.arms.items():
+            if arm.correspondence.name not in UNSHARED:
+                raise InputError(
+                    f"matching.{name}.arms.{arm_name}: correspondence '{arm.correspondence.name}' needs what the two "
+                    f"sets do not share; use {', '.join(UNSHARED)}"
+                )
+        for baseline in settings.baselines:
+            if baseline in BASELINES and baseline not in FROM_PAIRS:
+                raise InputError(
+                    f"matching.{name}.baselines: '{baseline}' needs markers that both sets measure; "
+                    f"use {', '.join(FROM_PAIRS)}"
+                )
 
 
 def _one_of(name: str, known: Mapping[str, Any], what: str) -> None:

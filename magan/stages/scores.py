@@ -5,16 +5,19 @@ from collections.abc import Sequence
 import anndata
 import pandas as pd
 
-from magan.evaluation import FLOORS, SCORES
+from magan.evaluation import CONTROLS, FLOORS, SCORES
 from magan.evaluation.summary import summarise as summary_of
 from magan.stages.files import read_metrics, write_table
 
 
 def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str) -> None:
-    """Rule `evaluate`: every method of one dataset by the same functions, and the floors."""
+    """Rule `evaluate`: every method of one dataset by the same functions, the floors and the controls."""
     answers = anndata.read_h5ad(truth)
     tables = [SCORES[task](answers, anndata.read_h5ad(path)) for path in mapped]
-    write_table(pd.concat([*tables, FLOORS[task](answers)], ignore_index=True), metrics)
+    tables.append(FLOORS[task](answers))
+    if task in CONTROLS:
+        tables.append(CONTROLS[task](answers))
+    write_table(pd.concat(tables, ignore_index=True), metrics)
 
 
 def summarise(parts: Sequence[str], metrics: str, summary: str) -> None:

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import numpy as np
 import pandas as pd
 
 from magan import config, keys, tracking
+from magan.correction import correction
+from magan.errors import InputError
+from magan.evaluation.effects import before
 from magan.figures import FIGURES, OF_TASK, save
 from magan.report import render
-from magan.stages.files import beside, read_metrics, write_table
+from magan.stages.files import beside, read_gate, read_metrics, write_table
 from magan.stages.methods import flat
 
 LIBRARIES = ("magan", "torch", "numpy", "anndata", "scanpy", "scikit-learn", "mlflow", "snakemake")
@@ -50,8 +54,13 @@ def draw(
         "umap": ((truth, first), {}),
         "digit_outcomes": ((table,), {}),
         "digit_grid": ((truth, first, table), {}),
+        "matching_scores": ((table, means), {"dataset": dataset}),
+        "matching_cells": ((truth, first), {}),
         "loss_curves": ((curves,), {"methods": dict(arms)}),
     }
+    if task == "batch":
+        about = {"dataset": dataset, "reference": str(truth.uns[keys.REFERENCE])}
+        arguments["batch_effects"] = (tuple(before(truth)), about)
     Path(output).mkdir(parents=True, exist_ok=True)
     for name in OF_TASK[task]:
         positional, named = arguments[name]
@@ -74,6 +83,8 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
                     "description": checked.summary,
                     "headline": {place: next(iter(settings.arms)) for place, settings in told.items()},
                     "controls": {place: _controls(settings) for place, settings in told.items()},
+                    "verdicts": {place: _judged(root, place[1]) for place in told if place[0] == "batch"},
+                    "left_out": {place: _left_out(settings, root) for place, settings in told.items()},
                 },
                 _ordered(read_metrics(summary), checked),
                 _ordered(read_metrics(metrics), checked),
@@ -96,16 +107,17 @@ def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, pag
     runs = []
     for task, dataset, settings in checked.tasks():
         digests = {f"{name}/{file}": sha for name, s in sources.items() for file, sha in s["files"].items()
-                   if name == config.data_of(settings)}  # fmt: skip
+                   if name in config.data_of(settings)}  # fmt: skip
         place = f"{root}/{task}/{dataset}"
         for name, arm in settings.arms.items():
             chosen = {
                 **flat(arm.model_dump(mode="json", exclude={"training"})),
                 **flat({"training": checked.training_of(settings, arm).model_dump(mode="json")}),
             }
-            runs.append(
-                tracking.Run(task, dataset, name, arm.model, name, Path(place, name, "events.jsonl"), chosen, digests)
-            )
+            events = Path(place, name, "events.jsonl")
+            first = task == "batch" and name == next(iter(settings.arms))
+            model = _model(f"{checked.name}-{dataset}", Path(place), name) if first else None
+            runs.append(tracking.Run(task, dataset, name, arm.model, name, events, chosen, digests, model))
         for name in settings.baselines:
             events = Path(place, name, "events.jsonl")
             runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests))
@@ -119,6 +131,21 @@ def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, pag
         artifacts={"report": Path(page), "figures": Path(root, "figures")},
     )
     write_table(done, output)
+
+
+def _model(name: str, place: Path, arm: str) -> tracking.Model | None:
+    """An arm's model for the registry, and five cells of its first batch; None, with a word, if it corrects nothing."""
+    path, query = place / arm / "model.safetensors", min((place / "query").glob("*.h5ad"))
+    if not path.stat().st_size:
+        print(f"{name} is not registered: every seed of {arm} failed")
+        return None
+    try:
+        one = correction(path, query.stem)
+    except InputError as error:
+        print(f"{name} is not registered: {error}")
+        return None
+    cells = anndata.read_h5ad(query)[:5, list(one.markers)]
+    return tracking.Model(name, path, pd.DataFrame(np.asarray(cells.X), columns=cells.var_names), query.stem)
 
 
 def digest(values: Any) -> str:
@@ -199,6 +226,21 @@ def _pictures(study: config.Study, root: str) -> list[dict[str, str]]:
     ]
 
 
+def _judged(root: str, dataset: str) -> tuple[dict[str, Any], pd.DataFrame]:
+    """What rule `judge` found of a batch alignment."""
+    folder = Path(root, "batch", dataset)
+    return json.loads((folder / "verdict.json").read_text()), read_gate(folder / "gate.tsv")
+
+
+def _left_out(settings: config.Task, root: str) -> list[tuple[str, str, str]]:
+    """Kind, name and reason of all that was not used of the user's files."""
+    found = [
+        anndata.read_h5ad(f"{root}/cells/{name}.h5ad", backed="r").uns.get(keys.LEFT_OUT)
+        for name in config.data_of(settings)
+    ]
+    return [tuple(row) for table in found if table is not None for row in table.itertuples(index=False)]
+
+
 def _sources(adata: anndata.AnnData) -> dict[str, Any]:
     """Of a data set: name, file -> sha256, licence and citation."""
     source = adata.uns.get(keys.SOURCE, {})
@@ -206,7 +248,7 @@ def _sources(adata: anndata.AnnData) -> dict[str, Any]:
 
 
 def _all_sources(study: config.Study, root: str) -> dict[str, dict[str, Any]]:
-    names = dict.fromkeys(config.data_of(settings) for _, _, settings in study.tasks())
+    names = dict.fromkeys(name for _, _, settings in study.tasks() for name in config.data_of(settings))
     return {name: _sources(anndata.read_h5ad(f"{root}/cells/{name}.h5ad", backed="r")) for name in names}
 
 

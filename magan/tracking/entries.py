@@ -13,6 +13,7 @@ import pandas as pd
 
 from magan import keys
 from magan.tracking.events import Events, read_events
+from magan.tracking.models import Model
 
 POINTS = 30  # of one curve; more makes the store slow and shows nothing more
 SPREAD = {"sd": "sd", "low": "low", "high": "high", "consensus": "consensus"}
@@ -24,8 +25,8 @@ VARYING = ("model", "correspondence")  # settings that separate the seeds of one
 class Run:
     """One arm or baseline of a study, as its folder holds it.
 
-    ``name`` is the folder's, ``events`` the log in it (None where there is none), ``params`` the flat settings and
-    ``digests`` the sha256 of the data it read, by name.
+    ``name`` is the folder's, ``events`` the log in it (None where there is none), ``params`` the flat settings,
+    ``digests`` the sha256 of the data it read, by name, and ``model`` what it trained, if that is to be registered.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Run:
     events: Path | None = None
     params: Mapping[str, object] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    model: Model | None = None
 
 
 @dataclass(frozen=True)

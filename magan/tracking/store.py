@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from magan.tracking.entries import Entry, Run, entries
+from magan.tracking.models import register
 
 KEY, DIGEST, PARENT = "magan.key", "magan.digest", "mlflow.parentRunId"
 COLLECTED = ("key", "run_id", "kind", "status", "action")
@@ -34,7 +35,7 @@ def collect(
 
     A run is found by its tag ``magan.key``. It is kept when its ``magan.digest`` is that of what would be logged,
     else deleted and logged again; a seed the arm no longer has is deleted. A run that a crash left unfinished has
-    no digest, so it is replaced.
+    no digest, so it is replaced. A run's model becomes a version of a registered model, once.
 
     Parameters
     ----------
@@ -55,11 +56,12 @@ def collect(
     Returns
     -------
     DataFrame
-        Columns key, run_id, kind (parent, child), status (FINISHED, FAILED) and action (logged, kept, replaced,
-        removed), one row per run of the store.
+        Columns key, run_id, kind (parent, child, model), status (FINISHED, FAILED, READY) and action (logged, kept,
+        replaced, removed), one row per run of the store and registered model.
     """
     # A study's collector has no business calling home.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
 
     with _quiet():
@@ -72,7 +74,11 @@ def collect(
             experiment = _experiment(client, wanted[0].experiment, folder)
             if experiment not in known:
                 known[experiment] = _known(client, experiment)
-            rows += _bring(client, experiment, wanted, known[experiment])
+            brought = list(_bring(client, experiment, wanted, known[experiment]))
+            rows += brought
+            if run.model is not None:
+                address, action = register(client, experiment, brought[0][1], run.model)
+                rows.append((address, brought[0][1], "model", "READY", action))
     return pd.DataFrame(rows, columns=list(COLLECTED))
 
 

@@ -17,6 +17,7 @@ def fit(
     seeds: Sequence[int],
     steps: int,
     optimiser: Adam | None = None,
+    decay: bool = False,
     device: str = "cpu",
     record: Callable[[int, Terms], None] = lambda step, terms: None,
     every: int = 100,
@@ -24,7 +25,8 @@ def fit(
     """Train one copy of a recipe per seed, all at once.
 
     ``batches`` yields entries ``(R, B, ...)`` with R the number of seeds.
-    ``optimiser`` replaces the recipe's own. ``record`` receives the loss terms,
+    ``optimiser`` replaces the recipe's own; with ``decay`` its learning rate
+    falls in a straight line, to 0 after the last step. ``record`` receives the loss terms,
     each ``(R,)``, every ``every`` steps and after the last one.
     """
     networks = {
@@ -35,6 +37,9 @@ def fit(
     carry: Carry = {name: value.to(device) for name, value in recipe.carry.items()}
     for step in range(steps):
         terms: Terms = {}
+        if decay:
+            for group in (group for one in optimisers.values() for group in one.param_groups):
+                group["lr"] = (optimiser or recipe.optimiser).learning_rate * (1 - step / steps)
         for phase in recipe.phases:
             if step % phase.every:
                 continue

@@ -5,7 +5,7 @@ from magan.baselines import BASELINES
 from magan.baselines.knn import NEIGHBOURS
 from magan.baselines.panels import location_scale
 
-REGRESSIONS = ["ridge", "knn", "boosting"]
+REGRESSIONS = ["ridge", "knn", "boosting"]  # of means; `knn_draw` has its own tests
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
@@ -50,6 +50,20 @@ def test_knn_uses_all_cells_of_a_small_panel(panels):
     np.testing.assert_allclose(
         BASELINES["knn"](x1, small, query)[:, 1], small.to_df("preprocessed")["d"].mean(), rtol=1e-5
     )
+
+
+def test_a_draw_is_measured_in_one_of_the_fifty_nearest_and_spreads_as_the_marker_does(panels):
+    x1, x2, query = panels
+    drawn = BASELINES["knn_draw"](x1, x2, query)[:, 1]
+    measured = x2.to_df("preprocessed")["d"].to_numpy()
+    assert np.isin(drawn, measured).all() and len(np.unique(drawn)) > NEIGHBOURS
+    a, b, q = (x.to_df("preprocessed")[["c", "b"]].to_numpy(float) for x in (x1, x2, query))
+    distance = np.linalg.norm(((q - a.mean(0)) / a.std(0))[:, None] - ((b - b.mean(0)) / b.std(0))[None], axis=2)
+    nearest = measured[np.argsort(distance, axis=1)[:, :NEIGHBOURS]]
+    assert all(value in row for value, row in zip(drawn, nearest))
+    np.testing.assert_array_equal(BASELINES["knn_draw"](x1, x2, query)[:, 1], drawn)
+    mean = BASELINES["knn"](x1, x2, query)[:, 1]
+    assert abs(drawn.std() / measured.std() - 1) < abs(mean.std() / measured.std() - 1)
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)

@@ -215,3 +215,25 @@ def test_the_columns_of_annotated_markers_are_found_again():
     assert columns(file.var, annotate(file, panel).var) == [2, 0]
     with pytest.raises(InputError, match="no channel 'X'"):
         columns(file.var, pd.DataFrame({"channel": ["X"], "marker": ["X"]}))
+
+
+def test_a_panel_finds_channels_and_markers_however_they_are_written(tmp_path):
+    adata = table(["Nd142Di", "Er170Di", "Yb174Di"], ["CD19", "CD3", "HLA-DR"])
+    panel = Panel(("142Nd", "er170di", "HLADR"), ("B", "T", "MHC"), ("lineage",) * 3)
+    assert list(annotate(adata, panel).X[0]) == [0, 1, 2]
+
+
+def test_nan_is_right_only_where_a_whole_panel_lacks_what_another_measures():
+    adata = arcsinh(counts(), 5.0)
+    adata.obs["panel"] = adata.obs["batch"].to_numpy()
+    adata.layers["preprocessed"][:250, 0] = np.nan
+    check(adata, "cells")
+    for bad in (slice(0, 250), 250):  # no panel has it; one cell of a panel that has it
+        broken = adata.copy()
+        broken.layers["preprocessed"][bad, 1] = np.nan
+        broken.layers["preprocessed"][250:, 1] = np.nan if bad != 250 else broken.layers["preprocessed"][250:, 1]
+        with pytest.raises(InputError, match="marker 'pSTAT5' is not finite in "):
+            check(broken, "cells")
+    del adata.obs["panel"]
+    with pytest.raises(InputError, match="marker 'CD3' is not finite in 250 of 500 cells"):
+        check(adata, "cells")

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from fcs_bytes import VALUES, write
 
-from magan.data.fcs import read_fcs
+from magan.data.fcs import extreme, open_fcs, read_fcs, survey
 from magan.errors import InputError
+
+NAN, HUGE = float("nan"), 1e300
 
 
 @pytest.mark.parametrize("version", ["2.0", "3.0", "3.1"])
@@ -27,6 +29,60 @@ def test_integers_come_back(tmp_path, byteord, bits):
     rows = [[1, 1023], [512, 0]]
     file = write(tmp_path / "a.fcs", rows, datatype="I", bits=bits, byteord=byteord)
     np.testing.assert_array_equal(read_fcs(file).X, rows)
+
+
+@pytest.mark.parametrize("byteord", ["1,2,3,4", "4,3,2,1"])
+@pytest.mark.parametrize("bits", [(16, 16), (32, 32), (32, 16), (8, 8)])
+def test_bits_above_the_range_are_left_out_as_other_parsers_do(tmp_path, byteord, bits):
+    rows = [[255, 129], [3, 0], [131, 250]]
+    keywords = {"$P1R": "128", "$P2R": "100"}
+    file = write(tmp_path / "a.fcs", rows, datatype="I", bits=bits, byteord=byteord, keywords=keywords)
+    expected = np.array(rows) % 128
+    np.testing.assert_array_equal(read_fcs(file).X, expected)
+    np.testing.assert_array_equal(np.reshape(flowio.FlowData(str(file)).events, (3, 2)), expected)
+
+
+@pytest.mark.parametrize(("byteord", "expected"), [("4,3,2,1", [0x010203, 70]), ("1,2,3,4", [0x030201, 70 << 16])])
+def test_integers_of_three_bytes_come_back(tmp_path, byteord, expected):
+    keywords = {"$PAR": "1", "$P1B": "24", "$P1R": "16777216"}
+    rows = [[1, 2, 3], [0, 0, 70]]
+    file = write(tmp_path / "a.fcs", rows, datatype="I", bits=(8, 8, 8), byteord=byteord, keywords=keywords)
+    np.testing.assert_array_equal(read_fcs(file).X[:, 0], expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize(("datatype", "bits"), [("F", (32, 32)), ("D", (64, 64)), ("I", (16, 32)), ("I", (16, 16))])
+def test_events_read_a_few_at_a_time_are_those_of_the_file(tmp_path, rows, datatype, bits):
+    keywords = {"$P1G": "4", "$P2E": "2,1"}
+    values = [[n, 10 * n] for n in range(7)]
+    events = open_fcs(write(tmp_path / "a.fcs", values, datatype=datatype, bits=bits, keywords=keywords))
+    parts = list(events.blocks(rows))
+    assert [len(part) for part in parts[:-1]] == [rows] * (len(parts) - 1)
+    np.testing.assert_array_equal(np.concatenate(parts), read_fcs(tmp_path / "a.fcs").X)
+    told = survey(events, n_some=3, rows=rows)
+    np.testing.assert_array_equal(told.lowest, np.concatenate(parts).min(axis=0))
+    np.testing.assert_array_equal(told.highest, np.concatenate(parts).max(axis=0))
+    np.testing.assert_array_equal(told.some, np.concatenate(parts)[[0, 3, 6]])
+
+
+def test_a_survey_names_what_is_not_finite_as_reading_does(tmp_path):
+    events = open_fcs(write(tmp_path / "a.fcs", [[1.0, NAN], [2.0, NAN], [3.0, 1.0]]))
+    with pytest.raises(InputError, match=r"channel 'C2' \(CD2\) is not finite in 2 of 3 cells \(1 channels"):
+        survey(events, rows=1)
+
+
+@pytest.mark.parametrize("n", [1, 16, 49])
+def test_extremes_are_those_of_each_column(n):
+    x = np.random.default_rng(n).normal(size=(n, 3)).astype(np.float32)
+    np.testing.assert_array_equal(extreme(np.maximum, x), x.max(axis=0))
+    x[n // 2, 1] = NAN
+    np.testing.assert_array_equal(np.isnan(extreme(np.minimum, x)), [False, True, False])
+
+
+def test_a_file_that_is_cut_behind_a_header_without_offsets_is_refused(tmp_path):
+    file = write(tmp_path / "a.fcs", header_offsets=(0, 0), keep=2060)
+    with pytest.raises(InputError, match=r"is cut short: \$TOT promises 2072 bytes, it has 2060"):
+        read_fcs(file)
 
 
 def test_what_flowio_writes_comes_back(tmp_path):
@@ -75,7 +131,6 @@ def test_two_channels_may_share_a_marker_until_a_panel_chooses(tmp_path):
     assert list(read_fcs(write(tmp_path / "a.fcs", keywords={"$P1S": "CD2"})).var["marker"]) == ["CD2", "CD2"]
 
 
-NAN, HUGE = float("nan"), 1e300
 REFUSED = {
     "cut in the data": (dict(keep=2060), "is cut short: its header promises 2072 bytes, it has 2060"),
     "cut by a byte": (dict(keep=2071), "copy or export it again"),

@@ -11,9 +11,10 @@ import pytest
 from anndata import AnnData
 from fcs_bytes import VALUES, write
 
+from magan.data import fcs_out
 from magan.data.cytof import annotate
-from magan.data.fcs import read_fcs
-from magan.data.fcs_out import write_corrected
+from magan.data.fcs import open_fcs, read_fcs
+from magan.data.fcs_out import rewrite, write_corrected
 from magan.errors import InputError
 
 FOUND = importlib.util.find_spec("cytonormpy")
@@ -21,19 +22,21 @@ CYTONORM = Path(FOUND.origin).parent / "_resources" if FOUND else None
 
 
 def readers(path: Path) -> dict[str, tuple[np.ndarray, list[str], list[str]]]:
-    """Values, ``$PnN`` and ``$PnS`` (or ``$PnN`` where empty), as three libraries read them."""
-    readfcs = pytest.importorskip("readfcs")
+    """Values, ``$PnN`` and ``$PnS`` (or ``$PnN`` where empty), as other libraries read them."""
     read = {}
     one = flowio.FlowData(str(path))
     events = np.reshape(one.events, (-1, one.channel_count))
     names = [one.text[f"p{n}n"] for n in range(1, one.channel_count + 1)]
     labels = [one.text.get(f"p{n}s", "") for n in range(1, one.channel_count + 1)]
     read["flowio"] = events, names, [s or n for n, s in zip(names, labels)]
-    two = readfcs.ReadFCS(str(path))
-    names, labels = two.channels["PnN"], two.channels.get("PnS", two.channels["PnN"])
-    read["readfcs"] = two.data.to_numpy(), list(names), [s or n for n, s in zip(names, labels)]
-    three = fcsparser.api.FCSParser(str(path))
-    read["fcsparser"] = three.data, list(three.channel_names_n), list(three.channel_names_s)
+    two = fcsparser.api.FCSParser(str(path))
+    read["fcsparser"] = two.data, list(two.channel_names_n), list(two.channel_names_s)
+    if importlib.util.find_spec("readfcs"):
+        import readfcs
+
+        three = readfcs.ReadFCS(str(path))
+        names, labels = three.channels["PnN"], three.channels.get("PnS", three.channels["PnN"])
+        read["readfcs"] = three.data.to_numpy(), list(names), [s or n for n, s in zip(names, labels)]
     return read
 
 
@@ -156,8 +159,49 @@ def test_slashes_at_the_edge_of_a_keyword_cost_no_other_keyword(tmp_path):
         assert by_flowio[key.lower().lstrip("$")].strip() == value == by_fcsparser[key].strip()
 
 
-def test_a_file_that_does_not_read_back_as_meant_is_refused(tmp_path, monkeypatch):
-    source, written = write(tmp_path / "in.fcs"), flowio.create_fcs
-    monkeypatch.setattr(flowio, "create_fcs", lambda file, x, *rest: written(file, x[::-1], *rest))
+@pytest.mark.parametrize("wrong", ["text", "data"])
+def test_a_file_that_does_not_read_back_as_meant_is_refused(tmp_path, monkeypatch, wrong):
+    source, text = write(tmp_path / "in.fcs"), fcs_out._text
+
+    def damaged(*arguments):
+        a, b = (b"/C1/", b"/C3/") if wrong == "text" else (b"1,2,3,4", b"4,3,2,1")
+        return text(*arguments).replace(a, b)
+
+    monkeypatch.setattr(fcs_out, "_text", damaged)
     with pytest.raises(InputError, match=r"in\.fcs: the corrected file would not read back the same"):
         write_corrected(source, halved(source)[0], tmp_path / "out.fcs", provenance={})
+    assert not (tmp_path / "out.fcs").exists()
+
+
+@pytest.mark.slow
+def test_every_reader_finds_data_that_end_beyond_what_the_header_can_say(tmp_path):
+    n = 2_000_000  # of 14 channels: 112 MB
+    block = np.random.default_rng(0).random((n // 10, 14), dtype=np.float32)
+    end = 2048 + 10 * block.nbytes - 1
+    told = {"$TOT": str(n), "$ENDDATA": str(end)}
+    source = write(tmp_path / "in.fcs", [], bits=(32,) * 14, keywords=told, header_offsets=(0, 0))
+    with source.open("ab") as file:
+        file.write(block.tobytes() * 10)
+    rewrite(open_fcs(source), tmp_path / "out.fcs", [0], lambda first, x: x[:, :1] * 2, provenance={})
+    assert (tmp_path / "out.fcs").read_bytes()[26:42].split() == [b"0", b"0"]
+    for name, (values, _, _) in readers(tmp_path / "out.fcs").items():
+        values = np.asarray(values, np.float32)
+        np.testing.assert_array_equal(values[n // 2 :: n // 10], values[:: n // 10][5:], err_msg=name)
+        np.testing.assert_array_equal(values[:: n // 10, 0], block[0, 0] * 2 * np.ones(10, np.float32), err_msg=name)
+        np.testing.assert_array_equal(values[-1, 1:], block[-1, 1:], err_msg=name)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_events_written_a_few_at_a_time_are_the_same_bytes(tmp_path, rows):
+    source = open_fcs(write(tmp_path / "in.fcs", keywords={"$P1G": "4"}))
+    asked = []
+
+    def change(first, x):
+        asked.append((first, len(x)))
+        return x[:, 1:] - 4
+
+    for name, n in (("whole", 99), ("parts", rows)):
+        rewrite(source, tmp_path / name, [0], change, provenance={"A": "b"}, rows=n)
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
+    assert asked[:2] == [(0, 3), (0, rows)] and sum(n for _, n in asked) == 6
+    np.testing.assert_array_equal(read_fcs(tmp_path / "parts").X[:, 0], [196.25, -1, 89996])

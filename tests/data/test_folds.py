@@ -97,6 +97,18 @@ def test_the_truth_is_the_held_out_markers_of_the_test_cells_as_measured():
     np.testing.assert_array_equal(parts.truth.layers[keys.PREPROCESSED], expected)
 
 
+def test_the_truth_of_panel_1_is_kept_for_the_ceiling_alone():
+    adata = cells()
+    parts = folds.heldout(adata, **PANELS)
+    first, known = parts.train["CD4"][0].obs_names, ["CD3", "CD4", "CD8", "CD19"]
+    paired = parts.truth.uns[keys.PAIRED]
+    assert list(paired["markers"]) == known
+    np.testing.assert_array_equal(paired["train"], adata[first, known].layers[keys.PREPROCESSED])
+    np.testing.assert_array_equal(paired["query"], adata[parts.truth.obs_names, known].layers[keys.PREPROCESSED])
+    readable = [x for pair in parts.train.values() for x in pair] + list(parts.query.values())
+    assert not any(keys.PAIRED in x.uns for x in readable)
+
+
 def test_values_of_a_cell_stay_its_own():
     adata = cells()
     parts = folds.heldout(adata, **PANELS)
@@ -201,7 +213,7 @@ SPLIT = {"train": {"sample": "first"}, "test": {"sample": "second"}}
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        ({"reference": "x"}, "reference batch 'x' is not in the data; batches are a, b, c"),
+        ({"reference": "x"}, "reference batch 'x' is not in the data; batches are a, b, c, or give median"),
         (
             {"reference": "a", "batch_size": 500},
             "batch 'a' has 60 training samples, fewer than a minibatch of 500; lower training.batch_size",
@@ -227,6 +239,42 @@ SPLIT = {"train": {"sample": "first"}, "test": {"sample": "second"}}
 )
 def test_batches_that_cannot_be_aligned_are_refused_with_the_reason(options, sentence):
     assert message(folds.batch, cells(), **{"batch_size": 8, **options}) == sentence
+
+
+@pytest.mark.parametrize("shifts, middle", [((0, 1, 5), "b"), ((1, 0, 5), "a"), ((5, 0, 1), "c")])
+def test_the_median_batch_is_the_one_in_the_middle_and_the_truth_names_it(shifts, middle):
+    adata = cells()
+    for name, shift in zip("abc", shifts):
+        adata.layers[keys.PREPROCESSED][adata.obs[keys.BATCH] == name] += shift
+    parts = folds.batch(adata, reference="median", batch_size=8)
+    assert parts.truth.uns[keys.REFERENCE] == middle
+    assert set(parts.train) == set("abc") - {middle}
+
+
+def test_the_median_is_judged_by_training_cells_alone():
+    adata = cells()
+    seen = (adata.obs[keys.SAMPLE] == "first").to_numpy()
+    for name, shift in zip("abc", (0, 1, 5)):
+        own = (adata.obs[keys.BATCH] == name).to_numpy()
+        adata.layers[keys.PREPROCESSED][own & seen] += shift
+        adata.layers[keys.PREPROCESSED][own & ~seen] -= 10 * shift**2 if name == "b" else 0
+    assert folds.batch(adata, reference="median", batch_size=8, **SPLIT).truth.uns[keys.REFERENCE] == "b"
+
+
+def test_a_batch_that_is_called_median_is_taken_by_its_name():
+    adata = cells()
+    adata.obs[keys.BATCH] = adata.obs[keys.BATCH].replace({"c": "median"})
+    adata.layers[keys.PREPROCESSED][adata.obs[keys.BATCH] == "median"] += 9
+    assert folds.batch(adata, reference="median", batch_size=8).truth.uns[keys.REFERENCE] == "median"
+
+
+def test_no_more_training_cells_of_a_batch_are_drawn_than_asked_for_and_test_cells_stay():
+    whole, few = (folds.batch(cells(), reference="a", batch_size=8, n_train=n) for n in (20_000, 20))
+    again, other = (folds.batch(cells(), reference="a", batch_size=8, n_train=20, seed=s).train["b"] for s in (0, 1))
+    assert [x.n_obs for pair in few.train.values() for x in pair] == [20] * 4
+    assert all(names(x) < names(y) for a, b in zip(few.train.values(), whole.train.values()) for x, y in zip(a, b))
+    assert list(few.truth.obs_names) == list(whole.truth.obs_names)
+    assert names(*few.train["b"]) == names(*again) != names(*other)
 
 
 def test_one_batch_alone_has_nothing_to_align():

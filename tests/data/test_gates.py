@@ -115,3 +115,12 @@ def test_untransformed_cells_and_unknown_columns_are_refused():
     del adata.layers["preprocessed"]
     with pytest.raises(InputError, match="transform the cells with arcsinh first"):
         gate(adata, GATES)
+
+
+def test_what_was_not_measured_matches_no_sign():
+    both = cells()
+    whole = gate(both, GATES).obs["cell_type"]
+    both.layers["preprocessed"][::2, 1] = np.nan
+    gated = gate(both, {**GATES, "CD19 alone": "CD19-"}).obs["cell_type"]
+    assert (gated[::2] == "other").all() and (gated[1::2] == gate(both[1::2], GATES).obs["cell_type"])[:300].all()
+    assert (gated[1::2][:300] == whole[1::2][:300]).mean() > 0.95

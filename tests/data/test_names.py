@@ -1,6 +1,6 @@
 import pytest
 
-from magan.data.names import marker_kind, split_name
+from magan.data.names import marker_kind, metal, plain, split_name
 from magan.errors import nearest
 
 
@@ -18,6 +18,14 @@ from magan.errors import nearest
         ("In113Di", "113In_CD235ab_CD61", ("In113Di", "CD235ab_CD61")),
         ("Pt195Di", "195Pt", ("Pt195Di", "Pt195Di")),
         ("CD3", "CD3", ("CD3", "CD3")),
+        ("Nd150Di", "Nd150_CD45RA", ("Nd150Di", "CD45RA")),
+        ("Nd150Di", "150Nd-CD45RA", ("Nd150Di", "CD45RA")),
+        ("Nd150Di", "CD45RA_150Nd", ("Nd150Di", "CD45RA")),
+        ("CD45RA(Nd150)Di", "CD45RA(Nd150)Di", ("Nd150", "CD45RA")),
+        ("Ir191Di", "DNA_191Ir", ("Ir191Di", "DNA_191Ir")),  # beside DNA_193Ir
+        ("Pd104Di", "BC_104Pd", ("Pd104Di", "BC_104Pd")),
+        ("Cd112Di", "CD112", ("Cd112Di", "CD112")),  # an antigen, no metal
+        ("Er168Di", "Ki67_clone", ("Er168Di", "Ki67_clone")),
     ],
 )
 def test_isotope_and_alias_are_taken_off(channel, marker, expected):
@@ -71,3 +79,19 @@ def test_a_lineage_name_wins_over_a_technical_metal(channel):
 def test_the_nearest_name_is_offered_and_a_far_one_is_not():
     assert nearest("cd8A", ["CD8a", "CD3"]) == " (did you mean 'CD8a'?)"
     assert nearest("zzz", ["CD8a", "CD3"]) == ""
+
+
+@pytest.mark.parametrize("name", ["HLA-DR", "HLADR", "hla_dr", "HLA DR", "HLA.DR"])
+def test_signs_and_case_do_not_matter(name):
+    assert plain(name) == "hladr"
+
+
+def test_what_makes_another_antigen_does_matter():
+    assert plain("TCRγδ") == plain("TCRgd") and plain("IL-17A") == plain("IL17a")
+    assert plain("CD3-1") == plain("CD3_1") != plain("CD31") and plain("CD8a") != plain("CD8")
+
+
+def test_a_metal_is_known_however_it_is_written():
+    assert {metal(name) for name in ("Nd142Di", "142Nd", "Nd142", "142NdDi")} == {"142nd"}
+    assert metal("Ir191Di") == "191ir" and metal("I127Di") == "127i" and metal("In113Di") == "113in"
+    assert metal("CD112") == "cd112" != metal("Cd112Di") == "112cd" and metal("FSC-A") == "fsca"

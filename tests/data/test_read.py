@@ -6,7 +6,7 @@ import pytest
 from anndata import AnnData
 
 from magan.data.cytof import Panel
-from magan.data.read import read, read_many
+from magan.data.read import opened, read
 from magan.errors import InputError
 
 TABLE = "CD3,CD19\n1.5,20\n0,300\n"
@@ -97,48 +97,6 @@ def test_an_fcs_file_is_read_through_a_panel(tmp_path):
     assert list(adata.var["channel"]) == ["Er170Di", "Nd142Di"]
 
 
-def test_files_are_stacked_with_their_columns_and_unique_names(tmp_path):
-    put(tmp_path / "a.csv")
-    put(tmp_path / "b.csv", "CD19,CD3\n7,8\n")  # the other order
-    adata = read_many(
-        [{"path": tmp_path / "a.csv", "batch": 1, "is_control": "true"},
-         {"path": str(tmp_path / "b.csv"), "batch": 2, "is_control": False}]
-    )  # fmt: skip
-    np.testing.assert_array_equal(adata.X, np.float32([[1.5, 20], [0, 300], [8, 7]]))
-    assert list(adata.obs_names) == ["a:0", "a:1", "b:0"]
-    assert list(adata.obs["batch"]) == ["1", "1", "2"]
-    assert list(adata.obs["is_control"]) == [True, True, False]
-    assert list(adata.var["marker_type"]) == ["lineage", "lineage"]
-    adata.write_h5ad(tmp_path / "c.h5ad")
-
-
-def test_h5ad_files_with_equal_cell_names_are_told_apart(tmp_path):
-    for stem in "ab":
-        read(put(tmp_path / "same.csv")).write_h5ad(tmp_path / f"{stem}.h5ad")
-    adata = read_many([{"path": tmp_path / "a.h5ad"}, {"path": tmp_path / "b.h5ad"}])
-    assert list(adata.obs_names) == ["a:same:0", "a:same:1", "b:same:0", "b:same:1"]
-
-
-def test_files_that_do_not_belong_together_are_refused_by_name(tmp_path):
-    put(tmp_path / "a.csv")
-    put(tmp_path / "b.csv", "CD3,CD20\n1,2\n")
-    (tmp_path / "sub").mkdir()
-    put(tmp_path / "sub" / "a.csv")
-    a, b = {"path": tmp_path / "a.csv"}, {"path": tmp_path / "b.csv"}
-    with pytest.raises(
-        InputError, match=r"markers of .*a\.csv and .*b\.csv differ: \['CD19'\] missing from the second"
-    ):
-        read_many([a, b])
-    with pytest.raises(InputError, match=r"columns of .* differ: \['donor'\] missing from the first"):
-        read_many([a, {"path": put(tmp_path / "c.csv"), "donor": "x"}])
-    with pytest.raises(InputError, match="2 files are called 'a', which names their cells; rename all but one"):
-        read_many([a, {"path": tmp_path / "sub" / "a.csv"}])
-    with pytest.raises(InputError, match="file 2 of the list has no path"):
-        read_many([a, {"batch": "x"}])
-    with pytest.raises(InputError, match="no file is given"):
-        read_many([])
-
-
 REFUSED = {
     "a word": ("CD3,CD19\n1,2\n3,high\n", r"'high' in column 'CD19', cell 2, is no number"),
     "an empty field": ("CD3,CD19\n1,\n3,4\n", r"column 'CD19' is empty or not finite in 1 of 2 cells"),
@@ -172,3 +130,33 @@ def test_missing_and_unknown_files_are_refused(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(b"no gzip")
     with pytest.raises(InputError, match="cannot be read as text"):
         read(tmp_path / "a.csv.gz")
+
+
+def test_populations_come_from_a_column_of_the_file(tmp_path):
+    text = put(tmp_path / "a.csv", "CD3,gate,CD19\n1,T cell,2\n3,B cell,4\n")
+    adata = opened(text, cell_type="gate")
+    assert list(adata.obs["cell_type"]) == ["T cell", "B cell"] and list(adata.var["marker"]) == ["CD3", "CD19"]
+    fcs = put_fcs(tmp_path / "a.fcs", [[1, 7], [2, 12]], ["Nd142Di", "label"], ["CD19", ""])
+    adata = opened(fcs, cell_type="label")
+    assert list(adata.obs["cell_type"]) == ["7", "12"] and list(adata.var["marker"]) == ["CD19"]
+    read(text_of(tmp_path)).write_h5ad(tmp_path / "a.h5ad")
+    adata = opened(tmp_path / "a.h5ad", cell_type="donor")
+    assert list(adata.obs["cell_type"]) == ["x", "y"]
+    with pytest.raises(InputError, match=r"a\.fcs has no column 'labl' \(did you mean 'label'\?\)"):
+        opened(fcs, cell_type="labl")
+
+
+def text_of(folder):
+    return put(folder / "b.csv", "CD3,donor,CD19\n1,x,2\n3,y,4\n")
+
+
+@pytest.mark.parametrize("text", ["T cell\nB cell\n", 'population\n"T cell"\nB cell'])
+def test_populations_come_from_a_file_of_labels(tmp_path, text):
+    adata = opened(put(tmp_path / "a.csv"), cell_type=str(put(tmp_path / "labels.txt", text)))
+    assert list(adata.obs["cell_type"]) == ["T cell", "B cell"]
+
+
+def test_labels_of_other_cells_are_refused(tmp_path):
+    labels = put(tmp_path / "labels.txt", "T\n")
+    with pytest.raises(InputError, match=r"labels\.txt holds 1 lines for the 2 cells of .*a\.csv; give one label per"):
+        opened(put(tmp_path / "a.csv"), cell_type=str(labels))

@@ -157,7 +157,12 @@ def test_digits_need_no_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "shape", "cofactor"),
-    [("wishbone", (25000, 13), "none"), ("huimm", (20000, 21), "none"), ("shaham_p1", (6784, 25), 5.0)],
+    [
+        ("wishbone", (25000, 13), "none"),
+        ("huimm", (20000, 21), "none"),
+        ("shaham_p1", (6784, 25), 5.0),
+        ("krieg_panel3", (129712, 30), 5.0),
+    ],
 )
 def test_real_cells_are_complete(mirror, tmp_path, name, shape, cofactor):
     adata = load(name, mirror=str(mirror), cache=tmp_path)

@@ -7,7 +7,8 @@ from scipy.stats import kstest, norm
 
 from magan.baselines.quantile import quantile_map
 from magan.data.domain import Domain
-from magan.data.scaling import SCALINGS, from_tensors, scaling, tensors
+from magan.data.monotone import mapped, monotone_map
+from magan.data.scaling import SCALINGS, from_tensors, scalings, tensors
 from magan.errors import InputError
 
 
@@ -18,12 +19,16 @@ def domain(n=400, seed=0, zeros=0.3, markers=("CD3", "CD4"), shift=0.0) -> Domai
     return Domain("x1", torch.from_numpy(values.astype(np.float32)), tuple(markers))
 
 
+def scaling(name: str, own: Domain, other: Domain):
+    return scalings(name, own, other)[0]
+
+
 @pytest.mark.parametrize("name", sorted(SCALINGS))
 def test_scaling_and_unscaling_give_the_measurement_back(name):
     own = domain()
     one = scaling(name, own, domain(seed=1))
     back = one.unscaled(one.scaled(own.values))
-    tolerance = 0.05 if name == "ranks" else 1e-5  # quantiles between which is interpolated
+    tolerance = 0.05 if name in ("ranks", "monotone") else 1e-5  # quantiles between which is interpolated
     np.testing.assert_allclose(back.numpy(), own.values.numpy(), atol=tolerance)
 
 
@@ -73,8 +78,33 @@ def test_values_beyond_the_training_range_go_on_rising():
     np.testing.assert_allclose(one.unscaled(one.scaled(far)).numpy(), far.numpy(), atol=0.3)
 
 
-@pytest.mark.parametrize("name", ["pooled", "each", "ranks"])
+@pytest.mark.parametrize("name", ["pooled", "each", "ranks", "monotone"])
 def test_a_constant_marker_is_named(name):
     flat = Domain("x1", torch.ones(10, 1), ("CD8",))
     with pytest.raises(InputError, match="marker 'CD8' is constant in the training cells; leave it out"):
         scaling(name, flat, flat)
+
+
+def test_the_identity_between_monotone_scalings_is_the_shrunken_map():
+    own, other, new = domain(zeros=0.0), domain(seed=1, zeros=0.0, shift=1.0), domain(seed=2, zeros=0.0)
+    one, two = scalings("monotone", own, other)
+    got = two.unscaled(one.scaled(new.values)).numpy()
+    columns = zip(own.values.numpy().T, other.values.numpy().T, new.values.numpy().T)
+    expected = np.stack([mapped(value, *monotone_map(a, b)) for a, b, value in columns], axis=1)
+    inside = np.abs(new.values.numpy() - np.median(own.values.numpy(), 0)) < 2
+    np.testing.assert_allclose(got[inside], expected[inside], atol=0.05)
+
+
+@pytest.mark.parametrize("zeros", [(0.2, 0.5), (0.5, 0.2)])
+def test_zeros_stay_zeros_along_the_shrunken_map(zeros):
+    own, other = domain(zeros=zeros[0], n=1000), domain(zeros=zeros[1], n=1000, seed=1)
+    one, two = scalings("monotone", own, other)
+    np.testing.assert_allclose(two.unscaled(one.scaled(torch.zeros(1, 2))).numpy(), 0, atol=0.1)
+    np.testing.assert_allclose(one.unscaled(two.scaled(torch.zeros(1, 2))).numpy(), 0, atol=0.1)
+
+
+def test_a_marker_of_one_domain_alone_is_scored_by_its_own_ranks():
+    own, other = domain(), domain(seed=1, markers=("CD4", "CD8"))
+    one, alone = scalings("monotone", own, other)[0], scalings("ranks", own, other)[0]
+    torch.testing.assert_close(one.quantiles[:, 0], alone.quantiles[:, 0])
+    assert not torch.equal(one.quantiles[:, 1], alone.quantiles[:, 1])

@@ -183,3 +183,44 @@ def test_halves_are_disjoint_complete_and_always_the_same():
     first, second = alignment.split_half(TARGET[:31])
     assert sorted([*first, *second]) == list(range(31))
     np.testing.assert_array_equal(first, alignment.split_half(TARGET[:31])[0])
+
+
+def test_mmd_is_the_same_whether_its_cells_come_in_blocks_or_at_once(monkeypatch):
+    mapped = RNG.normal(size=(2, 70, 3)) + 0.2
+    whole = alignment.mmd(mapped, TARGET), alignment.mmd_floor(TARGET)
+    monkeypatch.setattr(alignment, "BLOCK", 7)
+    np.testing.assert_allclose((alignment.mmd(mapped, TARGET)), whole[0])
+    np.testing.assert_allclose(alignment.mmd_floor(TARGET), whole[1])
+
+
+def test_the_floor_of_mmd_is_the_size_that_sampling_gives_it():
+    draws = np.random.default_rng(6).normal(size=(120, 200, 4))
+    values = [alignment.mmd(x[None], y)[0] for x, y in zip(draws[::2], draws[1::2])]
+    expected = np.sqrt(np.mean(np.square(values)))
+    assert 0.6 < alignment.mmd_floor(draws[0], n_splits=60) / expected < 1.6
+
+
+def test_the_floor_of_mmd_is_nan_where_mmd_is():
+    assert np.isnan(alignment.mmd_floor(TARGET[:3])) and np.isnan(alignment.mmd_floor(TARGET[:0]))
+    assert np.isnan(alignment.mmd_floor(np.ones((20, 3))))
+
+
+@pytest.mark.parametrize(("n", "m"), [(50, 400), (300, 300)])
+def test_sampling_is_the_expected_emd_of_two_samples_of_one_distribution(n, m):
+    random = np.random.default_rng(7)
+    draws = [np.stack([random.normal(size=n + m), np.maximum(random.normal(size=n + m), 0)], 1) for _ in range(150)]
+    measured = np.mean([alignment.emd(x[None, :n], x[n:])[0] for x in draws], axis=0)
+    expected = np.mean([alignment.sampling(x[n:], n) for x in draws], axis=0)
+    np.testing.assert_allclose(expected, measured, rtol=0.1)
+
+
+def test_sampling_of_a_constant_is_zero_and_without_cells_nan():
+    np.testing.assert_array_equal(alignment.sampling(np.ones((30, 2)), 10), [0, 0])
+    assert np.isnan(alignment.sampling(TARGET, 0)).all() and np.isnan(alignment.sampling(TARGET[:0], 5)).all()
+
+
+def test_label_transfer_is_the_balanced_mean_of_its_hits():
+    right, own = alignment.label_hits(TARGET[None] + 1, groups(80), TARGET, groups(80))
+    expected = np.mean([right[0, own == name].mean() for name in "ab"])
+    assert right.shape == (1, 80) and set(np.unique(right)) <= {0, 1}
+    assert alignment.label_transfer(TARGET[None] + 1, groups(80), TARGET, groups(80)) == expected

@@ -58,5 +58,45 @@ def test_a_constant_marker_is_nan_and_does_not_spoil_the_mean(truth, mapped):
     assert np.isnan(values["pearson", 0, "CD8"]) and values["pearson", 0, "all"] == values["pearson", 0, "CD4"]
 
 
-def test_there_is_no_floor(truth):
-    assert heldout.floor(truth).empty and list(heldout.floor(truth).columns) == list(keys.METRICS)
+def test_draws_and_intervals_are_scored_once_for_all_seeds(truth, mapped):
+    plain = heldout.score(truth, mapped)
+    assert not set(plain["metric"]) & {"coverage", "interval_width", "sampled_wasserstein"}
+    known = truth[mapped.obs_names].layers[keys.PREPROCESSED]
+    mapped.layers[keys.SAMPLED] = known[::-1] + np.float32(0.5)
+    mapped.layers[keys.LOW], mapped.layers[keys.HIGH] = known - np.float32(1), known + np.float32(2)
+    mapped.layers[keys.HIGH][:6, 0] = mapped.layers[keys.LOW][:6, 0]
+    table = heldout.score(truth, mapped)
+    pd.testing.assert_frame_equal(table[table["metric"].isin(plain["metric"])].reset_index(drop=True), plain)
+    values = table[table["seed"] == ""].set_index(["metric", "feature"])["value"]
+    assert values["coverage", "CD4"] == pytest.approx(0.8) and values["coverage", "all"] == pytest.approx(0.9)
+    assert values["interval_width", "CD8"] == pytest.approx(3, rel=1e-5)
+    assert values["sampled_wasserstein", "all"] == pytest.approx(0.5, rel=1e-5)
+    assert values["sampled_variance_ratio", "all"] == pytest.approx(1, rel=1e-5)
+
+
+def test_the_only_values_of_a_baseline_stand_for_its_draws(truth, mapped):
+    mapped = AnnData(mapped.X * 2, obs=mapped.obs, var=mapped.var, uns=dict(mapped.uns))
+    mapped.layers[keys.BASELINE] = mapped.X
+    mapped.uns |= {"seeds": np.array([], int), "failed": np.array([], int)}
+    values = heldout.score(truth, mapped).set_index(["metric", "feature"])["value"]
+    for name in ("wasserstein", "variance_ratio"):
+        assert values[f"sampled_{name}", "CD4"] == values[name, "CD4"]
+
+
+def test_the_ceiling_learns_from_the_truth_and_from_markers_that_no_other_panel_has():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(900, 3)).astype(np.float32)
+    values[:, 0] = values[:, 1] + values[:, 2]  # CD4 is known from CD8, which is shared, and CD27, which is not
+    known = values[:300, :2]
+    x = AnnData(known, layers={keys.PREPROCESSED: known})
+    x.var_names = ["CD4", "CD8"]
+    x.uns[keys.PAIRED] = {"markers": np.array(["CD4", "CD8", "CD27"]), "train": values[300:], "query": values[:300]}
+    x.uns["dataset"] = "d"
+    table = heldout.ceiling(x)
+    assert set(zip(table["method"], table["arm"], table["seed"])) == {("ceiling", "ceiling", "")}
+    scores = table[table["metric"] == "pearson"].set_index("feature")["value"]
+    assert scores["CD4"] > 0.95 > 0.9 > np.corrcoef(known.T)[0, 1]
+
+
+def test_without_the_truth_of_panel_1_there_is_no_ceiling(truth):
+    assert heldout.ceiling(truth).empty and list(heldout.ceiling(truth).columns) == list(keys.METRICS)

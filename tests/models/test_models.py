@@ -143,6 +143,7 @@ OTHER = {
     "correspondence_weight": 3.0,
     "reconstructions_are_real": True,
     "gradient_weight": 1.0,
+    "cycle_noise": 0.5,
     "residual": True,
     "identity_weight": 1.0,
     "reconstruction_weight": 3.0,

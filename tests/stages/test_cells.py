@@ -43,7 +43,7 @@ def test_own_files_are_prepared_into_folds(files, tmp_path):
     read("mine", files, None, str(tmp_path / "cache"), str(tmp_path / "mine.h5ad"))
     settings = HeldOut(cells="mine", shared=("CD3", "CD4"), only_1=("CD8",), only_2=("CD19",), arms={})
     out = {name: str(tmp_path / name) for name in ("train", "query")}
-    prepare("heldout", "mine", settings.model_dump(mode="json"), 20, str(tmp_path / "mine.h5ad"), **out,
+    prepare("heldout", "mine", settings.model_dump(mode="json"), 20, [str(tmp_path / "mine.h5ad")], **out,
             truth=str(tmp_path / "truth.h5ad"))  # fmt: skip
     assert list(anndata.read_h5ad(tmp_path / "train/CD4/x1.h5ad").var_names) == ["CD3", "CD8"]
     assert list(anndata.read_h5ad(tmp_path / "train/CD4/x2.h5ad").var_names) == ["CD3", "CD4", "CD19"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from magan.config import data_of
 from magan.errors import InputError
 from magan.stages import plan
 
@@ -75,3 +76,33 @@ def test_an_unknown_name_is_refused_with_the_nearest(path, value, sentence):
 
 def test_the_same_study_without_a_mistake_is_accepted():
     assert plan(SMOKE).name == "smoke"
+
+
+def matching(**parts) -> dict:
+    arms = {"magan": {"model": "magan", "correspondence": "pairs"}}
+    task = {"cells_1": "snare_rna", "cells_2": "snare_atac", "arms": arms, "baselines": ["gromov"], **parts}
+    return {"name": "pairs", "title": "Pairs", "matching": {"snare": task}}
+
+
+def test_sets_without_a_common_marker_take_what_needs_none():
+    assert [data for _, _, settings in plan(matching()).tasks() for data in data_of(settings)] == [
+        "snare_rna",
+        "snare_atac",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"cells_2": "snare_atak"}, "matching.snare: data set 'snare_atak' is unknown (did you mean 'snare_atac'?)"),
+        ({"baselines": ["ridge"]}, "matching.snare.baselines: 'ridge' needs markers that both sets measure; use pair"),
+        (
+            {"arms": {"magan": {"model": "magan", "correspondence": "shared_markers"}}},
+            "matching.snare.arms.magan: correspondence 'shared_markers' needs what the two sets do not share; use",
+        ),
+    ],
+)
+def test_what_needs_a_common_marker_is_refused_before_anything_runs(parts, sentence):
+    with pytest.raises(InputError) as refused:
+        plan(matching(**parts))
+    assert str(refused.value).startswith(sentence)

@@ -66,6 +66,14 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
     torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.1))
 
 
+def test_a_learning_rate_that_decays_falls_in_a_straight_line():
+    """Under a slope that never changes Adam moves by the learning rate: 0.1 and 0.2 times (1 + 3/4 + 2/4 + 1/4)."""
+    slope = Phase("only", ("a",), lambda networks, batch, _: {"slope": -networks["a"](batch["x"]).flatten(1).mean(1)})
+    for optimiser, total in ((None, 0.25), (Adam(0.2, (0.5, 0.99)), 0.5)):
+        networks = fit(one_weight(slope), still(), seeds=SEEDS, steps=4, optimiser=optimiser, decay=True)
+        torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), total))
+
+
 def test_a_study_may_replace_the_recipes_optimiser():
     networks = fit(
         one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, optimiser=Adam(0.25, (0.5, 0.99))

@@ -16,6 +16,11 @@ shell.prefix(f"export PYTHONPATH={workflow.basedir}; ")
 
 ROOT = f"results/{STUDY.name}"
 TASK = f"{ROOT}/{{task}}/{{dataset}}"
+BATCH = f"{ROOT}/batch/{{dataset}}"
+PANELS = f"{ROOT}/panels/{{panels}}"
+# Of the batch alignments: those whose first arm is judged, and those that write the files again.
+JUDGED = [dataset for dataset, settings in STUDY.batch.items() if settings.arms]
+CORRECTED = [dataset for dataset in JUDGED if STUDY.batch[dataset].correct]
 
 
 wildcard_constraints:
@@ -23,15 +28,22 @@ wildcard_constraints:
     dataset="|".join(dataset for _, dataset, _ in STUDY.tasks()),
     arm="|".join(sorted({arm for _, _, settings in STUDY.tasks() for arm in settings.arms})),
     baseline="|".join(sorted({name for _, _, settings in STUDY.tasks() for name in settings.baselines})) or "none",
+    panels="|".join(STUDY.panels) or "none",
 
 
 def settings_of(wildcards):
     return STUDY.find(wildcards.task, wildcards.dataset)
 
 
+def own_data(wildcards):
+    """How the user's files are to be read; None for a named data set."""
+    own = STUDY.own_data.get(wildcards.data)
+    return own and own.model_dump(mode="json")
+
+
 def preparing(wildcards):
     """What a task is made from; not what is done with it, so that a new arm prepares nothing again."""
-    return settings_of(wildcards).model_dump(mode="json", exclude={"baselines", "seeds", "training"}) | {"arms": {}}
+    return settings_of(wildcards).model_dump(mode="json", exclude={"baselines", "seeds", "training", "correct"}) | {"arms": {}}
 
 
 def largest_batch(wildcards):
@@ -43,6 +55,11 @@ def arm_of(wildcards):
     return settings_of(wildcards).arms[wildcards.arm]
 
 
+def first_of(wildcards):
+    """The arm of a batch alignment that is judged, and that corrects."""
+    return next(iter(STUDY.batch[wildcards.dataset].arms))
+
+
 def methods(file):
     """Input function: a file of every arm and baseline of a dataset."""
 
@@ -50,5 +67,33 @@ def methods(file):
         settings = settings_of(wildcards)
         folder = TASK.format(**wildcards)
         return [f"{folder}/{name}/{file}" for name in (*settings.arms, *settings.baselines)]
+
+    return paths
+
+
+def first_arm(wildcards):
+    return next(iter(STUDY.panels[wildcards.panels].arms.items()))
+
+
+def merging(wildcards):
+    """What merged cells are made from; not what else is compared with them."""
+    name, arm = first_arm(wildcards)
+    settings = STUDY.panels[wildcards.panels].model_dump(mode="json", include={"cells", "where", "by", "panels"})
+    return settings | {"arms": {name: arm.model_dump(mode="json", exclude={"training"})}}
+
+
+def pairs_of(wildcards):
+    """Ordered pairs of panels, in the order of their audits."""
+    names = STUDY.panels[wildcards.panels].panels
+    return [(one, other) for one in names for other in names if one != other]
+
+
+def audits(file):
+    """Input function: a file of the first arm, or of the task, of every ordered pair of panels."""
+
+    def paths(wildcards):
+        arm, _ = first_arm(wildcards)
+        tasks = STUDY.panels[wildcards.panels].audits(wildcards.panels)
+        return [f"{ROOT}/heldout/{dataset}/{file.format(arm=arm)}" for dataset in tasks]
 
     return paths

@@ -1,5 +1,7 @@
 rule read:
     """A data set, named or the user's own, checked and transformed."""
+    input:
+        lambda wildcards: stages.sources(own_data(wildcards)),
     output:
         f"{ROOT}/cells/{{data}}.h5ad",
     log:
@@ -12,9 +14,7 @@ rule read:
     resources:
         mem_mb=2000,
     params:
-        own=lambda wildcards: (
-            STUDY.own_data[wildcards.data].model_dump(mode="json") if wildcards.data in STUDY.own_data else None
-        ),
+        own=own_data,
         mirror=STUDY.data.mirror,
         cache=STUDY.data.cache,
     script:
@@ -24,7 +24,7 @@ rule read:
 rule prepare:
     """What training, mapping and scoring may each see, in files of their own."""
     input:
-        lambda wildcards: f"{ROOT}/cells/{data_of(settings_of(wildcards))}.h5ad",
+        lambda wildcards: [f"{ROOT}/cells/{data}.h5ad" for data in data_of(settings_of(wildcards))],
     output:
         train=directory(f"{TASK}/train"),
         query=directory(f"{TASK}/query"),

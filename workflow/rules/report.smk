@@ -58,6 +58,8 @@ rule draw:
 rule report:
     """One self-contained page with every number, interval and figure."""
     input:
+        verdicts=[f"{ROOT}/batch/{dataset}/verdict.json" for dataset in JUDGED],
+        gates=[f"{ROOT}/batch/{dataset}/gate.tsv" for dataset in JUDGED],
         figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
         metrics=rules.summarise.output.metrics,
         summary=rules.summarise.output.summary,

@@ -8,7 +8,7 @@ with stages.log_to(snakemake.log[0]):
         dataset=snakemake.wildcards.dataset,
         settings=snakemake.params.settings,
         batch_size=snakemake.params.batch_size,
-        cells=snakemake.input[0],
+        cells=snakemake.input,
         train=snakemake.output.train,
         query=snakemake.output.query,
         truth=snakemake.output.truth,

@@ -1,0 +1,105 @@
+"""What simple regression makes of a few known pairs, where the domains share no marker.
+
+Features are standardised by the training cells of their own domain.
+"""
+
+import numpy as np
+from anndata import AnnData
+from scipy.spatial.distance import cdist
+from sklearn.linear_model import RidgeCV
+
+from magan import keys
+from magan.baselines.panels import location_scale
+from magan.errors import InputError
+
+NUMBERS = (1, 2, 3, 5, 8)  # of nearest pairs that `pair_knn` may average over
+PENALTIES = np.logspace(-3, 3, 13)
+NEIGHBOURS = 10  # cells of the target that `pair_landmarks` averages
+
+
+def pair_ridge(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
+    """Ridge regression on the known pairs, its penalty chosen by leaving each pair out in turn; ``(n, M2)`` float32.
+
+    `InputError` where no pair is known.
+    """
+    first, second, values, target = _standardised("pair_ridge", x1, x2, query)
+    rows_1, rows_2 = known_pairs("pair_ridge", x1, x2)
+    return _in_units(RidgeCV(PENALTIES).fit(first[rows_1], second[rows_2]).predict(values), target)
+
+
+def pair_ridge_shuffled(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
+    """`pair_ridge` told each time the next pair's measurement, a control that must do worse; ``(n, M2)`` float32."""
+    first, second, values, target = _standardised("pair_ridge_shuffled", x1, x2, query)
+    rows_1, rows_2 = known_pairs("pair_ridge_shuffled", x1, x2)
+    return _in_units(RidgeCV(PENALTIES).fit(first[rows_1], second[np.roll(rows_2, 1)]).predict(values), target)
+
+
+def pair_knn(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
+    """The mean over the nearest known pairs, ``(n, M2)`` float32.
+
+    How many is chosen by leaving each pair out in turn (of 1, 2, 3, 5 and 8 the
+    smallest squared error). `InputError` where no pair is known.
+    """
+    first, second, values, target = _standardised("pair_knn", x1, x2, query)
+    rows_1, rows_2 = known_pairs("pair_knn", x1, x2)
+    features, targets = first[rows_1], second[rows_2]
+    between = cdist(features, features)
+    np.fill_diagonal(between, np.inf)
+    possible = [k for k in NUMBERS if k < len(rows_1)] or [1]
+    errors = [((_nearest_mean(between, targets, k) - targets) ** 2).mean() for k in possible]
+    return _in_units(_nearest_mean(cdist(values, features), targets, possible[int(np.argmin(errors))]), target)
+
+
+def pair_landmarks(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
+    """The mean over the 10 cells of domain 2 that lie alike to the known pairs, ``(n, M2)`` float32.
+
+    A cell is described by its distances to the known cells of its own domain,
+    standardised over them: features that both domains have. `InputError` where
+    fewer than three pairs are known.
+    """
+    first, second, values, target = _standardised("pair_landmarks", x1, x2, query)
+    rows_1, rows_2 = known_pairs("pair_landmarks", x1, x2)
+    if len(rows_1) < 3:
+        raise InputError(f"baseline 'pair_landmarks' needs 3 known pairs, not {len(rows_1)}; raise n_pairs")
+    profiles = [_profile(cdist(x, own)) for x, own in ((values, first[rows_1]), (second, second[rows_2]))]
+    return _in_units(_nearest_mean(cdist(*profiles), second, min(NEIGHBOURS, len(second))), target)
+
+
+def known_pairs(name: str, x1: AnnData, x2: AnnData) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of either domain that are known to be one cell, ``(K,), (K,)``; `InputError` if there is none."""
+    first, second = ([] if keys.PAIR not in x.obs else list(x.obs[keys.PAIR].astype(str)) for x in (x1, x2))
+    at = {word: i for i, word in enumerate(second) if word.lower() not in keys.UNLABELLED}
+    known = [(i, at[word]) for i, word in enumerate(first) if word in at]
+    if not known:
+        raise InputError(f"baseline '{name}' needs known pairs; give rows of both domains the same word in obs['pair']")
+    rows_1, rows_2 = np.array(known).T
+    return rows_1, rows_2
+
+
+def _standardised(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> tuple[np.ndarray, ...]:
+    """Both domains and the query in standard units, and the mean and sd that lead back from domain 2's."""
+    missing = [marker for marker in x1.var_names if marker not in query.var_names]
+    if missing:
+        raise InputError(f"baseline '{name}': the query lacks marker '{missing[0]}'; give the markers of domain 1")
+    first, second, values = (
+        np.asarray(x.layers[keys.PREPROCESSED], dtype=np.float64) for x in (x1, x2, query[:, x1.var_names])
+    )
+    mean_1, sd_1 = location_scale(first)
+    mean_2, sd_2 = location_scale(second)
+    return (first - mean_1) / sd_1, (second - mean_2) / sd_2, (values - mean_1) / sd_1, np.stack([mean_2, sd_2])
+
+
+def _in_units(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
+    mean, sd = target
+    return (mapped * sd + mean).astype(np.float32)
+
+
+def _nearest_mean(distance: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
+    """Mean target of the k nearest, ``(n, K), (K, M) -> (n, M)``; a tie goes to the row that comes first."""
+    return targets[np.argsort(distance, axis=1, kind="stable")[:, :k]].mean(axis=1)
+
+
+def _profile(distance: np.ndarray) -> np.ndarray:
+    """Distances ``(n, K)`` less their mean over the K, and by their sd."""
+    centred = distance - distance.mean(axis=1, keepdims=True)
+    return centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-12)

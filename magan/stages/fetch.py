@@ -1,0 +1,25 @@
+"""A named data set's files, brought to where a user can see them."""
+
+import shutil
+from pathlib import Path
+
+from magan.data import registry
+from magan.stages.files import beside
+
+
+def fetch(name: str, mirror: str | None, cache: Path) -> list[Path]:
+    """Download, or copy from a mirror or a package, into ``<cache>/<name>``; hash checked.
+
+    Raises
+    ------
+    InputError
+        As `registry.fetch`; or the folder cannot be written.
+    """
+    places = []
+    for file, path in registry.fetch(name, mirror=mirror, cache=cache).items():
+        place = cache / name / file
+        if not place.exists() or not place.samefile(path):
+            with beside(place) as part:
+                shutil.copyfile(path, part)
+        places.append(place)
+    return places

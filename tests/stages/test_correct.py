@@ -1,0 +1,151 @@
+"""What a user takes home: every file written again, all cells in one file, and what the gate says of them."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import anndata
+import flowio
+import numpy as np
+import pandas as pd
+import pytest
+from fcs_bytes import write as write_fcs
+
+from magan import config, keys, stages
+from magan.aligner import Aligner
+from magan.data import folds
+from magan.data.read import read
+from magan.evaluation.gate import GATE
+from magan.stages.cells import own_cells
+from magan.stages.files import read_gate, write, write_table
+
+MARKERS = ["CD3", "CD4", "CD8a", "CD14"]
+ARM = {"options": {"residual": True, "generator_hidden": [8], "discriminator_hidden": [8]}, "scale": "ranks"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> dict[str, str]:
+    """A lab's folder: three good files and a broken one, read, aligned to batch A and judged."""
+    found = importlib.util.find_spec("cytonormpy")
+    if found is None:
+        pytest.skip("cytonormpy is not installed")
+    source, folder = Path(found.origin).parent / "_resources", tmp_path_factory.mktemp("lab")
+    files = {"a1": "PTLG021_Unstim_Control_1", "b1": "PTLG028_Unstim_Control_1", "b2": "PTLG028_Unstim_Control_2"}
+    for sample, name in files.items():
+        shutil.copy(source / f"Gates_{name}.fcs", folder / f"{sample}.fcs")
+    write_fcs(folder / "b3.fcs", keep=1000)
+    rows = [f"{sample}\t{sample}.fcs\t{sample[0].upper()}" for sample in (*files, "b3")]
+    (folder / "samples.tsv").write_text("sample\tpath\tbatch\n" + "\n".join(rows) + "\n")
+    own = {"sheet": str(folder / "samples.tsv")}
+    adata = own_cells(config.OwnData.model_validate(own), "lab")
+    one = folds.batch(adata, reference="A", markers=MARKERS, batch_size=50)
+    training = config.Training(steps=20, batch_size=50)
+    aligner = Aligner("magan", correspondence="correlation", training=training, seeds=(0, 1), device="cpu", **ARM)
+    aligner.fit(*([pair[i] for pair in one.train.values()] for i in (0, 1)), names=list(one.train))
+    mapped = aligner.map(one.query["B"])
+    mapped.uns |= {keys.ARM: "ours", keys.ERROR: ""}
+    paths = {name: str(folder / name) for name in ("cells.h5ad", "truth.h5ad", "mapped.h5ad")}
+    for path, whole in zip(paths.values(), (adata, one.truth, mapped)):
+        write(whole, path)
+    aligner.save(folder / "model.safetensors")
+    gate, verdict = str(folder / "gate.tsv"), str(folder / "verdict.json")
+    stages.judge(paths["truth.h5ad"], paths["mapped.h5ad"], gate, verdict)
+    flagged = pd.DataFrame([{**dict.fromkeys(GATE, 0.5), "batch": "B", "population": "all", "marker": "CD4",
+                             "flag": "worse EMD"}])  # fmt: skip
+    write_table(flagged[list(GATE)], folder / "flagged.tsv")
+    return {"folder": str(folder), "own": own, "gate": gate, "verdict": verdict, **paths}
+
+
+def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.tsv") -> Path:
+    folder = Path(study["folder"])
+    stages.correct_files(
+        dataset="lab",
+        own=study["own"],
+        fallback=fallback,
+        cells=study["cells.h5ad"],
+        model=str(folder / "model.safetensors"),
+        gate=str(folder / gate),
+        verdict=study["verdict"],
+        output=str(output),
+    )
+    return output
+
+
+@pytest.fixture(scope="module")
+def corrected(study, tmp_path_factory) -> Path:
+    return correct(study, tmp_path_factory.mktemp("corrected"))
+
+
+def test_the_gate_judges_every_marker_and_says_what_to_do(study):
+    table, told = read_gate(study["gate"]), json.loads(Path(study["verdict"]).read_text())
+    assert set(table["marker"]) == set(MARKERS) and (table["emd_before"] > 0).all()
+    assert told["arm"] == "ours" and told["word"] in ("safe", "safe but", "do not use", "not needed")
+    assert table["flag"].map(type).eq(str).all()
+
+
+def test_a_method_that_failed_is_not_to_be_used(study, tmp_path):
+    failed = anndata.read_h5ad(study["mapped.h5ad"])
+    failed.X = np.full(failed.shape, np.nan, np.float32)
+    failed.uns[keys.ERROR] = "ValueError: too hot"
+    write(failed, tmp_path / "mapped.h5ad")
+    stages.judge(study["truth.h5ad"], str(tmp_path / "mapped.h5ad"), str(tmp_path / "g.tsv"), str(tmp_path / "v.json"))
+    told = json.loads((tmp_path / "v.json").read_text())
+    assert told["word"] == "do not use" and "too hot" in told["sentence"]
+    assert read_gate(tmp_path / "g.tsv").empty
+
+
+def test_every_file_is_named_and_the_good_ones_are_written(corrected):
+    table = pd.read_csv(corrected / "files.tsv", sep="\t", keep_default_na=False).set_index("file")
+    table.index = [Path(path).stem for path in table.index]
+    assert dict(table["status"]) == {"a1": "reference", "b1": "corrected", "b2": "corrected", "b3": "left out"}
+    assert list(table["events"]) == [1000, 1000, 1000, 0]
+    assert table.loc["b3", "reason"]
+    assert {path.name for path in (corrected / "files").iterdir()} == {"a1.fcs", "b1.fcs", "b2.fcs"}
+
+
+def test_a_file_of_the_reference_is_the_same_to_the_byte(study, corrected):
+    assert (corrected / "files/a1.fcs").read_bytes() == Path(study["folder"], "a1.fcs").read_bytes()
+
+
+def test_the_files_hold_what_the_one_file_of_all_cells_holds(study, corrected):
+    whole = anndata.read_h5ad(corrected / "integrated.h5ad")
+    for sample in ("a1", "b1", "b2"):
+        file = read(corrected / f"files/{sample}.fcs")[:, MARKERS]
+        cells = whole[whole.obs[keys.SAMPLE] == sample, MARKERS].layers[keys.INTEGRATED]
+        expected = np.maximum(np.sinh(cells) * 5, 0)
+        assert np.allclose(file.X, expected, rtol=1e-4, atol=1e-3)
+    reference = whole[whole.obs[keys.BATCH] == "A"]
+    assert np.array_equal(reference.layers[keys.INTEGRATED], reference.layers[keys.PREPROCESSED])
+    moved = np.abs(whole.layers[keys.INTEGRATED] - whole.layers[keys.PREPROCESSED]).max(axis=0)
+    assert set(whole.var_names[moved > 0]) == set(MARKERS)
+
+
+def test_a_flag_is_written_where_users_look(corrected):
+    whole = anndata.read_h5ad(corrected / "integrated.h5ad")
+    assert dict(whole.var[keys.FLAG][MARKERS]) == {"CD3": "", "CD4": "worse EMD", "CD8a": "", "CD14": ""}
+    assert whole.uns["dataset_id"] == "lab" and whole.uns["method_id"] == "magan"
+    words = flowio.FlowData(str(corrected / "files/b1.fcs")).text
+    assert words["magan_flagged"] == "CD4" and words["magan_fallback"] == "none" and words["magan_verdict"]
+
+
+def test_a_flagged_marker_can_stay_as_measured(study, corrected, tmp_path):
+    changed = correct(study, tmp_path / "out", fallback="input")
+    for sample in ("b1", "b2"):
+        measured = read(Path(study["folder"], f"{sample}.fcs"))
+        ours = read(changed / f"files/{sample}.fcs")
+        assert np.array_equal(ours[:, "CD4"].X, measured[:, "CD4"].X)
+        assert np.array_equal(ours[:, "CD3"].X, read(corrected / f"files/{sample}.fcs")[:, "CD3"].X)
+
+
+def test_a_flagged_marker_can_be_mapped_by_itself(study, corrected, tmp_path):
+    """By ranks alone the map of one marker keeps the order of its cells; the network's does not."""
+    whole = anndata.read_h5ad(correct(study, tmp_path / "out", fallback="monotone") / "integrated.h5ad")
+    cells = whole[whole.obs[keys.BATCH] == "B", "CD4"]
+    before, after = (cells.layers[name].ravel() for name in (keys.PREPROCESSED, keys.INTEGRATED))
+    assert (np.diff(after[np.argsort(before, kind="stable")]) >= -1e-6).all()
+    assert not np.allclose(after, before, atol=0.01)
+    network = anndata.read_h5ad(corrected / "integrated.h5ad")[cells.obs_names]
+    assert not np.array_equal(after, network[:, "CD4"].layers[keys.INTEGRATED].ravel())
+    assert np.array_equal(network[:, "CD3"].layers[keys.INTEGRATED],
+                          whole[cells.obs_names, "CD3"].layers[keys.INTEGRATED])  # fmt: skip

@@ -1,0 +1,44 @@
+rule judge:
+    """Marker by marker: is a batch better or worse after the first arm?"""
+    input:
+        truth=f"{BATCH}/truth.h5ad",
+        mapped=lambda wildcards: f"{BATCH}/{first_of(wildcards)}/mapped.h5ad",
+    output:
+        gate=report(f"{BATCH}/gate.tsv", category="Tables", caption="../report/gate.rst"),
+        verdict=f"{BATCH}/verdict.json",
+    log:
+        f"logs/{STUDY.name}/judge/{{dataset}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/judge/{{dataset}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/judge.py"
+
+
+rule correct:
+    """Every file of the user's again as the reference batch would have measured it, and all cells as one .h5ad."""
+    input:
+        cells=lambda wildcards: f"{ROOT}/cells/{STUDY.batch[wildcards.dataset].cells}.h5ad",
+        model=lambda wildcards: f"{BATCH}/{first_of(wildcards)}/model.safetensors",
+        gate=rules.judge.output.gate,
+        verdict=rules.judge.output.verdict,
+    output:
+        directory(f"{BATCH}/corrected"),
+    log:
+        f"logs/{STUDY.name}/correct/{{dataset}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/correct/{{dataset}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        own=lambda wildcards: STUDY.own_data[STUDY.batch[wildcards.dataset].cells].model_dump(mode="json"),
+        fallback=lambda wildcards: STUDY.batch[wildcards.dataset].correct.fallback,
+    script:
+        "../scripts/correct.py"

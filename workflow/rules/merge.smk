@@ -1,0 +1,62 @@
+rule merge:
+    """Every marker of any panel on every cell, and a verdict on each that was imputed."""
+    input:
+        cells=lambda wildcards: f"{ROOT}/cells/{STUDY.panels[wildcards.panels].cells}.h5ad",
+        scores=audits("metrics.tsv"),
+        mapped=audits("{arm}/mapped.h5ad"),
+        trained=audits("{arm}/model.safetensors"),
+    output:
+        merged=f"{PANELS}/merged.h5ad",
+        table=report(f"{PANELS}/verdicts.tsv", category="Tables", caption="../report/verdicts.rst"),
+        models=directory(f"{PANELS}/models"),
+    log:
+        f"logs/{STUDY.name}/merge/{{panels}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/merge/{{panels}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        gpu=1,
+    params:
+        settings=merging,
+        training=lambda wildcards: STUDY.training_of(
+            STUDY.panels[wildcards.panels], first_arm(wildcards)[1]
+        ).model_dump(mode="json"),
+        seeds=lambda wildcards: list(STUDY.seeds_of(STUDY.panels[wildcards.panels])),
+        device=STUDY.device,
+        audits=f"{ROOT}/heldout",
+    script:
+        "../scripts/merge.py"
+
+
+rule draw_merged:
+    """The figures of merged panels, each as SVG and PNG."""
+    input:
+        merged=rules.merge.output.merged,
+        table=rules.merge.output.table,
+        truths=audits("truth.h5ad"),
+        mapped=audits("{arm}/mapped.h5ad"),
+    output:
+        report(
+            directory(f"{ROOT}/figures/panels/{{panels}}"),
+            patterns=["{figure}.svg"],
+            category="panels",
+            subcategory="{panels}",
+            labels={"figure": "{figure}"},
+            caption="../report/figure.rst",
+        ),
+    log:
+        f"logs/{STUDY.name}/draw_merged/{{panels}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/draw_merged/{{panels}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        names=lambda wildcards: [f"{one} given markers of {other}" for one, other in pairs_of(wildcards)],
+    script:
+        "../scripts/draw_merged.py"

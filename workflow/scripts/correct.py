@@ -1,0 +1,15 @@
+"""Rule `correct`: one call into the package, nothing decided here."""
+
+from magan import stages
+
+with stages.log_to(snakemake.log[0]):
+    stages.correct_files(
+        dataset=snakemake.wildcards.dataset,
+        own=snakemake.params.own,
+        fallback=snakemake.params.fallback,
+        cells=snakemake.input.cells,
+        model=snakemake.input.model,
+        gate=snakemake.input.gate,
+        verdict=snakemake.input.verdict,
+        output=snakemake.output[0],
+    )

@@ -1,0 +1,11 @@
+"""Rule `draw_merged`: one call into the package, nothing decided here."""
+
+from magan import stages
+
+with stages.log_to(snakemake.log[0]):
+    stages.draw_merged(
+        table=snakemake.input.table,
+        merged=snakemake.input.merged,
+        audits=dict(zip(snakemake.params.names, zip(snakemake.input.truths, snakemake.input.mapped))),
+        output=snakemake.output[0],
+    )

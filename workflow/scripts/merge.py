@@ -1,0 +1,18 @@
+"""Rule `merge`: one call into the package, nothing decided here."""
+
+from magan import stages
+
+with stages.log_to(snakemake.log[0]):
+    stages.merge(
+        name=snakemake.wildcards.panels,
+        settings=snakemake.params.settings,
+        training=snakemake.params.training,
+        seeds=snakemake.params.seeds,
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+        cells=snakemake.input.cells,
+        audits=snakemake.params.audits,
+        models=snakemake.output.models,
+        output=snakemake.output.merged,
+        table=snakemake.output.table,
+    )
