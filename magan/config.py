@@ -91,7 +91,8 @@ class Arm(Strict):
 
     ``scale`` standardises markers before training: over both domains
     ("pooled", which leaves a batch effect in place), over each on its own by
-    mean and spread ("each") or by ranks ("ranks"), by ranks that a shrunken
+    mean and spread ("each"), by mean and one spread of all ("whole", for reduced
+    features) or by ranks ("ranks"), by ranks that a shrunken
     monotone map joins ("monotone"), or not at all ("none"). ``balance`` draws
     the training cells so that each population is as common in either domain.
     ``predict`` "expected" hides the markers of the source panel's own from the
@@ -103,7 +104,7 @@ class Arm(Strict):
     model: str
     correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
     options: dict[str, Any] = {}
-    scale: Literal["pooled", "each", "ranks", "monotone", "none"] = "pooled"
+    scale: Literal["pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
     balance: bool = False
     predict: Literal["sample", "expected"] = "sample"
     calibrate: float = Field(default=0.0, ge=0, lt=1)

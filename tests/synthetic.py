@@ -129,6 +129,58 @@ def heldout_cells(n: int = 600) -> tuple[AnnData, AnnData, AnnData]:
     return truth, arm, baseline
 
 
+def verdicts(truth: bool = True) -> pd.DataFrame:
+    """What was found of the markers that two panels lack; of one nothing is known."""
+    columns = ["panel", "marker", "source", "n_shared", "claimed", "kept", "kept_worst", "seeds", "methods"]
+    columns += ["expected", "lower", "verdict", "reason", "true"]
+    rows = [
+        (
+            "A",
+            "CD45RO",
+            "B",
+            9,
+            0.75,
+            0.9,
+            0.8,
+            0.97,
+            0.95,
+            0.675,
+            0.6,
+            "as a trend",
+            "its r may be as low as .60",
+            0.7,
+        ),
+        ("A", "CD197", "B", 9, 0.95, 0.95, 0.9, 0.99, 0.97, 0.9025, 0.855, "usable", "", 0.91),
+        ("B", "CD27", "A", 1, 0.4, 0.9, 0.8, 0.6, 0.5, 0.36, 0.32, "not usable", "its r may be as low as .32", 0.3),
+        ("B", "CD38", "A", 1, *[np.nan] * 3, 0.9, 0.9, np.nan, np.nan, "not usable", "lower unknown", 0.65),
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    return table if truth else table.drop(columns="true")
+
+
+def audits(n: int = 600) -> dict[str, tuple[AnnData, AnnData]]:
+    """Truth and map of two audits: one whose intervals hold, one that failed."""
+    truth, arm, _ = heldout_cells(n)
+    told = np.asarray(arm.X)
+    arm.layers.update({keys.CONSENSUS: told, keys.LOW: told - 1.645, keys.HIGH: told + 1.645})
+    return {
+        "A given markers of B": (truth, arm),
+        "B given markers of A": (truth, AnnData(told, obs=arm.obs, var=arm.var)),
+    }
+
+
+def merged_cells(n: int = 120) -> AnnData:
+    """Merged cells of two panels and two populations."""
+    truth, _, _ = heldout_cells(n)
+    obs = {keys.PANEL: np.where(np.arange(n) % 2, "A", "B"), keys.CELL_TYPE: np.where(np.arange(n) % 3, "T", "unknown")}
+    merged = AnnData(
+        truth.X, obs=pd.DataFrame(obs, index=truth.obs_names), var=truth.var, layers={keys.SAMPLED: truth.X}
+    )
+    merged.obs[keys.CONFIDENCE] = np.linspace(0, 1, n)
+    merged.uns[keys.DATASET] = "mine"
+    return merged
+
+
 def batch_cells(n: int = 900, n_markers: int = 14, populations: bool = True) -> tuple[AnnData, AnnData]:
     """Truth and the map of an arm: two batches of three populations, the second shifted."""
     draw = np.random.default_rng(4)

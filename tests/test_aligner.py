@@ -476,14 +476,14 @@ def of_one_kind(markers, n: int, seed: int) -> AnnData:
 
 def judged(neighbours: bool = False, **settings) -> Aligner:
     settings = {"calibrate": 0.2, "predict": "expected", "correspondence_options": {"rebuild": 5.0}, **settings}
-    x1, x2 = of_one_kind("su", 1000, 0), of_one_kind("sm", 1000, 1)
+    x1, x2 = of_one_kind("us", 1000, 0), of_one_kind("sm", 1000, 1)
     return aligner(neighbours=neighbours, **settings).fit(x1, x2)
 
 
 @pytest.mark.parametrize("predict", ["sample", "expected"])
 @pytest.mark.parametrize("neighbours", [False, True])
 def test_intervals_hold_nine_of_ten_cells_however_little_a_map_has_learnt(predict, neighbours):
-    query = of_one_kind("su", 2000, 2)
+    query = of_one_kind("us", 2000, 2)
     mapped = judged(neighbours, predict=predict).map(query)[:, ["m"]]
     low, high, drawn = (mapped.layers[name][:, 0] for name in (keys.LOW, keys.HIGH, keys.SAMPLED))
     truth = query.obs["truth"].to_numpy()
@@ -496,28 +496,28 @@ def test_intervals_hold_nine_of_ten_cells_however_little_a_map_has_learnt(predic
 
 def test_intervals_are_told_both_ways():
     back = judged().map(of_one_kind("sm", 2000, 3), to="x1")
-    assert list(back.var_names) == ["s", "u"]
+    assert list(back.var_names) == ["u", "s"]
     low, high = (back[:, ["u"]].layers[name][:, 0] for name in (keys.LOW, keys.HIGH))
     truth = back.obs["truth"].to_numpy()  # as good as u
     assert abs(np.mean((low <= truth) & (truth <= high)) - 0.9) < 0.06
 
 
 def test_samples_kept_apart_are_not_trained_on():
-    x1, x2 = of_one_kind("su", 1000, 0), of_one_kind("sm", 1000, 1)
+    x1, x2 = of_one_kind("us", 1000, 0), of_one_kind("sm", 1000, 1)
     some = judged().map(x1)
     apart = np.sort(np.random.default_rng(0).permutation(1000)[:200])
     for x in (x1, x2):
         x.layers[keys.PREPROCESSED] = x.layers[keys.PREPROCESSED].copy()
         x.layers[keys.PREPROCESSED][apart] += 3
     other = aligner(calibrate=0.2, predict="expected", correspondence_options={"rebuild": 5.0}).fit(x1, x2)
-    query = of_one_kind("su", 1000, 0)
+    query = of_one_kind("us", 1000, 0)
     np.testing.assert_array_equal(other.map(query).layers["seed_3"], some.layers["seed_3"])
     assert (other.map(query).layers[keys.HIGH] > some.layers[keys.HIGH]).mean() > 0.9
 
 
 @pytest.mark.parametrize("neighbours", [False, True])
 def test_a_judged_aligner_read_back_maps_to_the_bit_also_a_few_cells_at_a_time(neighbours, tmp_path):
-    query, some = of_one_kind("su", 60, 2), judged(neighbours)
+    query, some = of_one_kind("us", 60, 2), judged(neighbours)
     some.save(tmp_path / "model.safetensors")
     again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
     assert_same(again.map(query), some.map(query))
@@ -525,7 +525,7 @@ def test_a_judged_aligner_read_back_maps_to_the_bit_also_a_few_cells_at_a_time(n
 
 
 def test_neighbours_are_weighed_on_cells_kept_apart_and_help_a_map_that_learnt_little():
-    query = of_one_kind("su", 2000, 2)
+    query = of_one_kind("us", 2000, 2)
     without, with_them = (judged(neighbours).map(query)[:, ["m"]] for neighbours in (False, True))
     r = [np.corrcoef(x.layers[keys.CONSENSUS][:, 0], query.obs["truth"])[0, 1] for x in (without, with_them)]
     error = [np.square(x.layers[keys.CONSENSUS][:, 0] - query.obs["truth"]).mean() for x in (without, with_them)]
@@ -537,8 +537,8 @@ def test_markers_of_the_source_alone_help_a_sample_but_not_what_is_expected():
     training = {"steps": 300, "batch_size": 100, "learning_rate": 0.005}
     options = {"generator_hidden": (16,), "discriminator_hidden": (16,)}
     some = aligner(training=training, options=options, seeds=(0, 1), correspondence_options={"rebuild": 5.0})
-    some.fit(of_one_kind("su", 1000, 0), of_one_kind("sm", 1000, 1))
-    query, r = of_one_kind("su", 1000, 2), {}
+    some.fit(of_one_kind("us", 1000, 0), of_one_kind("sm", 1000, 1))
+    query, r = of_one_kind("us", 1000, 2), {}
     for some.predict in ("sample", "expected"):
         r[some.predict] = np.corrcoef(some.map(query)[:, ["m"]].X[:, 0], query.obs["truth"])[0, 1]
     assert r["expected"] == pytest.approx(0.71, abs=0.04) and r["sample"] > 0.85

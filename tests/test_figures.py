@@ -45,6 +45,9 @@ def arguments(name, metrics, summary):
         "digit_grid": lambda: ((*synthetic.digit_images(), metrics), {}),
         "matching_scores": lambda: ((metrics, summary), {"dataset": "snare"}),
         "matching_cells": lambda: (synthetic.matching_cells(), {}),
+        "panel_verdicts": lambda: ((synthetic.verdicts(),), {"asked": {"usable": 0.8, "as a trend": 0.5}}),
+        "panel_calibration": lambda: ((synthetic.audits(),), {}),
+        "panel_umap": lambda: ((synthetic.merged_cells(),), {}),
         "loss_curves": lambda: ((synthetic.curves(),), {}),
     }[name]()
 
@@ -64,7 +67,7 @@ def heights(figure):
     return np.concatenate([np.asarray(line.get_ydata(), float) for axes in figure.axes for line in axes.lines])
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow if name == "umap" else ()) for name in FIGURES]
+SLOW = [pytest.param(name, marks=pytest.mark.slow if "umap" in name else ()) for name in FIGURES]
 
 
 @pytest.mark.parametrize("name", SLOW)

@@ -244,6 +244,19 @@ def test_the_best_baseline_alone_is_bold(metrics, summary):
     assert not near["magan"] and not near["floor"] and not kept["magan"]
 
 
+def test_controls_come_after_the_baselines_in_the_tables_of_methods_alone(metrics, summary):
+    rows = summary[(summary["task"] == "batch") & (summary["method"] == "quantile")]
+    known = pd.concat([rows.assign(method="perfect", arm="control"), summary])
+    section = page(metrics, known).split('<section id="batch">')[1].split("</section>")[0]
+    for table in section.split("<tbody>")[1:3]:
+        names = re.findall(r'<th scope="row">(.*?)<', table)
+        assert names.count("perfect") == 1 and names.index("perfect") > names.index("quantile")
+    heads = re.findall(r"<thead>.*?</thead>", section, re.DOTALL)
+    assert not [head for head in heads if "perfect" in head]
+    assert "Controls are maps whose scores are known" in section
+    assert "Controls are maps" not in page(metrics, summary)
+
+
 def test_digits_are_counted_with_their_wilson_interval(metrics, summary):
     rows = metrics[(metrics["arm"] == "magan") & (metrics["metric"] == "right")]
     k, n, z = rows["value"].sum(), len(rows), 1.959964

@@ -1,17 +1,28 @@
 """Tests of magan.tracking: what jobs write, and what a real SQLite store holds afterwards."""
 
+import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
+from typer.testing import CliRunner
 
 from magan import keys
+from magan.aligner import Aligner
+from magan.cli import app
+from magan.config import Training
+from magan.data.cytof import arcsinh
+from magan.data.read import read
 from magan.errors import InputError
-from magan.tracking import EventLog, Run, collect, read_events
+from magan.tracking import EventLog, Model, Run, collect, read_events
 
 SEEDS = (0, 1, 2)
 STUDY = {"name": "study", "title": "A study", "arms": {"magan": {"steps": 100}}}
@@ -300,6 +311,100 @@ def test_a_seed_the_arm_no_longer_has_is_removed(uri, client, results):
     second = results.collect(uri).set_index("key")
     assert second.loc[keyed(results, "magan", 2), "action"] == "removed"
     assert keyed(results, "magan", 2) not in by_key(client, results)
+
+
+# -- the registry
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model of two batches, and cells of the first as measured."""
+    path, draw = tmp_path_factory.mktemp("trained") / "model.safetensors", np.random.default_rng(0)
+    var = pd.DataFrame({keys.MARKER_TYPE: "lineage"}, index=["CD3", "CD4"])
+    parts = [AnnData(draw.gamma(0.5, 100, (500, 2)).astype(np.float32), var=var) for _ in range(3)]
+    x1, x2, y = map(arcsinh, parts)
+    settings = {"training": Training(steps=20, batch_size=50, learning_rate=0.01), "seeds": (0, 1), "device": "cpu"}
+    Aligner("magan", **settings).fit([x1, x2], [y, y], names=["mon", "tue"]).save(path)
+    return path, parts[0].to_df()
+
+
+@pytest.fixture
+def registered(results, trained):
+    """The small study with a model to register, under a name of its own."""
+    path = shutil.copy(trained[0], results.folder / "model.safetensors")
+    model = Model(f"{results.study['name']}-toy", Path(path), trained[1][:5], "mon")
+    results.runs[0] = replace(results.runs[0], model=model)
+    return results
+
+
+@pytest.fixture
+def load(uri):
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    yield mlflow.pyfunc.load_model
+    mlflow.set_tracking_uri(before[0])
+    mlflow.set_registry_uri(before[1])
+
+
+def run_map(model, file, folder, batch):
+    """``magan map`` on one file."""
+    result = CliRunner().invoke(app, ["map", str(model), str(file), "-o", str(folder), "--batch", batch])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_registered_model_corrects_a_table_as_the_file_of_its_cells_is_corrected(
+    uri, registered, trained, load, tmp_path
+):
+    registered.collect(uri)
+    loaded, table = load(f"models:/{registered.runs[0].model.name}/1"), trained[1]
+    table.to_csv(tmp_path / "a.csv", index=False)
+    for batch in ("mon", "tue"):
+        run_map(trained[0], tmp_path / "a.csv", tmp_path / batch, batch)
+        done = loaded.predict(table, params={"batch": batch})
+        np.testing.assert_array_equal(done.astype(np.float32), read(tmp_path / batch / "a.csv").X)
+        assert list(done.columns) == ["CD3", "CD4"] and np.abs(done - table).to_numpy().mean() > 1
+    one = loaded.predict(table, params={"batch": "mon", "seed": "1"})
+    two = loaded.predict(table[["CD4", "CD3"]].assign(more=1.0), params={"batch": "mon", "seed": "1"})
+    pd.testing.assert_frame_equal(one, two)
+    assert (one != loaded.predict(table, params={"batch": "mon"})).to_numpy().mean() > 0.9
+    with pytest.raises(InputError, match="has a map for each of 2 batches"):
+        loaded.predict(table)
+
+
+def test_a_registered_model_is_code_and_tensors_with_a_signature_and_exact_requirements(uri, client, registered, load):
+    done = registered.collect(uri).query("kind == 'model'")
+    address = f"models:/{registered.runs[0].model.name}/1"
+    assert done[["key", "status", "action"]].to_numpy().tolist() == [[address, "READY", "logged"]]
+    told = load(address).metadata
+    assert told.signature.inputs.input_names() == ["CD3", "CD4"] == told.signature.outputs.input_names()
+    assert {p.name: p.default for p in told.signature.params} == {"batch": "", "seed": "consensus"}
+    assert told.flavors["python_function"]["model_code_path"].endswith("served.py")
+    folder = Path(client.get_model_version(registered.runs[0].model.name, "1").source.removeprefix("file://"))
+    assert not [file for file in folder.rglob("*") if file.suffix in (".pkl", ".pickle", ".pt")]
+    assert (folder / "artifacts" / "model.safetensors").read_bytes() == registered.runs[0].model.path.read_bytes()
+    asked = (folder / "requirements.txt").read_text().split()
+    assert f"torch=={importlib.metadata.version('torch')}" in asked and all("==" in line for line in asked)
+    assert told.load_input_example(str(folder)).shape == (5, 2)
+    assert told.load_input_example_params(str(folder)) == {"batch": "mon"}
+
+
+def test_a_model_is_registered_once_until_it_is_another(uri, client, registered):
+    name = registered.runs[0].model.name
+    registered.collect(uri)
+    (registered.folder / "a.svg").write_text("<svg>another figure</svg>")  # its run is logged again
+    again = registered.collect(uri).set_index("kind")
+    assert again.loc["model", "action"] == "kept" and again.loc["parent", "action"].tolist() == ["replaced", "kept"]
+    (version,) = client.search_model_versions(f"name='{name}'")
+    assert version.tags["magan.run_id"] == again.loc["model", "run_id"] == again.loc["parent", "run_id"].iloc[0]
+    path = registered.runs[0].model.path
+    other = Aligner.load(path)
+    other.scalings_["x2"][0].mean.add_(0.5)
+    other.save(path)
+    assert registered.collect(uri).set_index("kind").loc["model", "key"] == f"models:/{name}/2"
+    assert {v.version for v in client.search_model_versions(f"name='{name}'")} == {1, 2}
 
 
 @pytest.mark.slow

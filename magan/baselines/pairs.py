@@ -1,6 +1,7 @@
 """What simple regression makes of a few known pairs, where the domains share no marker.
 
-Features are standardised by the training cells of their own domain.
+Features are centred and divided by one spread of all of a domain's training
+cells: reduced features keep their weights.
 """
 
 import numpy as np
@@ -9,7 +10,6 @@ from scipy.spatial.distance import cdist
 from sklearn.linear_model import RidgeCV
 
 from magan import keys
-from magan.baselines.panels import location_scale
 from magan.errors import InputError
 
 NUMBERS = (1, 2, 3, 5, 8)  # of nearest pairs that `pair_knn` may average over
@@ -84,9 +84,10 @@ def _standardised(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> tuple[
     first, second, values = (
         np.asarray(x.layers[keys.PREPROCESSED], dtype=np.float64) for x in (x1, x2, query[:, x1.var_names])
     )
-    mean_1, sd_1 = location_scale(first)
-    mean_2, sd_2 = location_scale(second)
-    return (first - mean_1) / sd_1, (second - mean_2) / sd_2, (values - mean_1) / sd_1, np.stack([mean_2, sd_2])
+    mean_1, mean_2 = first.mean(axis=0), second.mean(axis=0)
+    sd_1, sd_2 = (np.sqrt(x.var(axis=0).mean()) for x in (first, second))
+    units = np.stack([mean_2, np.full(len(mean_2), sd_2)])
+    return (first - mean_1) / sd_1, (second - mean_2) / sd_2, (values - mean_1) / sd_1, units
 
 
 def _in_units(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -106,6 +106,16 @@ def each(own: Domain, other: Domain) -> Affine:
     return Affine(own.values.mean(0), _spreads(own))
 
 
+def whole(own: Domain, other: Domain) -> Affine:
+    """By the mean of each feature and one standard deviation of all of them, the domain's own.
+
+    Features keep their weights: of a reduction, as by principal components, the first ones hold the cells apart
+    and the last are mostly noise.
+    """
+    spread = _spreads(own).square().mean().sqrt()
+    return Affine(own.values.mean(0), spread.expand(own.shape).clone())
+
+
 def ranks(own: Domain, other: Domain) -> Ranks:
     """By ranks within the domain: the identity is then the quantile map."""
     grid = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
@@ -178,4 +188,4 @@ def _spread(cells: Tensor, marker: str) -> Tensor:
     return sd
 
 
-SCALINGS = {"pooled": pooled, "each": each, "ranks": ranks, "monotone": monotone, "none": none}
+SCALINGS = {"pooled": pooled, "each": each, "whole": whole, "ranks": ranks, "monotone": monotone, "none": none}

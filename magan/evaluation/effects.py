@@ -11,6 +11,7 @@ from magan import keys
 from magan.evaluation import alignment, mixing
 
 CELLS = 5000  # of a batch
+PAIR = ["batch_1", "batch_2"]
 
 
 class Effects(NamedTuple):
@@ -46,15 +47,12 @@ def before(truth: AnnData) -> Effects:
     emds, aucs = [], []
     for one, other in combinations(cells, 2):
         x, y = cells[one], cells[other]
-        pair = {"batch_1": one, "batch_2": other}
+        pair = dict(zip(PAIR, (one, other)))
         columns = {"emd": alignment.emd(x[None], y)[0], "floor": alignment.sampling(y, len(x))}
         emds.append(pd.DataFrame({**pair, "marker": truth.var_names, **columns}))
         aucs.append({**pair, "auc": mixing.batch_auc(x[None], y)[0]})
-    emd = pd.concat(emds, ignore_index=True) if emds else pd.DataFrame(columns=["batch_1", "batch_2", *EMD])
-    return Effects(emd, _samples(truth, values, batches), pd.DataFrame(aucs, columns=["batch_1", "batch_2", "auc"]))
-
-
-EMD = ("marker", "emd", "floor")
+    emd = pd.concat(emds, ignore_index=True) if emds else pd.DataFrame(columns=[*PAIR, "marker", "emd", "floor"])
+    return Effects(emd, _samples(truth, values, batches), pd.DataFrame(aucs, columns=[*PAIR, "auc"]))
 
 
 def _samples(truth: AnnData, values: np.ndarray, batches: np.ndarray) -> pd.DataFrame:

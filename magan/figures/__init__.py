@@ -33,8 +33,8 @@ FIGURES = {
         "Held-out markers, one by one",
         "Pearson's r between the measured and the predicted values of a marker that was removed from one panel before "
         "training. Small points are seeds, larger ones their mean with its 95 % bootstrap interval, hollow diamonds "
-        "the mean prediction of all seeds; grey lines are baselines that draw no random numbers. Markers are sorted "
-        "by the r of kNN.",
+        "the mean prediction of all seeds; grey lines are baselines that draw no random numbers. The ceiling learns "
+        "from the truth itself, which no panel has. Markers are sorted by the r of kNN.",
         "svg",
     ),
     "heldout_scatter": Drawing(

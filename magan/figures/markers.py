@@ -38,7 +38,7 @@ POINTS = 460  # of the width of a panel, 72 to the inch
 
 @styled
 def heldout_markers(metrics: pd.DataFrame, summary: pd.DataFrame, *, digest: str) -> Figure:
-    """Pearson's r of every held-out marker: seeds, their mean and interval, the consensus and the baselines.
+    """Pearson's r of every held-out marker: seeds, mean and interval, consensus, baselines and, where known, ceiling.
 
     One panel per data set; markers are sorted by the r of kNN, the hardest first.
 
@@ -62,7 +62,7 @@ def heldout_markers(metrics: pd.DataFrame, summary: pd.DataFrame, *, digest: str
     for axes, dataset in zip(panels(figure, len(datasets), 1), datasets):
         scores, table = metrics[metrics["dataset"] == dataset], summary[summary["dataset"] == dataset]
         _marker_panel(axes, scores, table, pairs, dataset)
-    key(figure, title, _signs(pairs), 5)
+    key(figure, title, _signs(pairs, metrics), 5)
     return figure
 
 
@@ -74,10 +74,10 @@ def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
     shapes = marks(pairs)
     step = 0.8 / max(len(trained), 1)
     size = float(np.clip(0.6 * step * POINTS / len(markers), 2.8, 5)) if markers else 5  # as wide as its lane allows
-    for i, pair in enumerate(pair for pair in pairs if pair[1] == keys.BASELINE):
+    for pair, line in _lines(pairs, r).items():
         for row in r[(r["method"] == pair[0]) & (r["arm"] == pair[1])].itertuples():
             x = place[row.feature]
-            axes.plot([x - 0.42, x + 0.42], [row.value] * 2, lw=1.4, solid_capstyle="butt", **_line(i))
+            axes.plot([x - 0.42, x + 0.42], [row.value] * 2, solid_capstyle="butt", **line)
     for i, pair in enumerate(trained):
         offset = (i - (len(trained) - 1) / 2) * step
         mine = r[(r["method"] == pair[0]) & (r["arm"] == pair[1])]
@@ -113,16 +113,21 @@ def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
     axes.axhline(0, color=INK, lw=0.6) if r["value"].min() < 0 else None
     axes.set_title(_panel_title(dataset, table, pairs))
     if markers:
-        _name_baselines(axes, r[(r["arm"] == keys.BASELINE) & (r["feature"] == markers[-1])])
+        _name_lines(axes, r[r["arm"].isin([keys.BASELINE, keys.CEILING]) & (r["feature"] == markers[-1])])
 
 
-def _line(i: int) -> dict[str, object]:
-    """How the line of the i-th baseline looks."""
-    return {"color": GREYS[i % len(GREYS)], "ls": DASHES[i % len(DASHES)]}
+def _lines(pairs, r: pd.DataFrame) -> dict[tuple[str, str], dict[str, object]]:
+    """How the line of each baseline looks, and of the ceiling, where there is one."""
+    baselines = [pair for pair in pairs if pair[1] == keys.BASELINE]
+    lines = {
+        p: {"color": GREYS[i % len(GREYS)], "ls": DASHES[i % len(DASHES)], "lw": 1.4} for i, p in enumerate(baselines)
+    }
+    known = (r["arm"] == keys.CEILING).any()
+    return lines | ({(keys.CEILING, keys.CEILING): {"color": INK, "ls": "-", "lw": 0.7}} if known else {})
 
 
-def _name_baselines(axes: Axes, last: pd.DataFrame) -> None:
-    """The name of each baseline at the right edge, beside its line at the last marker."""
+def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
+    """The name of each line at the right edge, beside its place at the last marker."""
     rows = last[np.isfinite(last["value"])].sort_values("value", kind="stable")
     low, high = axes.get_ylim()
     values, edge = rows["value"].to_numpy(), axes.get_xlim()[1]
@@ -173,12 +178,11 @@ def _sorted_markers(r: pd.DataFrame) -> list[str]:
     ]
 
 
-def _signs(pairs) -> list[Line2D]:
+def _signs(pairs, metrics: pd.DataFrame) -> list[Line2D]:
     shapes = marks(pairs)
     trained = [Line2D([], [], ls="", marker=shapes[p], ms=6, color=colour(*p), label=label(*p)) for p in shapes]
     consensus = Line2D([], [], ls="", marker="D", ms=5, mfc="white", mec=INK, mew=1.2, label="consensus of seeds")
-    baselines = [pair for pair in pairs if pair[1] == keys.BASELINE]
-    lines = [Line2D([], [], lw=1.4, label=label(*pair), **_line(i)) for i, pair in enumerate(baselines)]
+    lines = [Line2D([], [], label=label(*pair), **line) for pair, line in _lines(pairs, metrics).items()]
     return [*trained, consensus, *lines]
 
 

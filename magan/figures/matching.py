@@ -58,7 +58,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     told = about[keys.TOLD].to_numpy(bool)[first]
     foot = f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {told.sum()} pairs told"
     foot += f" · consensus of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
-    figure = new(4.0, title, foot + " · directions of the real cells", digest)
+    figure = new(4.1, title, foot + "\ndirections of the real cells", digest)
     left, right = figure.subfigures(1, 2)
     kinds = np.repeat(["real", "mapped"], [len(places["real"]), len(places["mapped"])])
     _points(left, np.concatenate(list(places.values())), kinds, {"real": REAL, "mapped": MAPPED}, "by set", seed)
@@ -127,7 +127,7 @@ def matching_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: st
     n_seeds = int(pd.to_numeric(summary["n_seeds"]).max())
     foot = f"large: mean over {counted(n_seeds, 'seed')} and {counted(n_draws, 'draw')} of the pairs, with its 95 % "
     foot += "bootstrap interval over seeds\nsmall: one draw, mean over seeds · hollow: consensus of seeds"
-    foot += " · dashed: chance, or what real cells reach"
+    foot += "\ndashed: chance, or what real cells reach"
     figure = new(1.3 + 0.36 * len(pairs), title, foot, digest)
     for i, (axes, score) in enumerate(zip(figure.subplots(1, len(SCORES)), SCORES)):
         _score(axes, metrics, summary, pairs, score)

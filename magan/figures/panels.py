@@ -16,7 +16,7 @@ from magan.figures.style import GREY, GROUP_COLOURS, INK, empty, key, new, panel
 WORDS = {"usable": "#0072B2", "as a trend": "#E69F00", "not usable": GREY}
 SHAPES = {"usable": "o", "as a trend": "s", "not usable": "X"}
 N_BINS = 10  # of cells with similar predictions
-POINTS = {"s": 4, "lw": 0, "alpha": 0.7, "cmap": "viridis", "rasterized": True}
+POINTS = {"s": 4, "lw": 0, "alpha": 0.7, "rasterized": True}
 NOMINAL = 0.9  # share of cells whose value an interval is to hold
 
 
@@ -37,9 +37,8 @@ def panel_verdicts(verdicts: pd.DataFrame, *, asked: Mapping[str, float], digest
     groups = list(verdicts.groupby("panel", sort=False))
     if not groups:
         return empty(title, "No panel lacks a marker.", digest)
-    foot = (
-        "bar: lowest to claimed r; number pairs: agreement of seeds, of methods; dashed: lowest r that each word asks"
-    )
+    foot = "point: r to be expected; bar: from the lowest to the claimed; dashed: the lowest that a word asks for\n"
+    foot += "numbers: how well seeds, and methods, agree with one another"
     sizes = [len(rows) for _, rows in groups]
     figure = new(1.5 + 0.24 * sum(sizes) + 0.55 * len(sizes), "", foot, digest)
     grid = figure.subplots(len(groups), 1, squeeze=False, sharex=True, height_ratios=[n + 1 for n in sizes])[:, 0]
@@ -182,7 +181,8 @@ def panel_umap(merged: AnnData, *, digest: str, n_cells: int = 3000, seed: int =
 def _cloud(axes: Axes, place: np.ndarray, order: np.ndarray, of: pd.Series, tints: Mapping | None, title: str) -> None:
     """Cells, coloured by the group they are ``of`` or, without ``tints``, by its value from 0 to 1."""
     colours = of if tints is None else of.map(tints)
-    axes.scatter(*place[order].T, c=colours.to_numpy()[order], vmin=0, vmax=1, **POINTS)
+    scale = {"cmap": "viridis", "vmin": 0, "vmax": 1} if tints is None else {}
+    axes.scatter(*place[order].T, c=colours.to_numpy()[order], **POINTS, **scale)
     axes.set_title(title)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

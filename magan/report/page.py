@@ -11,6 +11,7 @@ import yaml
 from magan.report import others
 from magan.report.answers import answer, headline
 from magan.report.judged import judged
+from magan.report.panels import merged
 from magan.report.tables import tables
 from magan.report.words import TASKS
 
@@ -33,7 +34,8 @@ def render(
         ``name``, ``title`` and, if wanted, ``description``. By (task, dataset), ``headline`` names the arm whose
         result is told (by default the arm named as its method, of MAGAN if it is there), and ``controls`` its
         counterparts ("alone": without correspondence, "shuffled": with one that is wrong), ``verdicts`` what the safety
-        gate says of a correction and why (see `judged`), and ``left_out`` rows of (kind, name, reason).
+        gate says of a correction and why (see `judged`), and ``left_out`` rows of (kind, name, reason). ``panels`` are
+        the arguments of `merged`, for each set of panels that was merged; their figures are of the task "panels".
     summary, metrics
         The tidy tables; methods are listed in the order of their rows.
     figures
@@ -62,6 +64,10 @@ def render(
         ]
         shared = [figure for figure in of if not figure.get("dataset")]
         sections.append({"key": task, "datasets": datasets, "figures": shared, **TASKS[task]._asdict()})
+    panels = [
+        {**merged(**told), "figures": [f for f in images if (f["task"], f.get("dataset")) == ("panels", told["name"])]}
+        for told in study.get("panels", ())
+    ]
     config = yaml.safe_dump(_plain(provenance.get("config", {})), sort_keys=False, allow_unicode=True)
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -69,7 +75,7 @@ def render(
     template = environment.from_string((Path(__file__).parents[1] / "templates" / "report.html").read_text())
     rest = {name: provenance.get(name) or default for name, default in PROVENANCE.items()}
     rest["seeds"] = {name: _seeds(seeds) for name, seeds in rest["seeds"].items()}
-    return template.render(study={"description": "", **study}, sections=sections, config=config, **rest)
+    return template.render(study={"description": "", **study}, panels=panels, sections=sections, config=config, **rest)
 
 
 def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, study: Mapping) -> dict:

@@ -16,7 +16,8 @@ from magan import config, keys, tracking
 from magan.correction import correction
 from magan.errors import InputError
 from magan.evaluation.effects import before
-from magan.figures import FIGURES, OF_TASK, save
+from magan.evaluation.verdict import ASKED
+from magan.figures import FIGURES, OF_PANELS, OF_TASK, save
 from magan.report import render
 from magan.stages.files import beside, read_gate, read_metrics, write_table
 from magan.stages.methods import flat
@@ -84,6 +85,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
                     "headline": {place: next(iter(settings.arms)) for place, settings in told.items()},
                     "controls": {place: _controls(settings) for place, settings in told.items()},
                     "verdicts": {place: _judged(root, place[1]) for place in told if place[0] == "batch"},
+                    "panels": [_merged(name, settings, root) for name, settings in checked.panels.items()],
                     "left_out": {place: _left_out(settings, root) for place, settings in told.items()},
                 },
                 _ordered(read_metrics(summary), checked),
@@ -213,6 +215,8 @@ def _shown(task: str, arms: Mapping[str, str], methods: Sequence[str], means: pd
 
 
 def _pictures(study: config.Study, root: str) -> list[dict[str, str]]:
+    places = [("panels", name, OF_PANELS) for name in study.panels]
+    places += [(task, dataset, OF_TASK[task]) for task, dataset, _ in study.tasks()]
     return [
         {
             "title": FIGURES[name].title,
@@ -221,8 +225,8 @@ def _pictures(study: config.Study, root: str) -> list[dict[str, str]]:
             "task": task,
             "dataset": dataset,
         }
-        for task, dataset, _ in study.tasks()
-        for name in OF_TASK[task]
+        for task, dataset, names in places
+        for name in names
     ]
 
 
@@ -230,6 +234,12 @@ def _judged(root: str, dataset: str) -> tuple[dict[str, Any], pd.DataFrame]:
     """What rule `judge` found of a batch alignment."""
     folder = Path(root, "batch", dataset)
     return json.loads((folder / "verdict.json").read_text()), read_gate(folder / "gate.tsv")
+
+
+def _merged(name: str, panels: config.Panels, root: str) -> dict[str, Any]:
+    """What rule `merge` found of panels."""
+    verdicts = pd.read_csv(Path(root, "panels", name, "verdicts.tsv"), sep="\t", keep_default_na=False, na_values=[""])
+    return {"name": name, "arm": next(iter(panels.arms)), "verdicts": verdicts, "asked": ASKED}
 
 
 def _left_out(settings: config.Task, root: str) -> list[tuple[str, str, str]]:

@@ -53,32 +53,36 @@ def shifted(table):
     return [table(values, MARKERS) for values in given], truth, of_query
 
 
+def measured(x):
+    return x.layers[keys.PREPROCESSED]
+
+
 def off(mapped, truth, populations):
     """Largest distance of a population's mean in a marker from where it should be."""
     return max(np.abs((mapped - truth)[populations == k].mean(axis=0)).max() for k in range(3))
 
 
-# Harmony's ridge leaves a sixth, Scanorama the length of a cell, CytoVI what its latent state does not hold.
-@pytest.mark.parametrize("name, left", [("harmony", 0.3), ("cytonorm", 0.15), ("scanorama", 0.45), ("cytovi", 0.45)])
+# Of the 0.9 that Harmony could undo, its ridge leaves a sixth.
+@pytest.mark.parametrize("name, left", [("harmony", 0.2), ("cytonorm", 0.15)])
 def test_shifts_that_differ_between_populations_are_undone_as_no_line_can(name, left, shifted):
     installed(name)
     given, truth, populations = shifted
     mapped = BASELINES[name](*given)
     assert mapped.shape == truth.shape and mapped.dtype == np.float32
-    assert off(mapped, truth, populations) < left < off(BASELINES["zscore"](*given), truth, populations)
+    assert off(mapped, truth, populations) < left < 0.4 < off(BASELINES["zscore"](*given), truth, populations)
 
 
 def test_runs_are_equal_quiet_and_leave_no_trace(name, shifted, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    given, _, _ = shifted
-    before = [x.layers[keys.PREPROCESSED].copy() for x in given]
+    given = [x[:60].copy() for x in shifted[0]]
+    before = [measured(x).copy() for x in given]
     state = np.random.get_state()[1].copy()
     first = BASELINES[name](*given)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
     np.random.normal(size=3)
     np.testing.assert_array_equal(BASELINES[name](*given), first)
     for x, values in zip(given, before):
-        np.testing.assert_array_equal(x.layers[keys.PREPROCESSED], values)
+        np.testing.assert_array_equal(measured(x), values)
     assert list(tmp_path.iterdir()) == [] and capfd.readouterr().out == ""
 
 
@@ -124,7 +128,7 @@ def test_harmony_with_one_cluster_is_the_difference_of_means_shrunk_by_its_ridge
     installed("harmony")
     random = np.random.default_rng(1)
     x1, x2, query = (table(random.normal(3, 1, size=(n, 5)) + move, "abcde") for n, move in ((20, 1), (14, 0), (10, 1)))
-    first, second, values = (x.layers[keys.PREPROCESSED] for x in (x1, x2, query))
+    first, second, values = (measured(x) for x in (x1, x2, query))
     difference = second.mean(axis=0) - np.concatenate([first, values]).mean(axis=0)
     np.testing.assert_allclose(harmony(x1, x2, query), values + difference / 1.2, atol=1e-4)
 
@@ -142,10 +146,8 @@ def test_cytonorm_leaves_cells_as_measured_where_training_cells_are_few(shifted,
     (x1, x2, query), _, _ = shifted
     random = np.random.default_rng(3)
     rare = [9 + 0.1 * random.normal(size=(n, 6)) for n in (20, 20, 15)]
-    given = [
-        table(np.concatenate([x.layers[keys.PREPROCESSED], far]), MARKERS) for x, far in zip((x1, x2, query), rare)
-    ]
-    mapped, values = cytonorm(*given), given[2].layers[keys.PREPROCESSED]
+    given = [table(np.concatenate([measured(x), far]), MARKERS) for x, far in zip((x1, x2, query), rare)]
+    mapped, values = cytonorm(*given), measured(given[2])
     np.testing.assert_array_equal(mapped[150:], values[150:])
     assert np.abs(mapped[:150] - values[:150]).mean() > 0.1
 
@@ -165,16 +167,16 @@ def test_cytonorm_leaves_a_query_cell_as_measured_whose_cluster_has_no_training_
 
     monkeypatch.setattr(cytonormpy.FlowSOM, "calculate_clusters", one_apart)
     mapped, rest = cytonorm(x1, x2, query), np.arange(query.n_obs) != 4
-    np.testing.assert_array_equal(mapped[4], query.layers[keys.PREPROCESSED][4])
+    np.testing.assert_array_equal(mapped[4], measured(query)[4])
     np.testing.assert_array_equal(mapped[rest], expected[rest])
 
 
 def test_cytonorm_keeps_the_brightest_cells_within_reach(shifted):
     installed("cytonorm")
     (x1, x2, query), _, _ = shifted
-    top = x1.layers[keys.PREPROCESSED].max()
+    top = measured(x1).max()
     bright = query.copy()
-    bright.layers[keys.PREPROCESSED][:, 0] = np.where(query.layers[keys.PREPROCESSED][:, 0] > 4, top, 1)
+    bright.layers[keys.PREPROCESSED][:, 0] = np.where(measured(query)[:, 0] > 4, top, 1)
     assert cytonorm(x1, x2, bright)[:, 0].max() == pytest.approx(top, abs=1e-4)
 
 
@@ -188,23 +190,31 @@ def test_cytonorm_needs_fifty_cells_a_side(shifted):
 def test_scanorama_looks_at_directions_and_gives_each_cell_its_length_back(shifted, table):
     installed("scanorama")
     (x1, x2, query), _, _ = shifted
-    longer = table(3 * query.layers[keys.PREPROCESSED], MARKERS)
+    longer = table(3 * measured(query), MARKERS)
     np.testing.assert_allclose(scanorama(x1, x2, longer), 3 * scanorama(x1, x2, query), rtol=1e-5)
     dark = table(np.zeros((2, 6)), MARKERS)
     np.testing.assert_array_equal(scanorama(x1, x2, dark), np.zeros((2, 6)))
 
 
-def test_scanorama_declines_aloud_where_too_few_cells_are_mutual_neighbours(table):
-    """Two clouds far apart meet at their edges alone."""
+def test_scanorama_turns_cells_of_each_population_to_where_they_should_point(shifted):
     installed("scanorama")
-    random = np.random.default_rng(4)
-    x1, x2, query = (
-        table(level + 0.3 * random.normal(size=(n, 6)), MARKERS)
-        for n, level in ((500, LEVELS[0]), (500, LEVELS[1]), (9, LEVELS[0]))
+    given, truth, populations = shifted
+    mapped = scanorama(*given)
+    assert mapped.shape == truth.shape and mapped.dtype == np.float32
+    turned, wanted, before = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (mapped, truth, measured(given[2])))
+    assert off(turned, wanted, populations) < 0.5 * off(before, wanted, populations)
+
+
+def test_scanorama_declines_aloud_where_too_few_cells_are_mutual_neighbours(table):
+    """Two arcs that meet at one end: 20 of 500 cells of either are near the other."""
+    installed("scanorama")
+    x1, x2 = (
+        table(4 * np.stack([np.cos(angle), np.sin(angle)], axis=1), "ab")
+        for angle in (np.linspace(0, 0.7, 500), np.linspace(0.9, 1.5, 500))
     )
     with pytest.warns(UserWarning, match="leaves the cells as measured"):
-        mapped = scanorama(x1, x2, query)
-    np.testing.assert_array_equal(mapped, query.layers[keys.PREPROCESSED])
+        mapped = scanorama(x1, x2, x1[:9].copy())
+    np.testing.assert_array_equal(mapped, measured(x1)[:9])
 
 
 def test_cytovi_needs_cells_to_train_on(shifted):
@@ -222,5 +232,5 @@ def test_two_days_of_one_person_are_brought_nearer(name, low, high, mirror, tabl
     days = [pd.read_csv(folder / f"Person1Day{day}_baseline.csv", header=None).to_numpy() for day in (1, 2)]
     days = [np.arcsinh(day / 5)[np.random.default_rng(0).permutation(len(day))] for day in days]
     (x1, query), (x2, target) = ([table(part, markers) for part in np.split(day, [len(day) * 7 // 10])] for day in days)
-    goal = target.layers[keys.PREPROCESSED]
+    goal = measured(target)
     assert low < emd(BASELINES[name](x1, x2, query)[None], goal).mean() < high < 0.57

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from anndata import AnnData
 from fcs_bytes import VALUES, write
+from fcs_readers import readers
 
 from magan.data import fcs_out
 from magan.data.cytof import annotate
@@ -19,25 +20,6 @@ from magan.errors import InputError
 
 FOUND = importlib.util.find_spec("cytonormpy")
 CYTONORM = Path(FOUND.origin).parent / "_resources" if FOUND else None
-
-
-def readers(path: Path) -> dict[str, tuple[np.ndarray, list[str], list[str]]]:
-    """Values, ``$PnN`` and ``$PnS`` (or ``$PnN`` where empty), as other libraries read them."""
-    read = {}
-    one = flowio.FlowData(str(path))
-    events = np.reshape(one.events, (-1, one.channel_count))
-    names = [one.text[f"p{n}n"] for n in range(1, one.channel_count + 1)]
-    labels = [one.text.get(f"p{n}s", "") for n in range(1, one.channel_count + 1)]
-    read["flowio"] = events, names, [s or n for n, s in zip(names, labels)]
-    two = fcsparser.api.FCSParser(str(path))
-    read["fcsparser"] = two.data, list(two.channel_names_n), list(two.channel_names_s)
-    if importlib.util.find_spec("readfcs"):
-        import readfcs
-
-        three = readfcs.ReadFCS(str(path))
-        names, labels = three.channels["PnN"], three.channels.get("PnS", three.channels["PnN"])
-        read["readfcs"] = three.data.to_numpy(), list(names), [s or n for n, s in zip(names, labels)]
-    return read
 
 
 def halved(source: Path, markers=None) -> tuple[AnnData, list[int]]:

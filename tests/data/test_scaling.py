@@ -78,7 +78,18 @@ def test_values_beyond_the_training_range_go_on_rising():
     np.testing.assert_allclose(one.unscaled(one.scaled(far)).numpy(), far.numpy(), atol=0.3)
 
 
-@pytest.mark.parametrize("name", ["pooled", "each", "ranks", "monotone"])
+def test_features_keep_their_weights_when_scaled_as_a_whole():
+    values = torch.randn(400, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([4.0, 2.0, 1.0]) + 7
+    own = Domain("x1", values, ("a", "b", "c"))
+    one = scaling("whole", own, own)
+    scaled = one.scaled(values)
+    torch.testing.assert_close(scaled.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(scaled.var(0).mean(), torch.tensor(1.0))
+    torch.testing.assert_close(scaled.std(0) / scaled.std(0)[0], values.std(0) / values.std(0)[0])
+    torch.testing.assert_close(one.unscaled(scaled), values)
+
+
+@pytest.mark.parametrize("name", ["pooled", "each", "whole", "ranks", "monotone"])
 def test_a_constant_marker_is_named(name):
     flat = Domain("x1", torch.ones(10, 1), ("CD8",))
     with pytest.raises(InputError, match="marker 'CD8' is constant in the training cells; leave it out"):

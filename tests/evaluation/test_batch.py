@@ -55,6 +55,22 @@ def test_the_perfect_map_beats_the_identity_on_every_metric_of_the_batch_effect(
     np.testing.assert_allclose(values["mad", "all", "all"], [0, 0], atol=1e-5)
     np.testing.assert_allclose(values["rank_kept", "all", "CD3"], [1, 1])
     assert values["mmd", "all", "all", 0] > 0.1 > values["mmd", "all", "all", 1]
+    assert values["batch_auc", "all", "all", 0] > 0.7 > values["batch_auc", "all", "all", 1]
+    assert values["batch_r2", "all", "all", 0] > 0.3
+    np.testing.assert_allclose(values["batch_r2", "all", "CD4", 1], 0, atol=1e-9)
+    np.testing.assert_allclose(values["population_variance", "all", "CD4"], [1, 1], rtol=1e-5)
+    for group in ("all", "T", "B"):
+        np.testing.assert_allclose(values["consistent_peaks", group, "all"], [1, 1])
+
+
+def test_the_effect_of_a_group_is_scored_where_a_batch_holds_two():
+    truth = cells()
+    assert np.isnan(scores(batch.score(truth, mapped(truth)))["group_effect", "all", "all"]).all()
+    for name in ("1", "2"):
+        own = (truth.obs[keys.BATCH] == name).to_numpy()
+        truth.obs.loc[own, keys.GROUP] = np.where(truth.X[own, 0] > np.median(truth.X[own, 0]), "case", "control")
+    turned = mapped(truth, seed_0=mapped(truth).X, seed_1=-mapped(truth).X)
+    np.testing.assert_allclose(scores(batch.score(truth, turned))["group_effect", "all", "all"], [1, -1], atol=1e-5)
 
 
 def test_several_batches_score_their_mean():
@@ -123,7 +139,8 @@ def test_the_floor_is_small_and_needs_no_map():
     assert set(table["dataset"]) == {"d"}
     values = table.set_index(["metric", "group", "feature"])["value"]
     assert 0 < values["emd", "all", "all"] < 0.12
-    assert abs(values["mmd", "all", "all"]) < 0.02
+    assert 0 < values["mmd", "all", "all"] < 0.02
+    assert 0.35 < values["batch_auc", "all", "all"] < 0.65
     assert ("emd", "T", "CD3") in values.index and ("label_transfer", "all", "all") in values.index
 
 

@@ -5,6 +5,8 @@ from anndata import AnnData
 
 from magan import keys
 from magan.evaluation import controls
+from magan.evaluation.batch import score
+from magan.evaluation.controls import perfect
 
 NAMES = list(controls.CONTROLS)
 CENTRES = np.random.default_rng(5).normal(3, 1.5, size=(3, 6))  # of three populations
@@ -29,7 +31,7 @@ def cells(n=600):
 
 
 @pytest.fixture(scope="module")
-def scores():
+def scores() -> pd.DataFrame:
     table = controls.controls(cells())
     assert set(table["arm"]) == {keys.CONTROL} and set(table["seed"]) == {""} and set(table["dataset"]) == {"d"}
     table = table[(table["feature"] == keys.ALL) & (table["group"] == keys.ALL)]
@@ -96,6 +98,18 @@ def test_no_control_lends_a_cell_that_it_is_compared_with_and_none_twice(name):
     if name == "perfect":
         own = truth.obs.loc[x.obs_names, keys.GROUP].to_numpy()
         np.testing.assert_array_equal(own, truth.obs[keys.GROUP].to_numpy()[partners])
+
+
+def test_the_half_that_lends_values_is_not_scored_against(monkeypatch):
+    truth, lent, seen = cells(n=100), [], []
+    monkeypatch.setitem(
+        controls.CONTROLS, "perfect", lambda t, q, rows, name: lent.extend(rows) or perfect(t, q, rows, name)
+    )
+    monkeypatch.setattr(controls.batch, "score", lambda answers, x: seen.append(answers) or score(answers, x))
+    controls.controls(truth)
+    assert len(lent) == 50 and len(seen) == len(NAMES)
+    for answers in seen:
+        assert not set(answers.obs_names) & set(truth.obs_names[lent]) and answers.n_obs == 150
 
 
 def test_without_names_of_populations_or_groups_there_are_controls_and_without_reference_none():

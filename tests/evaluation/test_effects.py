@@ -45,6 +45,13 @@ def test_samples_are_placed_by_their_medians():
     np.testing.assert_allclose(abs(of["a"] - of["b"]), 5, atol=0.3)
 
 
+def test_two_samples_lie_as_far_apart_as_their_medians():
+    x = cells({"a": 0, "b": 1}, samples=1)
+    x.layers[keys.PREPROCESSED][:9] += 1000  # a few outliers do not move a sample
+    medians = [np.median(x.layers[keys.PREPROCESSED][rows], axis=0) for rows in (slice(300), slice(300, 600))]
+    np.testing.assert_allclose(pdist(before(x).samples[["x", "y"]]), np.linalg.norm(medians[0] - medians[1]))
+
+
 def test_points_of_a_plane_keep_their_distances_whatever_the_number_of_markers():
     plane = np.random.default_rng(1).normal(size=(7, 2))
     turned = plane @ np.linalg.qr(np.random.default_rng(2).normal(size=(5, 5)))[0][:2] + 9

@@ -225,6 +225,30 @@ def test_two_halves_of_one_sample_need_no_correction_and_none_improves(seed):
         assert judged(truth, change).word == "not needed"
 
 
+def test_what_chance_alone_made_cannot_improve():
+    """With few cells even the reference's own values, put in place of the others, are no improvement."""
+    truth = cells(shift=0)
+    few = truth[np.arange(truth.n_obs) % N < 60].copy()
+    table = gate(few, mapped(few, lambda x, obs: few.X[: len(x)]))
+    assert (table["emd_after"] == 0).any() and (table["emd_before"] > 0.05).any()
+    assert not table["improved"].any()
+
+
+def test_a_second_peak_that_the_reference_has_is_no_fault():
+    truth = cells()
+    values, reference = truth.layers[keys.PREPROCESSED], (truth.obs[keys.BATCH] == "1").to_numpy()
+    halves = np.where(np.arange(truth.n_obs) % 2, 1.2, -1.2)
+    values[reference, 3] += halves[reference]
+    found = flags(
+        gate(truth, mapped(truth, lambda x, obs: x - SHIFT + np.outer(halves[~reference], np.arange(6) == 3)))
+    )
+    assert not [flag for flag in found.values() if "peaks" in flag]
+    split = flags(
+        gate(truth, mapped(truth, lambda x, obs: x - SHIFT + np.outer(halves[~reference], np.arange(6) == 5)))
+    )
+    assert "peaks" in split["T", "HLADR"]
+
+
 def test_one_marker_that_moved_needs_correction():
     truth = cells(shift=np.array([0, 0, 0, 0.5, 0, 0]))
     assert judged(truth, lambda x, obs: x).word == "do not use"  # nothing done, though something was needed

@@ -86,7 +86,8 @@ def test_the_only_values_of_a_baseline_stand_for_its_draws(truth, mapped):
 def test_the_ceiling_learns_from_the_truth_and_from_markers_that_no_other_panel_has():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(900, 3)).astype(np.float32)
-    values[:, 0] = values[:, 1] + values[:, 2]  # CD4 is known from CD8, which is shared, and CD27, which is not
+    # CD4 is known, but for noise, from CD8, which is shared, and CD27, which is not: r = sqrt(2 / 2.25) = 0.94.
+    values[:, 0] = values[:, 1] + values[:, 2] + rng.normal(0, 0.5, size=900)
     known = values[:300, :2]
     x = AnnData(known, layers={keys.PREPROCESSED: known})
     x.var_names = ["CD4", "CD8"]
@@ -95,7 +96,7 @@ def test_the_ceiling_learns_from_the_truth_and_from_markers_that_no_other_panel_
     table = heldout.ceiling(x)
     assert set(zip(table["method"], table["arm"], table["seed"])) == {("ceiling", "ceiling", "")}
     scores = table[table["metric"] == "pearson"].set_index("feature")["value"]
-    assert scores["CD4"] > 0.95 > 0.9 > np.corrcoef(known.T)[0, 1]
+    assert 0.87 < scores["CD4"] < 0.96 and np.corrcoef(known.T)[0, 1] < 0.75
 
 
 def test_without_the_truth_of_panel_1_there_is_no_ceiling(truth):

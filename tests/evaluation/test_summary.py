@@ -107,9 +107,11 @@ def test_the_best_baseline_is_best_in_the_direction_of_the_metric(metric, values
     assert row["best_baseline"] == best and row["best_baseline_value"] == dict(zip("ab", values))[best]
 
 
-def test_the_floor_and_a_baseline_without_a_value_are_no_competitors():
+def test_the_floor_a_control_and_a_baseline_without_a_value_are_no_competitors():
     floor = scores("emd", [0.0], arm=keys.FLOOR, method=keys.FLOOR, seeds=[""])
-    table = pd.concat([floor, baseline("emd", np.nan, "a"), baseline("emd", 0.3, "b"), scores("emd", [0.1, 0.2])])
+    control = scores("emd", [0.01], arm=keys.CONTROL, method="perfect", seeds=[""])
+    baselines = [baseline("emd", np.nan, "a"), baseline("emd", 0.3, "b")]
+    table = pd.concat([floor, control, *baselines, scores("emd", [0.1, 0.2])])
     assert one(summarise(table))["best_baseline"] == "b"
 
 

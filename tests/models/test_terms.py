@@ -92,6 +92,21 @@ def test_magans_generators_minimise_the_authors_six_terms():
         np.testing.assert_allclose(sum(v[r] for v in found.values()), 6 * np.mean([*games, *cycles, *kept]))
 
 
+def test_noise_is_added_to_what_magans_cycle_maps_back_and_to_nothing_else():
+    recipe, networks, batch = setting("magan", cycle_noise=0.5)
+    assert {name: noise.shape for name, noise in recipe.noise.items()} == {"noise_12": (3,), "noise_21": (4,)}
+    assert not MODELS["magan"](SHAPES).noise
+    for name, like in (("noise_12", "x2"), ("noise_21", "x1")):
+        batch[name] = torch.randn(batch[like].shape, generator=torch.Generator().manual_seed(1)).double()
+    found, usual = terms(recipe, "generator", networks, batch), terms(setting("magan")[0], "generator", networks, batch)
+    np.testing.assert_array_equal(found["adversarial"], usual["adversarial"])
+    for r in range(len(SEEDS)):
+        g12, g21, _, _, x1, x2 = by_hand(networks, batch, r)
+        noise_12, noise_21 = (batch[name][r].numpy() / 2 for name in ("noise_12", "noise_21"))
+        cycles = [mse(x1, g21(g12(x1) + noise_12)), mse(x2, g12(g21(x2) + noise_21))]
+        np.testing.assert_allclose(found["cycle"][r], sum(cycles))
+
+
 @pytest.mark.parametrize("paper", [False, True])
 def test_magans_discriminators_minimise_four_cross_entropies_and_in_the_paper_two_more(paper):
     recipe, networks, batch = setting("magan", reconstructions_are_real=paper)

@@ -41,6 +41,20 @@ def test_an_mlp_is_relu_between_and_nothing_after():
     np.testing.assert_allclose(network(x).detach(), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("activation", [torch.relu, torch.tanh])
+def test_an_mlp_that_learns_nothing_is_the_same_and_a_sample_is_mapped_alike_in_any_company(activation):
+    network = Replicated(lambda: MLP((40,), (30,), (200, 100, 50), activation, features=True), [0])
+    x = torch.randn(1, 300, 40)
+    learning, hidden = network(x)
+    with torch.no_grad():
+        whole, fused = network(x)
+        parts = torch.cat([network(part)[0] for part in x.split(7, dim=1)], dim=1)
+    assert learning.requires_grad and not whole.requires_grad
+    torch.testing.assert_close(whole, learning)
+    torch.testing.assert_close(fused, hidden)
+    assert torch.equal(parts, whole)
+
+
 def test_an_mlp_can_give_its_hidden_activations_too():
     network, x = MLP((3,), (1,), (4, 5), features=True), torch.randn(6, 3)
     out, hidden = network(x)

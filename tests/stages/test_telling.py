@@ -4,10 +4,14 @@ import re
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic
 
 from magan import config, keys
+from magan.aligner import Aligner
+from magan.config import Training
+from magan.data.cytof import arcsinh
 from magan.figures import OF_TASK
 from magan.stages import telling
 from magan.stages.files import write_table
@@ -35,6 +39,13 @@ def tables(tmp_path_factory):
     return folder / "metrics.tsv", folder / "summary.tsv"
 
 
+def blood(folder):
+    """The data set that the studies are about, as far as what it says of its source."""
+    source = {"name": "blood", "files": {"a.fcs": "ab" * 32}, "licence": "CC0", "citation": "Doe 2020"}
+    (folder / "cells").mkdir()
+    anndata.AnnData(np.zeros((1, 1), np.float32), uns={keys.SOURCE: source}).write_h5ad(folder / "cells" / "blood.h5ad")
+
+
 def logs(folder, names):
     for name in names:
         (folder / name).mkdir(parents=True)
@@ -50,10 +61,7 @@ def page(tables, tmp_path):
         (pictures / f"{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
         (pictures / f"{name}.png").write_bytes(b"\x89PNG")
     logs(place, [*HELDOUT["arms"], *HELDOUT["baselines"]])
-    (tmp_path / "cells").mkdir()
-    source = {"name": "blood", "files": {"a.fcs": "ab" * 32}, "licence": "CC0", "citation": "Doe 2020"}
-    cells = anndata.AnnData(np.zeros((1, 1), np.float32), uns={keys.SOURCE: source})
-    cells.write_h5ad(tmp_path / "cells" / "blood.h5ad")
+    blood(tmp_path)
     study = {"name": "demo", "title": "Demo", "heldout": {"control_1": HELDOUT}}
     telling.report(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"))
     return (tmp_path / "index.html").read_text()
@@ -112,3 +120,62 @@ def test_the_floor_and_unlisted_methods_come_last():
     assert list(dict.fromkeys(names))[:4] == ["magan_alone", "magan", "quantile", "identity"]
     assert set(names[-len(names[names.isin(["floor", "cyclegan", "harmony"])]) :]) == {"floor", "cyclegan", "harmony"}
     assert sorted(ordered.index) == sorted(table.index)
+
+
+BATCH = {
+    "cells": "blood",
+    "reference": "wed",
+    "train": {"sample": "control_1"},
+    "test": {"sample": "control_2"},
+    "arms": {"magan": SHARED, "magan_alone": {"model": "magan"}},
+    "baselines": ["identity"],
+}
+
+
+@pytest.fixture
+def collected(tables, tmp_path, monkeypatch, capsys):
+    """What `collect` hands to the store of a study with a batch alignment, given what stands in for its model."""
+
+    def collect(save):
+        place, draw = tmp_path / "batch" / "days", np.random.default_rng(0)
+        blood(tmp_path)
+        for folder in ("magan", "query"):
+            (place / folder).mkdir(parents=True)
+        var = pd.DataFrame({keys.MARKER_TYPE: "lineage"}, index=["CD4", "CD8"])
+        names = [str(i) for i in range(60)]
+        cells = [pd.DataFrame(draw.gamma(0.5, 100, (60, 2)).astype("f4"), names, var.index) for _ in range(3)]
+        x1, x2, y = (arcsinh(anndata.AnnData(one, var=var)) for one in cells)
+        for name, x in (("mon", x1), ("tue", x2)):
+            x.write_h5ad(place / "query" / f"{name}.h5ad")
+        training = Training(steps=1, batch_size=20)
+        save(Aligner(training=training, device="cpu").fit([x1, x2], [y, y], names=["mon", "tue"]), place / "magan")
+        given = {}
+        monkeypatch.setattr(telling.tracking, "collect", lambda uri, **given_: given.update(given_) or pd.DataFrame())
+        study = {"name": "demo", "title": "Demo", "heldout": {"control_1": HELDOUT}, "batch": {"days": BATCH}}
+        telling.collect(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"), str(tmp_path / "t.tsv"))
+        return {(run.task, run.name): run.model for run in given["runs"]}, cells[0], capsys.readouterr().out
+
+    return collect
+
+
+def test_the_first_arm_of_a_batch_alignment_is_registered_and_no_other(collected):
+    models, cells, _ = collected(lambda aligner, folder: aligner.save(folder / "model.safetensors"))
+    model = models.pop(("batch", "magan"))
+    assert (model.name, model.batch, model.path.name) == ("demo-days", "mon", "model.safetensors")
+    np.testing.assert_array_equal(model.example, cells[:5])
+    assert list(model.example.columns) == ["CD4", "CD8"]
+    assert len(models) == 8 and set(models.values()) == {None}
+
+
+def test_a_model_that_corrects_nothing_is_not_registered_and_that_is_said(collected):
+    models, _, said = collected(lambda aligner, folder: (folder / "model.safetensors").touch())
+    assert set(models.values()) == {None} and "demo-days is not registered: every seed of magan failed" in said
+
+
+def test_a_model_that_does_not_know_the_scale_is_not_registered_and_that_is_said(collected):
+    def without_scale(aligner, folder):
+        aligner.cofactors_ = {"x1": [{}, {}], "x2": [{}, {}]}
+        aligner.save(folder / "model.safetensors")
+
+    models, _, said = collected(without_scale)
+    assert set(models.values()) == {None} and "demo-days is not registered: model " in said and "cofactor" in said

@@ -43,7 +43,9 @@ def own_data(wildcards):
 
 def preparing(wildcards):
     """What a task is made from; not what is done with it, so that a new arm prepares nothing again."""
-    return settings_of(wildcards).model_dump(mode="json", exclude={"baselines", "seeds", "training", "correct"}) | {"arms": {}}
+    return settings_of(wildcards).model_dump(mode="json", exclude={"baselines", "seeds", "training", "correct"}) | {
+        "arms": {}
+    }
 
 
 def largest_batch(wildcards):

@@ -60,6 +60,8 @@ rule report:
     input:
         verdicts=[f"{ROOT}/batch/{dataset}/verdict.json" for dataset in JUDGED],
         gates=[f"{ROOT}/batch/{dataset}/gate.tsv" for dataset in JUDGED],
+        merged=[f"{ROOT}/panels/{name}/verdicts.tsv" for name in STUDY.panels],
+        pictures=[f"{ROOT}/figures/panels/{name}" for name in STUDY.panels],
         figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
         metrics=rules.summarise.output.metrics,
         summary=rules.summarise.output.summary,
