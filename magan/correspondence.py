@@ -122,31 +122,6 @@ def pairs(
     return Correspondence(loss, (table,))
 
 
-def landmarks(
-    x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None, shuffled: bool = False
-) -> Correspondence:
-    """As `pairs`, and every sample must lie to the known pairs as its image does, see `losses.landmarks`.
-
-    A few pairs bind a map at a few points and can be memorised there; their
-    surroundings bind all samples. Not in the paper.
-
-    Raises
-    ------
-    InputError
-        As `pairs`; or a domain knows fewer than two pairs.
-    """
-    known = pairs(x1, x2, seeds, per_label=per_label, shuffled=shuffled)
-    if min(len(rows) for rows in known.tables[0].rows) < 2:
-        raise InputError("correspondence landmarks needs 2 known pairs; give more, or use pairs")
-
-    def loss(G12, G21, batch):
-        p1, p2 = batch["pair1"], batch["pair2"]
-        there = losses.landmarks(batch["x1"], p1, batch["x12"], p2)
-        return known.loss(G12, G21, batch) + there + losses.landmarks(batch["x2"], p2, batch["x21"], p1)
-
-    return Correspondence(loss, known.tables)
-
-
 def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
     """Each known label's mean must map onto the mean of the same label.
 
@@ -273,6 +248,5 @@ CORRESPONDENCES = {
     "shared_markers": shared_markers,
     "correlation": correlation,
     "pairs": pairs,
-    "landmarks": landmarks,
     "labels": labels,
 }

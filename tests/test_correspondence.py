@@ -6,7 +6,6 @@ from torch import Tensor
 from magan.correspondence import CORRESPONDENCES, shared
 from magan.data.domain import Domain
 from magan.errors import InputError
-from magan.losses import correspondence as losses
 
 SEEDS = [3, 5]
 PANEL_1 = [("CD3", "CD4", "CD8", "CD19"), ("CD8", "CD19", "CD4", "CD3")]  # of replicate 0 and 1
@@ -141,21 +140,6 @@ def test_shuffled_pairs_tie_every_sample_to_another_ones_partner():
     partners = [int((x2.values == row).all(1).nonzero()) for row in table.entries["pair2"]]
     words = [x2.pairs[i] for i in partners]
     assert sorted(words) == sorted(f"p{i}" for i in range(12)) and all(word != f"p{i}" for i, word in enumerate(words))
-
-
-def test_landmarks_are_the_pairs_loss_and_the_surroundings_of_every_sample_both_ways():
-    x1, x2 = paired()
-    batch = {name: torch.randn(1, 5, n) for name, n in {"pair1": 2, "pair2": 3, "x1": 2, "x2": 3}.items()}
-    to_2, to_1 = torch.randn(2, 3), torch.randn(3, 2)
-    batch |= {"x12": batch["x1"] @ to_2, "x21": batch["x2"] @ to_1}
-    paid, at_pairs = (
-        CORRESPONDENCES[name]([x1], [x2], [0]).loss(lambda x: x @ to_2, lambda x: x @ to_1, batch)
-        for name in ("landmarks", "pairs")
-    )
-    p1, p2 = batch["pair1"], batch["pair2"]
-    around = losses.landmarks(batch["x1"], p1, batch["x12"], p2) + losses.landmarks(batch["x2"], p2, batch["x21"], p1)
-    torch.testing.assert_close(paid, at_pairs + around)
-    assert around > 0
 
 
 def test_the_pairs_loss_is_the_squared_error_of_both_maps():

@@ -3,7 +3,9 @@
 ``mapped`` is ``(R, n, M)``, ``target`` ``(m, M)`` and ``original``, the mapped
 cells as measured, ``(n, M)``; all in arcsinh units. Mapped and target cells are
 different cells, so distributions are compared, and what must not change is
-compared with ``original``.
+compared with ``original``. One batch alone has nothing to be compared with and no
+score. Nearness to the target is no merit where batch and group are confounded
+(`magan.evaluation.groups.confounded`): the scores are computed all the same.
 """
 
 import numpy as np
@@ -27,8 +29,8 @@ def emd(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Earth mover's distance of each marker, ``(R, M)``, at least 0; lower is better.
 
     The exact ``integral |F - G|`` of the two empirical distribution functions, in
-    the units of the input. A constant marker is scored like any other; nan where
-    either side is empty or holds a nan.
+    the units of the input. A constant marker and a single cell are scored like any
+    other; nan where either side is empty or holds a nan.
     """
     n, m = mapped.shape[1], target.shape[0]
     if not n or not m:

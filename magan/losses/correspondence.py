@@ -61,34 +61,6 @@ def class_means(mapped: Tensor, labels: Tensor, target: Tensor, target_labels: T
     return gaps.sum(1) / present.sum(1).clamp(min=1)
 
 
-def landmarks(x: Tensor, known: Tensor, mapped: Tensor, known_partners: Tensor) -> Tensor:
-    """How differently samples and their images lie to known pairs, ``(R,)`` in [0, 2]; 0 is perfect.
-
-    A sample is described by its share of each known sample of its own domain, a
-    softmax of ``-d^2 / 2 h^2`` over the K known ones: features that domains
-    without a common marker share. d^2 is the mean squared difference over
-    features and h half the spread of the known samples, so that only near ones
-    count and units do not. The squared differences of shares are summed over the
-    K and averaged over samples.
-
-    Parameters
-    ----------
-    x, mapped
-        ``(R, B, M)`` and ``(R, B, N)``: samples and their images.
-    known, known_partners
-        ``(R, K, M)`` and ``(R, K, N)``: the known pairs, row for row.
-    """
-    gap = _shares(x, known) - _shares(mapped, known_partners)
-    return replicate_mean((gap**2).sum(2))
-
-
-def _shares(x: Tensor, known: Tensor) -> Tensor:
-    """``(R, B, M), (R, K, M) -> (R, B, K)``, each row of sum 1."""
-    squared = ((x[:, :, None] - known[:, None]) ** 2).mean(3)
-    width = known.var(1).mean(1)[:, None, None] / 4
-    return torch.softmax(-squared / (2 * width), 2)
-
-
 def _means(x: Tensor, labels: Tensor, n_labels: int) -> tuple[Tensor, Tensor]:
     """Class means ``(R, L, n)`` and counts ``(R, L)``."""
     member = one_hot(labels.clamp(min=0), n_labels).to(x.dtype) * (labels >= 0)[..., None]

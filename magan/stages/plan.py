@@ -12,7 +12,7 @@ from magan.errors import InputError, among
 from magan.models import MODELS
 from magan.stages.cells import reading, rows_of
 
-UNSHARED = ("pairs", "landmarks", "none")  # correspondences of sets without a common marker
+UNSHARED = ("pairs", "none")  # correspondences of sets without a common marker
 
 
 def plan(values: Mapping[str, Any]) -> config.Study:

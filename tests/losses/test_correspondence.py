@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from torch.autograd import gradcheck
 
-from magan.losses.correspondence import class_means, correlation, landmarks, shared_markers
+from magan.losses.correspondence import class_means, correlation, shared_markers
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -96,36 +96,3 @@ def test_class_means_of_images_are_those_of_their_pixels():
         class_means(mapped, labels, target, labels, 2),
         class_means(mapped.flatten(2), labels, target.flatten(2), labels, 2),
     )
-
-
-def _known(seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    return torch.randn(2, 6, 3, generator=draw), torch.randn(2, 9, 3, generator=draw)
-
-
-def test_landmarks_cost_nothing_under_a_rotation_a_shift_and_a_change_of_units():
-    known, x = _known()
-    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)))[0]
-    paid = landmarks(x, known, 7 * x @ turn + 3, 7 * known @ turn + 3)
-    torch.testing.assert_close(paid, torch.zeros(2), atol=1e-6, rtol=0)
-
-
-def test_landmarks_equal_the_squared_differences_of_shares_and_replicates_are_their_own():
-    known, x = _known()
-    partners, mapped = _known(2)
-    paid = landmarks(x, known, mapped, partners).numpy()
-    for r in range(2):
-        total = 0.0
-        for i in range(9):
-            shares = []
-            for point, of in ((x[r, i], known[r]), (mapped[r, i], partners[r])):
-                weight = np.exp(-2 * ((point - of) ** 2).numpy().mean(1) / of.numpy().var(0, ddof=1).mean())
-                shares.append(weight / weight.sum())
-            total += ((shares[0] - shares[1]) ** 2).sum()
-        np.testing.assert_allclose(paid[r], total / 9, rtol=1e-4)
-
-
-def test_landmarks_of_two_pairs_exchanged_have_a_closed_form():
-    known = torch.tensor([[[-3.0], [3.0]]])  # each the share 1 / (1 + exp(-4)) of its own pair
-    paid = landmarks(known, known, -known, known)
-    torch.testing.assert_close(paid, 2 * torch.tanh(torch.tensor([2.0])) ** 2)
