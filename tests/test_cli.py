@@ -122,7 +122,7 @@ def test_a_larger_file_needs_no_more_memory(still, files, tmp_path):
     events = np.ascontiguousarray(read(files["PTLG034"])[:, MARKERS].X)
     keywords = {f"$P{n}S": marker for n, marker in enumerate(MARKERS, start=1)}
     peaks = []
-    for times in (200, 600):  # 4 and 12 MB; of up to 100,000 events the scale of the file is judged
+    for times in (200, 600):  # 4 and 12 MB; of up to 20,000 events the scale of the file is judged
         end = 2048 + times * events.nbytes - 1
         told = {"$TOT": str(times * len(events)), "$ENDDATA": str(end)}
         source = write_fcs(

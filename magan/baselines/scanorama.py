@@ -35,7 +35,7 @@ def scanorama(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
         scanorama is not installed, or domain 1 lacks a marker of ``x2``.
     """
     markers = measured_everywhere("scanorama", x1, x2, query)
-    with extra("scanorama", "scanorama", "scanorama"):
+    with extra("scanorama", "scanorama", "scanorama"), own_draws():  # its import seeds numpy's generator
         import scanorama as library
 
     values = intensities(query, markers)

@@ -152,7 +152,7 @@ def open_fcs(path: Path | str) -> Events:
     )
 
 
-def survey(events: Events, n_some: int = 100_000, rows: int = ROWS) -> Survey:
+def survey(events: Events, n_some: int = 20_000, rows: int = ROWS) -> Survey:
     """Read a file once, a few events at a time.
 
     Raises

@@ -205,16 +205,12 @@ def test_scanorama_turns_cells_of_each_population_to_where_they_should_point(shi
     assert off(turned, wanted, populations) < 0.5 * off(before, wanted, populations)
 
 
-def test_scanorama_declines_aloud_where_too_few_cells_are_mutual_neighbours(table):
-    """Two arcs that meet at one end: 20 of 500 cells of either are near the other."""
+def test_scanorama_declines_aloud_where_it_finds_the_domains_unlike(shifted, monkeypatch):
     installed("scanorama")
-    x1, x2 = (
-        table(4 * np.stack([np.cos(angle), np.sin(angle)], axis=1), "ab")
-        for angle in (np.linspace(0, 0.7, 500), np.linspace(0.9, 1.5, 500))
-    )
+    monkeypatch.setattr("scanorama.find_alignments", lambda cells, verbose: ([], {}))
     with pytest.warns(UserWarning, match="leaves the cells as measured"):
-        mapped = scanorama(x1, x2, x1[:9].copy())
-    np.testing.assert_array_equal(mapped, measured(x1)[:9])
+        mapped = scanorama(*shifted[0])
+    np.testing.assert_array_equal(mapped, measured(shifted[0][2]))
 
 
 def test_cytovi_needs_cells_to_train_on(shifted):
