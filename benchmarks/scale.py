@@ -80,7 +80,7 @@ def measure(task: str, model: Path, files: list[Path], n_cells: int) -> None:
         units = torch.from_numpy(np.arcsinh(draw(BLOCK) / 5))
         start, busy = time.perf_counter(), time.process_time()
         for _ in range(0, n_cells, BLOCK):
-            for part in units.split(32768):
+            for part in units.split(16384):
                 one.aligner.map_values(part)
     for file in files:
         correct(one, file, file.parent / "corrected" / file.name)

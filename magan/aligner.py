@@ -30,7 +30,7 @@ PREDICTIONS = ("sample", "expected")
 SOURCE, ROLE = {"x2": "x1", "x1": "x2"}, {"x2": "generator_12", "x1": "generator_21"}  # of a map to a domain
 HIDDEN = 0.0  # in the networks' units the mean of a marker, or its median
 APART = 10_000  # samples of a domain kept from training at most; more would not make intervals better
-ROWS = 2048  # samples mapped at a time; bounds memory, changes nothing
+ROWS = 4096  # samples mapped at a time; bounds memory, changes nothing
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
 
 
@@ -451,7 +451,7 @@ class Aligner:
             rows = np.random.default_rng(0).permutation(len(trained))[: neighbours.MOST]
             seen = self.scalings_[to][fold].scaled(trained.values[rows])[:, there].numpy()
             measured = trained.values[rows].numpy()
-            local = neighbours.local_mean(seen, measured, scaled[:, here].numpy())
+            local = neighbours.local_line(seen, measured, scaled[:, here].numpy())
             share = neighbours.share(self._expected(scaled, to, fold).mean(0), local, apart.values.numpy())
             self.neighbours_[to][fold] = neighbours.Neighbours(seen, measured, share.astype(np.float32))
         expected = self._expected(scaled, to, fold).mean(0, dtype=np.float32)

@@ -14,7 +14,7 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.data.corrected import raw_corrected
 from magan.data.cytof import arcsinh, cofactors, transformed
-from magan.data.fcs import ROWS, picked
+from magan.data.fcs import ROWS, together
 from magan.data.fcs_out import finite
 from magan.data.names import FUNCTIONAL
 from magan.errors import InputError, among, nearest
@@ -132,7 +132,8 @@ def of_model(one: Correction, cells: AnnData, file: Path) -> AnnData:
 def mapped_units(one: Correction, units: np.ndarray) -> np.ndarray:
     """Cells by the model's markers to cells by those that are corrected, in arcsinh units: ``(n, M1) -> (n, M)``."""
     other, values = one.aligner.features_["x2"][one.fold], torch.from_numpy(np.ascontiguousarray(units))
-    mapped = picked(one.aligner.map_values(values, fold=one.fold)[one.layer], [other.index(m) for m in one.both])
+    mapped = one.aligner.map_values(values, fold=one.fold)[one.layer]
+    mapped = mapped[:, together([other.index(marker) for marker in one.both])]
     if one.monotone:
         alone = one.aligner.monotone(values, fold=one.fold)
         for marker in one.monotone:
@@ -180,12 +181,10 @@ def corrected_table(one: Correction, table: pd.DataFrame) -> pd.DataFrame:
     if len(table) >= JUDGED:
         obs = pd.DataFrame(index=pd.RangeIndex(len(table)).astype(str))
         of_model(one, AnnData(measured, obs=obs, var=var), "the table")
-    both = [one.markers.index(marker) for marker in one.both]
+    both = together([one.markers.index(marker) for marker in one.both])
     parts = [measured[start : start + CELLS] for start in range(0, len(measured), CELLS)]
     lowest = measured[:, both].min(axis=0, initial=np.inf)
-    done = [
-        raw_corrected(picked(x, both), mapped_units(one, transformed(x, one.before)), one.after, lowest) for x in parts
-    ]
+    done = [raw_corrected(x[:, both], mapped_units(one, transformed(x, one.before)), one.after, lowest) for x in parts]
     if done:
         finite("the table", np.concatenate(done), var.iloc[both])
         table = table.assign(**dict(zip(one.both, np.concatenate(done).T.astype(np.float64))))

@@ -97,13 +97,12 @@ def spread(calibration: Calibration, predicted: np.ndarray) -> np.ndarray:
 def similar(known: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Rows of the predictions ``known`` around each of ``predicted``, ``(c,), (n,) -> (n, k)``.
 
-    As many below as above, except at the ends; k is an eighth of them, but at
-    least 50 (all, if there are fewer) and at most 100.
+    As many below as above; at the ends, where there are too few, those there
+    are count twice, so that over all cells each of ``known`` counts alike. k is
+    an eighth of them, but at least 50 (all, if there are fewer) and at most 100.
     """
     order = np.argsort(known, kind="stable")
-    k = _neighbours(len(known))
-    start = np.clip(np.searchsorted(known[order], predicted) - k // 2, 0, len(known) - k)
-    return order[start[:, None] + np.arange(k)]
+    return order[_around(np.searchsorted(known[order], predicted), len(known), _half(len(known)))]
 
 
 def shortest(values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,12 +120,11 @@ def level(known: np.ndarray, measured: np.ndarray) -> int:
     """
     order = np.argsort(known, kind="stable")
     c = len(known)
-    k = min(_neighbours(c), c - 1)
     place = np.arange(c)
-    start = np.clip(place - k // 2, 0, c - k - 1)
-    steps = np.arange(k)
-    others = start[:, None] + steps + (steps >= (place - start)[:, None])  # the cell itself left out
+    others = _around(place, c - 1, min(_half(c), c - 1))
+    others += others >= place[:, None]  # the cell itself left out
     values = np.sort(measured[order][others], axis=1)
+    k = values.shape[1]
     own, wanted = measured[order], np.ceil(COVERAGE * (c + 1))
 
     def enough(size: int) -> bool:
@@ -140,8 +138,15 @@ def level(known: np.ndarray, measured: np.ndarray) -> int:
     return most
 
 
-def _neighbours(c: int) -> int:
-    return min(max(LEAST, c // 8), MOST, c)
+def _half(c: int) -> int:
+    return min(max(LEAST, c // 8), MOST, c) // 2
+
+
+def _around(place: np.ndarray, c: int, half: int) -> np.ndarray:
+    """Numbers below c, as many before each place as from it on, reflected at 0 and c: ``(n,) -> (n, k)``."""
+    near = place[:, None] + np.arange(-half, half)
+    near = np.where(near < 0, -1 - near, near)
+    return np.where(near >= c, 2 * c - 1 - near, near)
 
 
 def _parts(n: int) -> list[slice]:

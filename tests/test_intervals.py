@@ -100,8 +100,16 @@ def test_similar_cells_are_as_many_below_as_above_except_at_the_ends():
     known = RNG.permutation(1000) / 1000
     near = np.sort(known[similar(known, np.array([0.4995, -1.0, 5.0]))], axis=1)
     np.testing.assert_allclose(near[0], np.arange(450, 550) / 1000)
-    np.testing.assert_allclose(near[1], np.arange(100) / 1000)
-    np.testing.assert_allclose(near[2], np.arange(900, 1000) / 1000)
+    np.testing.assert_allclose(near[1], np.repeat(np.arange(50), 2) / 1000)
+    np.testing.assert_allclose(near[2], np.repeat(np.arange(950, 1000), 2) / 1000)
+
+
+@pytest.mark.parametrize("n", [30, 400, 3000])
+def test_over_all_cells_each_cell_kept_apart_counts_alike(n):
+    known = RNG.permutation(n).astype(float)
+    between = np.sort(known)[:, None] + np.array([-0.25, 0.25])
+    near = similar(known, between.reshape(-1))
+    np.testing.assert_array_equal(np.bincount(near.reshape(-1)), near.size / n)
 
 
 @pytest.mark.parametrize("n, k", [(30, 30), (200, 50), (560, 70), (5000, 100)])
@@ -123,9 +131,10 @@ def test_the_level_is_the_least_that_holds_nine_of_ten_cells_by_the_others():
         n = 0
         for i in range(60):
             others = np.delete(np.arange(60), i)
-            rank = np.argsort(np.argsort(known))
-            window = np.clip(rank[i] - 25, 0, 60 - 51)
-            near = [j for j in others if window <= rank[j] <= window + 50]
+            ordered = others[np.argsort(known[others])]
+            place = np.count_nonzero(known[others] < known[i])
+            mirrored = np.concatenate([ordered[::-1], ordered, ordered[::-1]])
+            near = mirrored[59 + place - 25 : 59 + place + 25]
             low, high = shortest(np.sort(measured[near])[None], size)
             n += low[0] <= measured[i] <= high[0]
         return n

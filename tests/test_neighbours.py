@@ -2,27 +2,46 @@ import numpy as np
 import pytest
 
 from magan import neighbours
-from magan.neighbours import NEIGHBOURS, Neighbours, blended, local_mean, share
+from magan.neighbours import NEIGHBOURS, Neighbours, blended, local_line, share
 
 RNG = np.random.default_rng(0)
 SEEN, QUERIES = RNG.normal(size=(300, 3)), RNG.normal(size=(20, 3))
 MEASURED = RNG.normal(size=(300, 2))
 
 
-def test_the_local_mean_is_that_of_the_nearest_cells():
-    means = local_mean(SEEN, MEASURED, QUERIES)
-    for query, mean in zip(QUERIES, means):
-        nearest = np.argsort(np.linalg.norm(SEEN - query, axis=1))[:NEIGHBOURS]
-        np.testing.assert_allclose(mean, MEASURED[nearest].mean(axis=0), rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(
-        local_mean(SEEN[:5], MEASURED[:5], QUERIES), MEASURED[:5].mean(0)[None].repeat(20, 0), rtol=1e-5
-    )
+def by_hand(query: np.ndarray) -> np.ndarray:
+    """Weighted ridge regression by augmented least squares, around one cell."""
+    distance = np.linalg.norm(SEEN - query, axis=1)
+    nearest = np.argsort(distance)[:NEIGHBOURS]
+    weight = np.exp(-0.5 * (distance[nearest] / distance[nearest][50]) ** 2)
+    weight = np.sqrt(weight / weight.sum())[:, None]
+    design = np.column_stack([np.ones(NEIGHBOURS), SEEN[nearest] - query])
+    pull = np.sqrt(0.1) * np.eye(4)[1:]
+    rows, values = np.vstack([weight * design, pull]), np.vstack([weight * MEASURED[nearest], np.zeros((3, 2))])
+    return np.linalg.lstsq(rows, values, rcond=None)[0][0]
+
+
+def test_the_local_line_is_a_weighted_ridge_regression_on_the_nearest_cells():
+    np.testing.assert_allclose(local_line(SEEN, MEASURED, QUERIES), [by_hand(query) for query in QUERIES], rtol=1e-4)
+
+
+def test_a_line_is_followed_where_a_mean_would_lag_behind_but_not_beyond_what_was_measured():
+    seen = np.sort(RNG.uniform(-2, 2, size=(2000, 1)), axis=0)
+    edge = np.array([[2.0], [5.0]])
+    nearest = seen[-NEIGHBOURS:] * 3
+    line = local_line(seen, 3 * seen, edge)
+    assert nearest.mean() < line[0, 0] <= line[1, 0] == pytest.approx(nearest.max())
+
+
+def test_a_marker_that_never_varies_and_cells_that_are_all_alike_stay_what_they_are():
+    np.testing.assert_allclose(local_line(SEEN, np.full((300, 1), 2.5), QUERIES), 2.5, rtol=1e-6)
+    np.testing.assert_allclose(local_line(np.ones((60, 2)), np.ones((60, 1)), np.ones((3, 2))), 1, rtol=1e-6)
 
 
 def test_cells_told_a_few_at_a_time_are_told_the_same(monkeypatch):
-    whole = local_mean(SEEN, MEASURED, QUERIES)
+    whole = local_line(SEEN, MEASURED, QUERIES)
     monkeypatch.setattr(neighbours, "ROWS", 7)
-    np.testing.assert_array_equal(local_mean(SEEN, MEASURED, QUERIES), whole)
+    np.testing.assert_array_equal(local_line(SEEN, MEASURED, QUERIES), whole)
 
 
 def test_the_share_weighs_two_opinions_by_their_errors():
@@ -43,7 +62,7 @@ def test_the_share_is_never_below_none_nor_above_all():
 def test_every_seed_is_blended_with_the_same_neighbours():
     one = Neighbours(SEEN, MEASURED, np.array([0.25, 1.0]))
     predicted = RNG.normal(size=(2, 20, 2))
-    mixed, local = blended(predicted, one, QUERIES), local_mean(SEEN, MEASURED, QUERIES)
+    mixed, local = blended(predicted, one, QUERIES), local_line(SEEN, MEASURED, QUERIES)
     np.testing.assert_allclose(mixed[:, :, 0], 0.75 * predicted[:, :, 0] + 0.25 * local[:, 0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(mixed[:, :, 1], np.stack([local[:, 1]] * 2), rtol=1e-5)
 
@@ -53,7 +72,7 @@ def test_a_blend_beats_both_where_a_smooth_and_a_local_opinion_err_apart():
     measured = np.sin(3 * seen) + 2 * seen + RNG.normal(0, 1, size=seen.shape)
     train, apart, test = np.split(np.arange(3000), [1000, 2000])
     smooth = np.polyval(np.polyfit(seen[train, 0], measured[train, 0], 2), seen)
-    local = local_mean(seen[train], measured[train], seen)
+    local = local_line(seen[train], measured[train], seen)
     w = share(smooth[apart], local[apart], measured[apart])
     errors = [np.mean((x - measured)[test] ** 2) for x in (smooth, local, (1 - w) * smooth + w * local)]
     assert 0 < w[0] <= 1 and errors[2] <= min(errors) * 1.01 and errors[2] == pytest.approx(1, abs=0.15)

@@ -13,7 +13,7 @@ from flowio.fcs_keywords import FCS_STANDARD_OPTIONAL_KEYWORDS, FCS_STANDARD_REQ
 
 from magan import keys
 from magan.data.cytof import columns
-from magan.data.fcs import ROWS, Events, extreme, open_fcs
+from magan.data.fcs import ROWS, Events, extreme, open_fcs, together
 from magan.errors import InputError
 
 Change = Callable[[int, np.ndarray], np.ndarray]  # first event, (n, M) measured -> (n, K) corrected
@@ -133,12 +133,13 @@ def _events(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write all events; returns the first and the last of them, and each channel's maximum."""
     n_bad, highest, first, ends = np.zeros(len(places), int), np.float32(-np.inf), 0, []
+    where = together(places)
     for x in source.blocks(rows):
         with np.errstate(over="ignore"):
             values = np.asarray(change(first, x)).astype(np.float32, copy=False)
         if not (good := np.isfinite(values)).all():
             n_bad += (~good).sum(axis=0)
-        x[:, places] = values
+        x[:, where] = values
         file.write(np.ascontiguousarray(x, dtype="<f4").data)
         highest = np.maximum(highest, extreme(np.maximum, x))
         ends, first = [*ends[:1], x[[0, -1]]], first + len(x)

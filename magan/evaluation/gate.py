@@ -24,6 +24,7 @@ DROPPED = 0.02  # of label transfer accuracy
 WORTHWHILE = 0.05  # share of the EMD that a correction has to remove to be of use
 TOO_MANY = 1 / 3  # of the markers
 MOST = 0.5  # of the cells of a batch
+FEW = 4  # markers of which a sentence says what is wrong
 CLEAR = 2.0  # a peak that is there even to twice the demands, or not there even to half of them
 
 WORSE, PEAKS, GROUPS = "worse EMD", "peaks", "group effect"
@@ -143,7 +144,10 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     unknown = "" if transfer["after"].notna().any() else " Populations are not known, so none was checked by itself."
     if not markers:
         return Verdict("safe", f"Safe: {reached}, and no marker got worse.{unknown}", markers)
-    told = ", ".join(_where(flagged[flagged["marker"] == marker]) for marker in markers)
+    if len(markers) <= FEW:
+        told = ", ".join(_where(flagged[flagged["marker"] == marker]) for marker in markers)
+    else:
+        told = f"{len(markers)} of {table['marker'].nunique()} markers ({', '.join(markers)})"
     return Verdict("safe but", f"Safe but for {told}: {reached}.{unknown}", markers)
 
 

@@ -11,21 +11,35 @@ NEIGHBOURS = 15
 MOST = 20_000  # cells of the other panel that a cell is compared with
 
 
-def claimed(predicted: np.ndarray, known: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Pearson's r that a map claims of the markers it predicts, ``(n, M), (c, M), (c, M) -> (M,)``.
+def claimed(predicted: np.ndarray, known: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pearson's r that a map claims of the markers it predicts, and by how many cells.
 
     The r between ``known``, what it predicts of cells that were kept from training, and what was ``measured`` of them,
     each such cell counted as often as it is the one with the prediction most like that of a cell of ``predicted``: r
-    as it would be if those cells' markers followed the same rule; nan where nothing varies.
+    as it would be if those cells' markers followed the same rule.
+
+    Parameters
+    ----------
+    predicted, known, measured
+        ``(n, M)``, ``(c, M)`` and ``(c, M)``.
+
+    Returns
+    -------
+    tuple
+        ``(M,)`` r, nan where nothing varies, and ``(M,)`` effective numbers of cells kept from training,
+        ``(sum w)^2 / sum w^2`` of how often each counts (Kish 1965), at most c.
     """
-    return np.array([_claimed(*columns) for columns in zip(predicted.T, known.T, measured.T)])
+    found = [_claimed(*columns) for columns in zip(predicted.T, known.T, measured.T)]
+    return np.array([r for r, _ in found]), np.array([n for _, n in found])
 
 
-def _claimed(predicted: np.ndarray, known: np.ndarray, measured: np.ndarray) -> float:
+def _claimed(predicted: np.ndarray, known: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
     order = np.argsort(known, kind="stable")
     middles = (known[order][1:] + known[order][:-1]) / 2
     nearest = order[np.searchsorted(middles, predicted)]
-    return float(pearson(measured[nearest, None], known[None, nearest, None])[0, 0])
+    counts = np.bincount(nearest)
+    r = pearson(measured[nearest, None], known[None, nearest, None])
+    return float(r[0, 0]), float(counts.sum() ** 2 / (counts.astype(float) ** 2).sum())
 
 
 def agreement(maps: np.ndarray) -> np.ndarray:

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 USABLE, TREND, UNUSABLE = "usable", "as a trend", "not usable"
 WORDS = (USABLE, TREND, UNUSABLE)
+NEAR_ONE = 1 - 1e-12  # of which Fisher's z is finite
+CERTAIN = 0.95  # that a claim is not lower than the end of its interval
 WORST = 0.1  # of the shared markers: the share that may lose more of its r than the rule reckons with
 
 # The least that each word asks of: the lowest r to be expected, the agreement of seeds, and that of methods.
@@ -49,8 +52,8 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
     of panel 1: what r would be if the cells of both panels obeyed one rule (`magan.evaluation.merging.claimed`).
     ``kept`` and ``kept_worst`` say how much of such a claim held for shared markers that were hidden from panel 1, of
     which the truth is known (`kept`).
-    ``seeds`` and ``methods`` say whether networks and baselines tell the same of panel 1's cells. With
-    ``lower = claimed * kept_worst``:
+    ``seeds`` and ``methods`` say whether networks and baselines tell the same of panel 1's cells. With ``lower``, the
+    product of ``kept_worst`` and the lower end of a one-sided 95 % interval of ``claimed`` by Fisher's z:
 
     - usable: lower >= .8, seeds >= .9 and methods >= .9;
     - as a trend: lower >= .5, seeds >= .7 and methods >= .7;
@@ -61,9 +64,9 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     evidence
-        Columns ``claimed``, ``kept``, ``kept_worst``, ``seeds`` (mean r between two seeds, nan where one was trained:
-        then a marker is a trend at best) and ``methods`` (the least r between the map and a baseline); one row per
-        panel and marker.
+        Columns ``claimed``, ``n_apart`` (the cells that it goes by), ``kept``, ``kept_worst``, ``seeds`` (mean r
+        between two seeds, nan where one was trained: then a marker is a trend at best) and ``methods`` (the least r
+        between the map and a baseline); one row per panel and marker.
 
     Returns
     -------
@@ -73,9 +76,16 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
     """
     table = evidence.copy()
     table["expected"] = table["claimed"] * table["kept"]
-    table["lower"] = table["claimed"] * table["kept_worst"]
+    table["lower"] = _least(table["claimed"], table["n_apart"]) * table["kept_worst"]
     judged = [_judged(row) for row in table[list(EVIDENCE)].to_dict("records")]
     return table.assign(verdict=[word for word, _ in judged], reason=[reason for _, reason in judged])
+
+
+def _least(r: pd.Series, n: pd.Series) -> pd.Series:
+    """Lower end of a one-sided 95 % interval of r over n cells; -1 for three cells or fewer, which tell nothing."""
+    n = np.maximum(n.astype(float) - 3, np.finfo(float).tiny)
+    z = np.arctanh(r.astype(float).clip(-NEAR_ONE, NEAR_ONE)) - norm.ppf(CERTAIN) / np.sqrt(n)
+    return np.tanh(z)
 
 
 def _judged(row: dict[str, float]) -> tuple[str, str]:
@@ -97,4 +107,7 @@ def _holds(name: str, value: float, least: float, word: str) -> bool:
 def _reason(name: str, value: float) -> str:
     if np.isnan(value):
         return "one seed says nothing of the others" if name == "seeds" else f"{name} unknown"
-    return TOLD[name].format(f"{value:.2f}".replace("0.", ".", 1))
+    down = (
+        np.floor(round(100 * value, 6)) / 100
+    )  # a value just short of what is asked must not read as if it were enough
+    return TOLD[name].format(f"{down:.2f}".replace("0.", ".", 1))

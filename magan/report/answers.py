@@ -20,7 +20,7 @@ def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame
         return {"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."}
     row, better = whole.loc[score], keys.SCORES[score][1]
     text = [_reached(dataset, arm, score, row, mine), _compared(arm, score, row), _consensus(score, row)]
-    text += [_nothing(rows, score), _floor(rows, score)]
+    text += [_plain(task, whole), _nothing(rows, TASKS[task].part_score), _floor(rows, TASKS[task].part_score)]
     text += [_outcomes(dataset, arm, metrics)] if task == "digits" else []
     text += [_split(task, mine), _others(whole, score)]
     outcome = "consensus" if consensus_wins(row, better) else verdict(row, better) or "no verdict"
@@ -76,6 +76,17 @@ def _consensus(score: str, row) -> str:
     )
 
 
+def _plain(task: str, whole: pd.DataFrame) -> str:
+    """The score of the parts over all cells, where the answer is by another: what is said next is by it."""
+    score = TASKS[task].part_score
+    if score == TASKS[task].score or score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
+        return ""
+    row = whole.loc[score]
+    known = row["best_baseline"] and math.isfinite(row["best_baseline_value"])
+    beside = f", {row['best_baseline']} at best {number(row['best_baseline_value'])}" if known else ""
+    return f"Over all cells together its {keys.SCORES[score][0]} is {number(row['mean'])}{interval(row)}{beside}."
+
+
 def _nothing(rows: pd.DataFrame, score: str) -> str:
     """What leaving the cells or images as they are would score, if it was among the methods."""
     same = rows[(rows["method"] == "identity") & (rows["arm"] == keys.BASELINE) & (rows["metric"] == score)]
@@ -100,7 +111,7 @@ def _tested(p: float, n_seeds: int) -> str:
 
 def _split(task: str, mine: pd.DataFrame) -> str:
     """On which markers, or populations, the arm wins and on which it loses."""
-    column, score = TASKS[task].split, TASKS[task].score
+    column, score = TASKS[task].split, TASKS[task].part_score
     other = {"feature": "group", "group": "feature"}[column]
     rows = mine[(mine["metric"] == score) & (mine[column] != keys.ALL) & (mine[other] == keys.ALL)]
     told = {row[column]: verdict(row, keys.SCORES[score][1]) for row in rows.to_dict("records")}

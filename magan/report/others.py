@@ -60,7 +60,7 @@ def _apart(row: Mapping[str, float], other: Mapping[str, float], better: str) ->
 
 def _beaten(task: str, rows: pd.DataFrame) -> str:
     """In which of all comparisons with a best baseline, by score and by part, who wins."""
-    column, score = TASKS[task].split, TASKS[task].score
+    column, score = TASKS[task].split, TASKS[task].part_score
     other = {"feature": "group", "group": "feature"}[column]
     rows = rows[rows["metric"].isin(list(keys.SCORES)) & (rows[other] == keys.ALL)]
     rows = rows[(rows[column] == keys.ALL) | (rows["metric"] == score)]

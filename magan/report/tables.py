@@ -15,7 +15,7 @@ def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) ->
     scores = [score for score in keys.SCORES if score in set(whole.loc[whole["mean"].notna(), "metric"])]
     faults = {name: f for (t, d, name), f in failures.items() if (t, d) == (task, dataset)}
     found = [_by_method(whole, part, about, faults) for about, part in aspects(scores).items()]
-    column, score = TASKS[task].split, TASKS[task].score
+    column, score = TASKS[task].split, TASKS[task].part_score
     other = {"feature": "group", "group": "feature"}[column]
     parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[other] == keys.ALL)]
     return found + ([_by_part(parts, TASKS[task])] if len(parts) else [])
@@ -64,11 +64,11 @@ def _by_part(parts: pd.DataFrame, task: Task) -> dict:
     for name, of in parts.groupby(task.split, sort=False):
         rows = of.set_index(["method", "arm"])
         cells = [
-            _cell(rows.loc[pair] if pair in rows.index else None, task.score, _best(of, task.score)) for pair in pairs
+            _cell(rows.loc[pair] if pair in rows.index else None, task.part_score, _best(of, task.part_score)) for pair in pairs
         ]
         lines.append({"name": name, "kind": "part", "seeds": None, "cells": cells})
     heads = [{"name": method if arm == keys.BASELINE else arm, "arrow": ""} for method, arm in pairs]
-    head = _head(task.score)
+    head = _head(task.part_score)
     caption = f"{head['name']} {head['arrow']}".strip() + f", one {task.part} at a time"
     return {"caption": caption, "corner": task.part, "heads": heads, "lines": lines}
 

@@ -17,6 +17,7 @@ class Task(NamedTuple):
     score: str
     split: str  # the column that splits the score further
     part: str  # what one part of it is called
+    part_score: str  # the score of one part: the same, or what it is made of
 
 
 def verdict(row: Mapping[str, object], better: str) -> str:
@@ -84,13 +85,16 @@ TASKS = {
         "pearson",
         "feature",
         "marker",
+        "pearson",
     ),
     "batch": Task(
         "Batches",
-        "The cells of each batch are mapped into a reference batch; cells held out of training are compared with it.",
-        "emd",
+        "The cells of each batch are mapped into a reference batch; cells held out of training are compared with it, "
+        "population by population where populations are known: batches may hold them in different shares.",
+        "emd_reduction",
         "group",
         "population",
+        "emd",
     ),
     "digits": Task(
         "Digits",
@@ -99,6 +103,7 @@ TASKS = {
         "identity_accuracy",
         "group",
         "digit",
+        "identity_accuracy",
     ),
     "matching": Task(
         "Cells measured in two ways",
@@ -107,5 +112,6 @@ TASKS = {
         "foscttm",
         "group",
         "draw",
+        "foscttm",
     ),
 }

@@ -12,7 +12,7 @@ from magan.correction import CELLS, Correction, mapped_units, of_model
 from magan.data import corrected
 from magan.data.cytof import Panel, annotate, columns, transformed
 from magan.data.domain import from_anndata
-from magan.data.fcs import open_fcs, picked, survey
+from magan.data.fcs import open_fcs, survey, together
 from magan.data.fcs_out import rewrite
 from magan.data.read import read
 from magan.errors import InputError
@@ -67,14 +67,14 @@ def _correct_fcs(one: Correction, file: Path, place: Path, panel: Panel | None, 
     # What can be said of the file's scale and channels, its evenly spaced events say.
     some = AnnData(whole.some, obs=pd.DataFrame(index=pd.RangeIndex(len(whole.some)).astype(str)), var=events.var)
     cells = of_model(one, annotate(some, panel, name=str(file)), file)
-    own = columns(events.var, cells.var)
-    both = columns(events.var, cells.var.loc[list(one.both)])
-    before, after, lowest = one.before, one.after, whole.lowest[both]
+    own = together(columns(events.var, cells.var))
+    places = columns(events.var, cells.var.loc[list(one.both)])
+    both, before, after, lowest = together(places), one.before, one.after, whole.lowest[places]
 
     def change(first: int, x: np.ndarray) -> np.ndarray:
-        mapped = mapped_units(one, transformed(picked(x, own), before))
-        return corrected.raw_corrected(picked(x, both), mapped, after, lowest)
+        mapped = mapped_units(one, transformed(x[:, own], before))
+        return corrected.raw_corrected(x[:, both], mapped, after, lowest)
 
     with beside(place) as part:
-        rewrite(events, part, both, change, provenance=provenance, rows=CELLS)
+        rewrite(events, part, places, change, provenance=provenance, rows=CELLS)
     return events.n

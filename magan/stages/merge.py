@@ -13,7 +13,7 @@ import torch
 from anndata import AnnData
 
 from magan import config, keys
-from magan.aligner import Aligner
+from magan.aligner import SOURCE, Aligner
 from magan.baselines import BASELINES
 from magan.data import folds, merged
 from magan.errors import InputError
@@ -30,6 +30,7 @@ CELLS = 32768  # mapped at a time: the maps of all seeds are held for so many
 COMPARED = 5000  # cells of a panel on which seeds and methods are compared
 LEARNT = 20_000  # cells of the other panel from which the baselines among them learn
 WITNESSES = ("knn", "boosting")  # the baselines that a map is compared with
+ALIKE = ("pooled", "whole", "none")  # scales by which a value means the same in both panels
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,16 @@ def _claims_held(audit: Path, arm: str) -> tuple[float, float]:
     audited = scores[scores["metric"] == "pearson"].set_index("feature")["value"].reindex(mapped.var_names)
     aligner = Aligner.load(audit / arm / "model.safetensors", device="cpu")
     claims = [
-        _claims(aligner, "x2", aligner.names_.index(marker), [marker], mapped[:, marker].layers[keys.CONSENSUS])[0]
+        _claims(aligner, "x2", aligner.names_.index(marker), [marker], mapped[:, marker].layers[keys.CONSENSUS])[0][0]
         for marker in mapped.var_names
     ]
     return kept(audited.to_numpy(), np.array(claims))
 
 
-def _claims(aligner: Aligner, to: str, fold: int, markers: Sequence[str], expected: np.ndarray) -> np.ndarray:
-    """The r that the aligner claims of what it says, ``(n, len(markers))``, see `claimed`; ``(len(markers),)``."""
+def _claims(
+    aligner: Aligner, to: str, fold: int, markers: Sequence[str], expected: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The r that the aligner claims of what it says, ``(n, len(markers))``, and by how many cells; see `claimed`."""
     apart = aligner.calibrations_[to][fold]
     columns = [aligner.features_[to][fold].index(marker) for marker in markers]
     return claimed(expected, apart.predicted[:, columns], apart.measured[:, columns])
@@ -131,27 +134,45 @@ def _told(
     """What the panel ``own`` is told by the domain ``to`` of a trained aligner, the panel ``source``."""
     cells, others = panels[own], panels[source]
     layers = _mapped(aligner, to, cells, lacking)
-    some, learnt = _some(cells, COMPARED), _some(others, LEARNT)
-    seen = aligner.map(some, to)[:, list(lacking)]
-    seeds = np.stack([seen.layers[f"{keys.SEED}_{seed}"] for seed in aligner.good_seeds_])
-    columns = others.var_names.get_indexer(list(lacking))
-    witnesses = [BASELINES[name](some, learnt, some)[:, columns] for name in WITNESSES]
+    claims, n_apart = _claims(aligner, to, 0, lacking, layers[keys.EXPECTED])
+    agreed = _agreements(aligner, to, cells, others, lacking)
     evidence = pd.DataFrame(
         {
             "panel": own,
             "marker": list(lacking),
             "source": source,
             "n_shared": len(set(cells.var_names) & set(others.var_names)),
-            "claimed": _claims(aligner, to, 0, lacking, layers[keys.EXPECTED]),
+            "claimed": claims,
+            "n_apart": n_apart,
             "kept": held[0],
             "kept_worst": held[1],
-            "seeds": agreement(seeds),
-            "methods": least_agreement(seen.layers[keys.CONSENSUS], witnesses),
+            **dict(zip(("seeds", "methods"), agreed)),
         }
     )
-    shared = [marker for marker in cells.var_names if marker in others.var_names]
-    trust = confidence(*(part[:, shared].layers[keys.PREPROCESSED] for part in (cells, others)))
+    trust = confidence(_units(aligner, SOURCE[to], cells, others), _units(aligner, to, others, cells))
     return Told(own, merged.Imputed(tuple(lacking), layers), trust, evidence)
+
+
+def _agreements(
+    aligner: Aligner, to: str, cells: AnnData, others: AnnData, markers: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How well seeds agree on some of the cells, and how well their consensus with the least agreeing baseline."""
+    some, learnt = _some(cells, COMPARED), _some(others, LEARNT)
+    seen = aligner.map(some, to)[:, list(markers)]
+    seeds = np.stack([seen.layers[f"{keys.SEED}_{seed}"] for seed in aligner.good_seeds_])
+    # A baseline standardises the cells it is asked about by those of its first domain.
+    like = learnt if aligner.scale in ALIKE else some
+    columns = others.var_names.get_indexer(list(markers))
+    witnesses = [BASELINES[name](like, learnt, some)[:, columns] for name in WITNESSES]
+    return agreement(seeds), least_agreement(seen.layers[keys.CONSENSUS], witnesses)
+
+
+def _units(aligner: Aligner, domain: str, cells: AnnData, others: AnnData) -> np.ndarray:
+    """The markers that two panels share as the networks read them of ``cells``, ``(n, n_shared)``."""
+    features = aligner.features_[domain][0]
+    values = torch.from_numpy(np.array(cells[:, features].layers[keys.PREPROCESSED]))
+    shared = sorted(set(features) & set(others.var_names))
+    return aligner.scalings_[domain][0].scaled(values).numpy()[:, [features.index(marker) for marker in shared]]
 
 
 def _mapped(aligner: Aligner, to: str, cells: AnnData, markers: Sequence[str]) -> dict[str, np.ndarray]:

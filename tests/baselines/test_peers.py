@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partialmethod
 from importlib.util import find_spec
 
 import numpy as np
@@ -53,6 +54,13 @@ def shifted(table):
     return [table(values, MARKERS) for values in given], truth, of_query
 
 
+def train_briefly(monkeypatch, epochs):
+    """CytoVI may train for minutes."""
+    from scvi.external import CYTOVI
+
+    monkeypatch.setattr(CYTOVI, "train", partialmethod(CYTOVI.train, max_epochs=epochs))
+
+
 def measured(x):
     return x.layers[keys.PREPROCESSED]
 
@@ -73,6 +81,8 @@ def test_shifts_that_differ_between_populations_are_undone_as_no_line_can(name, 
 
 
 def test_runs_are_equal_quiet_and_leave_no_trace(name, shifted, tmp_path, monkeypatch, capfd):
+    if name == "cytovi":
+        train_briefly(monkeypatch, 2)
     monkeypatch.chdir(tmp_path)
     given = [x[:60].copy() for x in shifted[0]]
     before = [measured(x).copy() for x in given]
@@ -211,6 +221,18 @@ def test_scanorama_declines_aloud_where_it_finds_the_domains_unlike(shifted, mon
     with pytest.warns(UserWarning, match="leaves the cells as measured"):
         mapped = scanorama(*shifted[0])
     np.testing.assert_array_equal(mapped, measured(shifted[0][2]))
+
+
+def test_cytovi_decodes_cells_as_of_the_reference(shifted, monkeypatch):
+    installed("cytovi")
+    train_briefly(monkeypatch, 60)
+    given, truth, populations = shifted
+    mapped = BASELINES["cytovi"](*given)
+    assert mapped.shape == truth.shape and mapped.dtype == np.float32
+    assert off(mapped, truth, populations) < 0.6 < off(measured(given[2]), truth, populations)
+    further = given[1].copy()
+    further.layers[keys.PREPROCESSED] = 2 * measured(given[1]) + 1
+    np.testing.assert_allclose(BASELINES["cytovi"](given[0], further, given[2]), 2 * mapped + 1, atol=1e-2)
 
 
 def test_cytovi_needs_cells_to_train_on(shifted):

@@ -11,26 +11,29 @@ def test_a_claim_is_the_r_of_the_cells_kept_apart_where_the_cells_told_of_are_li
     known, noise = draw.normal(size=(300, 2)), draw.normal(size=(300, 2))
     measured = known + noise * [0.1, 1]
     expected = [np.corrcoef(known[:, i], measured[:, i])[0, 1] for i in (0, 1)]
-    assert claimed(known[::-1], known, measured) == pytest.approx(expected)
+    r, n = claimed(known[::-1], known, measured)
+    assert r == pytest.approx(expected) and n == pytest.approx([300, 300])
 
 
 def test_a_claim_counts_cells_kept_apart_as_often_as_they_are_the_nearest():
     known, measured = np.array([[0.0], [1], [2], [9]]), np.array([[1.0], [0], [3], [-40]])
     predicted = np.array([[-5.0], [0.2], [1.2], [1.9], [2.4]])
     expected = np.corrcoef([0, 0, 1, 2, 2], [1, 1, 0, 3, 3])[0, 1]
-    assert claimed(predicted, known, measured) == pytest.approx([expected])
+    r, n = claimed(predicted, known, measured)
+    assert r == pytest.approx([expected]) and n == pytest.approx([5**2 / (2**2 + 1 + 2**2)])
 
 
 def test_a_claim_about_cells_of_one_kind_is_lower_than_about_a_mixture():
     kind = np.repeat([0.0, 5.0], 500)[:, None]
     known = kind + 0.5 * draw.normal(size=(1000, 1))
     measured = known + 1.0 * draw.normal(size=(1000, 1))
-    assert claimed(known[:500], known, measured) < 0.6 < 0.9 < claimed(known, known, measured)
+    one, both = (claimed(cells, known, measured)[0] for cells in (known[:500], known))
+    assert one < 0.6 < 0.9 < both
 
 
 def test_a_claim_of_what_does_not_vary_is_unknown():
     known = np.column_stack([np.arange(5.0), np.ones(5)])
-    assert np.isnan(claimed(np.full((3, 2), 2.0), known, known)).all()
+    assert np.isnan(claimed(np.full((3, 2), 2.0), known, known)[0]).all()
 
 
 def test_agreement_is_the_mean_r_of_every_two_maps():

@@ -7,8 +7,9 @@ import pytest
 from magan.evaluation.verdict import WORDS, kept, verdicts
 
 
-def judged(claimed=0.9, kept=1.0, kept_worst=1.0, seeds=0.95, methods=0.95) -> pd.Series:
-    row = {"claimed": claimed, "kept": kept, "kept_worst": kept_worst, "seeds": seeds, "methods": methods}
+def judged(claimed=0.9, n_apart=np.inf, kept=1.0, kept_worst=1.0, seeds=0.95, methods=0.95) -> pd.Series:
+    row = {"claimed": claimed, "n_apart": n_apart, "kept": kept, "kept_worst": kept_worst}
+    row |= {"seeds": seeds, "methods": methods}
     return verdicts(pd.DataFrame([row])).iloc[0]
 
 
@@ -32,7 +33,10 @@ def test_markers_without_a_number_or_with_an_empty_claim_are_passed_over():
     "changed, word, reason",
     [
         ({}, "usable", ""),
-        ({"claimed": 0.8}, "usable", ""),
+        ({"claimed": 0.8001}, "usable", ""),
+        ({"claimed": 0.7999}, "as a trend", "its r may be as low as .79"),  # never rounded up to what is asked
+        ({"claimed": 0.81, "n_apart": 50}, "as a trend", "its r may be as low as .70"),
+        ({"n_apart": 3}, "not usable", "its r may be as low as -1.00"),
         ({"kept": 0.2}, "usable", ""),  # the middle is told, the worst tenth decides
         ({"claimed": 0.79}, "as a trend", "its r may be as low as .79"),
         ({"kept_worst": 0.6}, "as a trend", "its r may be as low as .54"),
@@ -56,10 +60,18 @@ def test_expected_and_lowest_r_are_the_claim_times_what_is_kept():
     assert (row["expected"], row["lower"]) == pytest.approx((0.81, 0.45))
 
 
+def test_a_claim_that_few_cells_make_is_lowered_by_its_interval():
+    draw = np.random.default_rng(0)
+    shared, own = draw.normal(size=(2, 4000, 40))
+    found = [np.corrcoef(a, a + b)[0, 1] for a, b in zip(shared, own)]
+    lower = [judged(claimed=r, n_apart=40)["lower"] for r in found]
+    assert np.mean(np.array(lower) <= np.sqrt(0.5)) == pytest.approx(0.95, abs=0.01)
+
+
 def test_better_evidence_never_makes_a_worse_word():
     levels = (0.3, 0.55, 0.75, 0.92, 1.0)
     names = ("claimed", "kept_worst", "seeds", "methods")
-    grid = pd.DataFrame(list(itertools.product(levels, repeat=4)), columns=list(names)).assign(kept=1.0)
+    grid = pd.DataFrame(list(itertools.product(levels, repeat=4)), columns=list(names)).assign(kept=1.0, n_apart=900)
     place = verdicts(grid).set_index(list(names))["verdict"].map(WORDS.index)
     for key, word in place.items():
         for i, value in enumerate(key):
@@ -68,7 +80,6 @@ def test_better_evidence_never_makes_a_worse_word():
 
 
 def test_other_columns_stay():
-    table = pd.DataFrame(
-        {"marker": ["CD4"], "claimed": [0.9], "kept": [1], "kept_worst": [1], "seeds": 1, "methods": 1}
-    )
+    names = ("claimed", "n_apart", "kept", "kept_worst", "seeds", "methods")
+    table = pd.DataFrame([{"marker": "CD4", **dict.fromkeys(names, 1)}])
     assert verdicts(table)["marker"].tolist() == ["CD4"] and "verdict" not in table
