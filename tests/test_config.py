@@ -247,3 +247,22 @@ def test_own_data_are_listed_or_in_a_sheet():
     assert own.own_data["mine"].sheet == "samples.tsv" and not own.own_data["mine"].files
     for wrong in ({}, {"files": []}, {"sheet": "a.tsv", "files": [{"path": "a.fcs"}]}):
         assert "own_data.mine: give one of files and sheet" in message(own_data={"mine": wrong})
+
+
+def test_panels_are_audited_in_every_order_under_names_that_can_be_folders():
+    arms = {"m": {"model": "magan", "training": {"steps": 7}}}
+    panels = {"cells": "x", "by": "kit", "panels": ["T cells", "B"], "arms": arms, "seeds": 3, "test_fraction": 0.4}
+    whole = study(panels={"mine": panels}, training={"steps": 9, "batch_size": 5})
+    tasks = {dataset: settings for task, dataset, settings in whole.tasks() if task == "heldout"}
+    assert list(tasks) == ["mine_T-cells_B", "mine_B_T-cells"]
+    audit = tasks["mine_B_T-cells"]
+    assert (audit.panel_1, audit.panel_2) == ({"kit": "B"}, {"kit": "T cells"})
+    assert audit.test_fraction == 0.4 and whole.seeds_of(audit) == (0, 1, 2)
+    assert whole.training_of(audit, audit.arms["m"]).model_dump(exclude_unset=True) == {"steps": 7, "batch_size": 5}
+    assert whole.find("heldout", "mine_T-cells_B") == tasks["mine_T-cells_B"]
+    assert message(panels={"mine": {**panels, "panels": ["A"]}}).startswith("panels.mine.panels: tuple should have at")
+
+
+def test_a_misspelt_key_of_panels_is_named():
+    panels = {"cells": "x", "panels": ["A", "B"], "arms": {}, "holdout": []}
+    assert message(panels={"mine": panels}) == "panels.mine: unknown key 'holdout' (did you mean 'hold_out'?)"

@@ -8,6 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from magan.evaluation.markers import pearson
 
 NEIGHBOURS = 15
+STRAY = 0.9  # of the other panel's cells have as many fellows about them
 MOST = 20_000  # cells of the other panel that a cell is compared with
 
 
@@ -67,7 +68,8 @@ def confidence(cells: np.ndarray, others: np.ndarray, seed: int = 0) -> np.ndarr
     """How ordinary each cell would be among the cells of another panel, ``(n, M), (c, M) -> (n,)`` from 0 to 1.
 
     How far a cell is from the other panel's cells is its mean distance to the 15 nearest of one half of them, over the
-    mean of what these have to theirs: about 1 in their midst, be they many or few, and more beside them. The
+    mean of what these have to theirs: about 1 in their midst, be they many or few, and more beside them. No distance
+    among them counts for more than nine tenths of all do, so that the stray cells between populations hide nothing. The
     confidence is the share of the other half that is as far (a conformal p-value, ``(1 + number as far) / (1 + c)``):
     cells that the other panel has are spread evenly from 0 to 1, and one that it does not have is near 0.
 
@@ -90,7 +92,8 @@ def confidence(cells: np.ndarray, others: np.ndarray, seed: int = 0) -> np.ndarr
     known, judges = np.array_split(others[order] / scale, 2)
     index = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(known) - 1)).fit(known)
     # Without an argument: of each without itself. Cells may be equal to all around them.
-    reach = np.maximum(index.kneighbors()[0].mean(axis=1), np.finfo(np.float32).tiny)
+    reach = index.kneighbors()[0].mean(axis=1)
+    reach = np.maximum(np.minimum(reach, np.quantile(reach, STRAY)), np.finfo(np.float32).tiny)
 
     def distance(values: np.ndarray) -> np.ndarray:
         distances, near = index.kneighbors(values)

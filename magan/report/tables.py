@@ -64,7 +64,8 @@ def _by_part(parts: pd.DataFrame, task: Task) -> dict:
     for name, of in parts.groupby(task.split, sort=False):
         rows = of.set_index(["method", "arm"])
         cells = [
-            _cell(rows.loc[pair] if pair in rows.index else None, task.part_score, _best(of, task.part_score)) for pair in pairs
+            _cell(rows.loc[pair] if pair in rows.index else None, task.part_score, _best(of, task.part_score))
+            for pair in pairs
         ]
         lines.append({"name": name, "kind": "part", "seeds": None, "cells": cells})
     heads = [{"name": method if arm == keys.BASELINE else arm, "arrow": ""} for method, arm in pairs]

@@ -188,6 +188,20 @@ def test_labels_of_huimm_fit_what_the_cells_show(mirror, tmp_path):
     assert median["CD19"].nlargest(2).index.tolist() in (["naive B", "memory B"], ["memory B", "naive B"])
 
 
+def test_huimm_is_parted_into_two_panels_that_share_nine_markers_and_keeps_the_truth(mirror, tmp_path):
+    adata, whole = (load(name, mirror=str(mirror), cache=tmp_path) for name in ("huimm_panels", "huimm"))
+    assert list(adata.obs_names) == list(whole.obs_names)
+    np.testing.assert_array_equal(adata.layers["truth"], whole.layers["preprocessed"])
+    for panel, lacks in (("A", registry.HUIMM_ONLY["B"]), ("B", registry.HUIMM_ONLY["A"])):
+        part = adata[adata.obs["panel"] == panel]
+        measured = np.isfinite(part.layers["preprocessed"])
+        assert list(adata.var_names[~measured.any(axis=0)]) == [m for m in adata.var_names if m in lacks]
+        assert (measured.all(axis=0) | ~measured.any(axis=0)).all() and 0.49 < part.n_obs / adata.n_obs < 0.51
+        np.testing.assert_array_equal(part.layers["preprocessed"][measured], part.layers["truth"][measured])
+    table = pd.crosstab(whole.obs["cell_type"].astype(str).str.split().str[-1], adata.obs["cell_type"])
+    assert table.loc["B"].idxmax() == "B" and table.loc["NK"].idxmax() == "NK"
+
+
 def test_labels_of_shaham_mark_cd8_t_cells_and_columns_are_in_the_documented_order(mirror, tmp_path):
     assert list(registry.SHAHAM_MARKERS) == (mirror / "shaham_p1" / "markers.txt").read_text().split()
     adata = load("shaham_p1", mirror=str(mirror), cache=tmp_path)

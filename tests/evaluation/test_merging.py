@@ -77,11 +77,25 @@ def test_a_rare_population_is_as_ordinary_as_a_common_one():
     assert (lacking < 0.01).all()
 
 
+def test_a_population_that_is_lacking_is_found_though_stray_cells_lie_where_it_would_be():
+    strays, common, lacking = (
+        draw.uniform(-10, 10, (40, 3)),
+        draw.normal(size=(2000, 3)),
+        draw.normal(size=(200, 3)) + 6,
+    )
+    assert np.median(confidence(lacking, np.concatenate([strays, common]))) < 0.03
+
+
 def test_confidence_does_not_depend_on_the_units_of_a_marker_or_the_cells_beside():
     others, cells = draw.normal(size=(300, 3)), draw.normal(size=(40, 3))
     units = np.array([1, 10, 0.1])
     np.testing.assert_allclose(confidence(cells * units, others * units), confidence(cells, others))
     np.testing.assert_array_equal(confidence(cells[:5], others), confidence(cells, others)[:5])
+
+
+def test_cells_that_are_all_equal_are_ordinary_to_one_another_alone():
+    told = confidence(np.array([[1.0, 1], [2, 1]]), np.ones((60, 2)))
+    assert told[0] == 1 and told[1] == 1 / 31
 
 
 def test_a_marker_that_does_not_vary_in_the_other_panel_is_no_obstacle():

@@ -106,3 +106,46 @@ def test_what_needs_a_common_marker_is_refused_before_anything_runs(parts, sente
     with pytest.raises(InputError) as refused:
         plan(matching(**parts))
     assert str(refused.value).startswith(sentence)
+
+
+PANELS = {"cells": "huimm_panels", "panels": ["A", "B"], "arms": {"mine": {"model": "magan", "calibrate": 0.2}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"arms": {}}, "panels.two.arms: there is none; give at least one, the first merges the panels"),
+        (
+            {"arms": {"mine": {"model": "magan"}}},
+            "panels.two.arms.mine: calibrate is 0; set it, e.g. 0.2, for the first arm merges the panels and "
+            "needs cells kept apart to tell what may be trusted",
+        ),
+        ({"panels": ["T 1", "T-1"]}, "panels.two.panels: T 1, T-1 do not have names of their own; rename one"),
+        (
+            {"arms": {"mine": {"model": "mgan", "calibrate": 0.2}}},
+            "heldout.two_A_B.arms.mine: model 'mgan' is unknown (did you mean 'magan'?)",
+        ),
+    ],
+)
+def test_panels_that_cannot_be_merged_are_refused(settings, sentence):
+    with pytest.raises(InputError) as refused:
+        plan(changed("panels", {"two": {**PANELS, **settings}}))
+    assert str(refused.value) == sentence
+
+
+def test_an_audit_may_not_be_called_like_another_task():
+    study = changed("panels", {"cyto": {**PANELS, "panels": ["norm", "B"]}})
+    study["heldout"]["cyto_norm_B"] = study["heldout"]["cytonorm"]
+    with pytest.raises(
+        InputError, match=r"^heldout.cyto_norm_B: panels to be merged have an audit of this name; rename"
+    ):
+        plan(study)
+
+
+def test_panels_bring_their_audits_along():
+    study = plan(changed("panels", {"two": PANELS}))
+    names = [dataset for task, dataset, _ in study.tasks() if task == "heldout"]
+    assert names == ["cytonorm", "two_A_B", "two_B_A"]
+    audit = study.find("heldout", "two_B_A")
+    assert (audit.panel_1, audit.panel_2) == ({"panel": "B"}, {"panel": "A"})
+    assert audit.baselines == ("ridge", "knn", "boosting") and list(audit.arms) == ["mine"]
