@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from fcs_bytes import write
 
 from magan import correction as room
 from magan import keys
@@ -13,6 +14,7 @@ from magan.correction import corrected_table, correction
 from magan.data.cytof import arcsinh
 from magan.data.read import read
 from magan.errors import InputError
+from magan.stages import arrivals
 from magan.stages.arrivals import correct
 
 MARKERS = ["CD3", "CD4", "CD8a"]
@@ -66,6 +68,21 @@ def test_a_cell_is_corrected_alike_in_any_company(model, monkeypatch):
     monkeypatch.setattr(room, "CELLS", 7)
     np.testing.assert_array_equal(corrected_table(one, table), whole)
     assert corrected_table(one, table[:0]).shape == (0, 3)
+
+
+def test_whether_a_marker_may_be_negative_the_whole_file_tells_and_not_a_part_of_it(model, tmp_path, monkeypatch):
+    table, one = counts(9), correction(model, "mon")
+    table.loc[399, "CD4"] = -1  # in the last of many parts
+    keywords = {f"$P{n}S": marker for n, marker in enumerate(MARKERS, start=1)}
+    write(tmp_path / "a.fcs", table.to_numpy().tolist(), bits=(32, 32, 32), keywords=keywords)
+    table.to_csv(tmp_path / "a.csv", index=False)
+    monkeypatch.setattr(room, "CELLS", 7)
+    monkeypatch.setattr(arrivals, "CELLS", 7)
+    done = corrected_table(one, table)
+    assert ((done["CD4"][:390] < 0).any(), (done["CD3"] < 0).any(), (done["CD3"] == 0).any()) == (True, False, True)
+    for name in ("a.fcs", "a.csv"):
+        correct(one, tmp_path / name, tmp_path / "out" / name)
+        np.testing.assert_allclose(read(tmp_path / "out" / name)[:, MARKERS].X, done, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

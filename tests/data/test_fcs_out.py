@@ -175,7 +175,7 @@ def test_every_reader_finds_data_that_end_beyond_what_the_header_can_say(tmp_pat
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_events_written_a_few_at_a_time_are_the_same_bytes(tmp_path, rows):
-    source = open_fcs(write(tmp_path / "in.fcs", keywords={"$P1G": "4"}))
+    source = open_fcs(write(tmp_path / "in.fcs", VALUES[::-1], keywords={"$P1G": "4"}))
     asked = []
 
     def change(first, x):
@@ -186,4 +186,5 @@ def test_events_written_a_few_at_a_time_are_the_same_bytes(tmp_path, rows):
         rewrite(source, tmp_path / name, [0], change, provenance={"A": "b"}, rows=n)
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
     assert asked[:2] == [(0, 3), (0, rows)] and sum(n for _, n in asked) == 6
-    np.testing.assert_array_equal(read_fcs(tmp_path / "parts").X[:, 0], [196.25, -1, 89996])
+    np.testing.assert_array_equal(read_fcs(tmp_path / "parts").X[:, 0], [89996, -1, 196.25])
+    assert open_fcs(tmp_path / "parts").keywords["p1r"] == "89996"
