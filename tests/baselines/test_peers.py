@@ -245,8 +245,10 @@ def test_cytovi_needs_cells_to_train_on(shifted):
     "name, low, high",
     [("harmony", 0.2, 0.4), ("cytonorm", 0.3, 0.55), ("scanorama", 0.35, 0.55), ("cytovi", 0.25, 0.5)],
 )
-def test_two_days_of_one_person_are_brought_nearer(name, low, high, mirror, table):
+def test_two_days_of_one_person_are_brought_nearer(name, low, high, mirror, table, monkeypatch):
     installed(name)
+    if name == "cytovi":
+        train_briefly(monkeypatch, 50)
     folder = mirror / "shaham_p1"
     markers = (folder / "markers.txt").read_text().split()
     days = [pd.read_csv(folder / f"Person1Day{day}_baseline.csv", header=None).to_numpy() for day in (1, 2)]
