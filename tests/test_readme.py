@@ -20,7 +20,10 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     assert (tmp_path / "model.safetensors").is_file()
 
 
-def test_the_study_of_ones_own_cells_is_accepted():
+def test_the_study_of_ones_own_cells_is_accepted(mirror, tmp_path, monkeypatch):
+    (tmp_path / "data").symlink_to(mirror)
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
     (study,) = [text for language, text in BLOCKS if language == "yaml"]
     assert plan(yaml.safe_load(study)).name == "mine"
 

@@ -1,7 +1,8 @@
 """Simple aligners that a network must beat: each ``(x1, x2, query) -> (n, M2)`` float32 in arcsinh units.
 
 ``x1`` and ``x2`` are the training cells of the two domains, the query cells of
-domain 1 to be mapped into domain 2; all deterministic.
+domain 1 to be mapped into domain 2; all deterministic. What needs a library of its
+own imports it when called.
 """
 
 from magan.baselines.boosting import boosting
