@@ -23,7 +23,7 @@ ui: .venv/made
 
 .venv/made: envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[workflow,demo,dev]"
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[workflow,demo,peers,dev]"
 	touch $@
 
 clean:

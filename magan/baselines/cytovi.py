@@ -19,10 +19,12 @@ LEAST = 20  # cells in all, so that a tenth can be set apart for early stopping
 def cytovi(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     """The query encoded by CytoVI and decoded as of domain 2, ``(n, M2)`` float32.
 
-    Trained on the training cells of both domains with the library's settings: up to
-    1,000 epochs, stopped 30 after the best, on the CPU. Each marker is scaled
-    to [0, 1] by the range of its own domain's training cells, as the
-    library's tutorial does, and what is decoded goes back by the range of domain 2.
+    Trained on the training cells of both domains with the library's settings, on the
+    CPU: up to 1,000 epochs, stopped when 30 in a row were no better. With a few
+    thousand cells that can be long before its warm-up of 400 epochs is over, and
+    further training would bring the domains nearer. Each marker is scaled to [0, 1] by
+    the range of its own domain's training cells, as the library's tutorial does, and
+    what is decoded goes back by the range of domain 2.
 
     What comes out is the decoder's mean at one draw of the cell's latent state: what
     the latent state does not hold of a cell is gone. So the values of a marker

@@ -141,16 +141,20 @@ def monotone(own: Domain, other: Domain) -> Ranks:
             partner = other.features.index(marker)
             mapped = monotone_map(own.values[:, column].numpy(), other.values[:, partner].numpy())
             goal = target.quantiles[:, partner].double().numpy()
-            quantiles[:, column] = torch.from_numpy(_origins(goal, *mapped, float(own.values[:, column].min())))
+            quantiles[:, column] = torch.from_numpy(_origins(goal, *mapped, alone.quantiles[:, column].numpy()))
     return Ranks(quantiles, alone.sd)
 
 
-def _origins(goal: np.ndarray, knots: np.ndarray, images: np.ndarray, lowest: float) -> np.ndarray:
-    """Where the values ``goal (Q,)`` come from. What reads lowest in one domain, as zeros do, does so in the other."""
+def _origins(goal: np.ndarray, knots: np.ndarray, images: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Where the values ``goal (Q,)`` come from, of a sample with the quantiles ``own (Q,)``.
+
+    What the goal reads lowest, as zeros are, comes from as large a share of the sample: a batch with fewer exact zeros
+    would give itself away by them.
+    """
     rising = images + 1e-6 * np.arange(len(images))  # has an inverse where the map is flat
     beyond = np.minimum(goal - rising[0], 0) + np.maximum(goal - rising[-1], 0)
-    origins = np.interp(goal, rising, knots) + beyond
-    return np.where(goal <= goal[0], lowest, np.maximum(origins, lowest)).astype(np.float32)
+    origins, lowest = np.interp(goal, rising, knots) + beyond, goal <= goal[0]
+    return np.where(lowest, own, np.maximum(origins, own[lowest].max())).astype(np.float32)
 
 
 def none(own: Domain, other: Domain) -> Affine:

@@ -92,8 +92,9 @@ def _truth(verdicts: pd.DataFrame) -> str:
     off = (verdicts["expected"] - verdicts["true"]).abs().mean()
     below = int((verdicts["true"] < verdicts["lower"]).sum())
     return (
-        f"These cells did measure the markers, and no method saw it. {'; '.join(parts)}. The r to be expected is off "
-        f"by {_number(off)} on average, and {below} of {len(verdicts)} true values lie below the lowest r."
+        f"These cells were measured with the markers too, which no method saw. By verdict: {'; '.join(parts)}. "
+        f"The r to be expected is off by {_number(off)} on average, and {below} of {len(verdicts)} true values lie "
+        "below the lowest r."
     )
 
 
@@ -105,8 +106,9 @@ def _rule(asked: Mapping[str, Sequence[float]]) -> str:
     return (
         "The claimed r is that of the other panel's cells which were kept from training and predicted from the shared "
         "markers alone, weighted to be like this panel's cells. Of the shared markers that were hidden in the audit "
-        "the truth is known: the expected r is the claimed one times the median share of such claims that held, the "
-        "lowest r times the share in the worst tenth of them. Seeds and methods agree by Pearson's r between "
-        "predictions of the same cells: the mean over two seeds, and the least with kNN and boosting. "
+        "the truth is known: the expected r is the claimed one times the median share of such claims that held; the "
+        "lowest r is the lower end of the claim's one-sided 95 % interval times the share in the worst tenth. Seeds "
+        "and methods agree by Pearson's r between predictions of the same cells: the mean over two seeds, and the "
+        "least with kNN and boosting. "
         f"{'. '.join(part[0].upper() + part[1:] for part in least)}. Anything else is not usable."
     )

@@ -12,6 +12,7 @@ import yaml
 
 from magan import keys
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PANELS = {"T cells": ["CD3", "CD4", "CD8", "CD45RA"], "B": ["CD3", "CD4", "CD8", "CD19"]}
 MARKERS = ["CD3", "CD4", "CD8", "CD45RA", "CD19"]
