@@ -49,6 +49,7 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
+Word = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, bool | int) else value)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_count_or_list), AfterValidator(_distinct)]
 
@@ -191,16 +192,17 @@ class BatchAlignment(Task):
     """Every batch is mapped onto the reference batch, a name or "median": the batch least far from the others.
 
     Trained on the cells that match ``train``, at most ``n_train`` of a batch, and scored on those that match
-    ``test`` (obs column -> value), or on a random ``test_fraction``.
+    ``test`` (obs column -> value; of the two one may be left out, and is all other cells), or on a random
+    ``test_fraction``. With control samples, ``train: {is_control: true}`` learns from them what is done to all.
     """
 
     cells: str
     where: dict[str, str | tuple[str, ...]] = {}
     reference: str
     markers: tuple[str, ...] | None = None  # default: every marker to be corrected
-    train: dict[str, str] = {}
+    train: dict[str, Word] = {}
     n_train: PositiveInt = 20_000
-    test: dict[str, str] = {}
+    test: dict[str, Word] = {}
     test_fraction: float = Field(default=0.3, gt=0, lt=1)
     wipe: Wipe | None = None
     correct: Correct | None = None  # of the user's own files alone

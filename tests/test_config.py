@@ -266,3 +266,9 @@ def test_panels_are_audited_in_every_order_under_names_that_can_be_folders():
 def test_a_misspelt_key_of_panels_is_named():
     panels = {"cells": "x", "panels": ["A", "B"], "arms": {}, "holdout": []}
     assert message(panels={"mine": panels}) == "panels.mine: unknown key 'holdout' (did you mean 'hold_out'?)"
+
+
+def test_control_samples_may_be_named_as_yaml_writes_them():
+    settings = {"cells": "x", "reference": "a", "arms": {}, "train": {"is_control": True}}
+    study = parse({"name": "n", "title": "t", "batch": {"x": settings}})
+    assert study.batch["x"].train == {"is_control": "True"}

@@ -200,8 +200,9 @@ def batch(
 ) -> Folds:
     """Every other batch against the reference; one fold per batch.
 
-    Trained on the cells matching ``train``, scored on those matching ``test``;
-    without these, on a random ``test_fraction`` of each batch. Of the training
+    Trained on the cells matching ``train``, scored on those matching ``test``, of
+    which one may be left out: it is all other cells. Without either, scored on a
+    random ``test_fraction`` of each batch. Of the training
     cells at most ``n_train`` of each batch are drawn. The reference "median" is
     the batch with the smallest mean earth mover's distance to the others, over
     markers, judged by training cells; ``truth.uns["reference"]`` holds its name.
@@ -224,7 +225,12 @@ def batch(
     if len(names) == 1:
         raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
     if train or test:
-        training, testing = where(adata, train or {}, "batch.train"), where(adata, test or {}, "batch.test")
+        named = {
+            name: where(adata, chosen, f"batch.{name}") for name, chosen in (("train", train), ("test", test)) if chosen
+        }
+        training, testing = (
+            named[part] if part in named else _rest(adata, *named.values()) for part in ("train", "test")
+        )
         both = set(training.obs_names) & set(testing.obs_names)
         if both:
             raise InputError(f"batch: {len(both)} cells are in both train and test; make the two disjoint")
@@ -248,6 +254,10 @@ def batch(
         {name: bare(queries[name]) for name in others},
         truth,
     )
+
+
+def _rest(adata: AnnData, part: AnnData) -> AnnData:
+    return adata[~adata.obs_names.isin(part.obs_names)].copy()
 
 
 def _some(adata: AnnData, n: int, seed: int) -> AnnData:

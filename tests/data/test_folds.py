@@ -11,6 +11,9 @@ MARKERS = ["CD3", "CD4", "CD8", "CD19", "CD45RA", "CD56", "DNA1"]
 N = 240
 
 
+SPLIT = {"train": {"sample": "first"}, "test": {"sample": "second"}}
+
+
 def cells(n: int = N) -> AnnData:
     """T and B cells of two donors in three batches, two samples each."""
     draw, index = np.random.default_rng(0), np.arange(n)
@@ -185,7 +188,7 @@ def test_markers_default_to_those_to_be_corrected_and_may_be_chosen():
     assert list(chosen.query["a"].var_names) == list(chosen.truth.var_names) == ["CD8", "CD3"]
 
 
-@pytest.mark.parametrize("how", [{}, {"train": {"sample": "first"}, "test": {"sample": "second"}}])
+@pytest.mark.parametrize("how", [{}, SPLIT])
 def test_training_and_test_cells_of_batches_are_disjoint(how):
     parts = folds.batch(cells(), reference="b", batch_size=8, **how)
     training = names(*(x for pair in parts.train.values() for x in pair))
@@ -198,6 +201,14 @@ def test_training_and_test_cells_of_batches_are_disjoint(how):
         assert set(parts.truth.obs[keys.SAMPLE]) == {"second"}
 
 
+@pytest.mark.parametrize("named", ["train", "test"])
+def test_where_training_or_test_cells_alone_are_named_the_others_are_all_the_rest(named):
+    both = folds.batch(cells(), reference="b", batch_size=8, **SPLIT)
+    one = folds.batch(cells(), reference="b", batch_size=8, **{named: SPLIT[named]})
+    assert names(one.truth) == names(both.truth)
+    assert names(*one.train["a"]) == names(*both.train["a"])
+
+
 def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_measured():
     adata = cells()
     parts = folds.batch(adata, reference="b", batch_size=8)
@@ -205,9 +216,6 @@ def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_meas
     assert of_reference.n_obs and not names(of_reference) & names(*(x2 for _, x2 in parts.train.values()))
     same = adata[parts.truth.obs_names, parts.truth.var_names].layers[keys.PREPROCESSED]
     np.testing.assert_array_equal(parts.truth.layers[keys.PREPROCESSED], same)
-
-
-SPLIT = {"train": {"sample": "first"}, "test": {"sample": "second"}}
 
 
 @pytest.mark.parametrize(
@@ -224,8 +232,8 @@ SPLIT = {"train": {"sample": "first"}, "test": {"sample": "second"}}
         ),
         ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data (did you mean 'CD56'?)"),
         (
-            {"reference": "a", "train": {"sample": "first"}},
-            "batch: 120 cells are in both train and test; make the two disjoint",
+            {"reference": "a", "train": {"sample": "first"}, "test": {"donor": "d1"}},
+            "batch: 60 cells are in both train and test; make the two disjoint",
         ),
         (
             {"reference": "a", "train": {"sampel": "first"}},
