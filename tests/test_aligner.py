@@ -266,7 +266,11 @@ def test_a_marker_missing_from_the_query_is_named():
             cells(PANEL_2),
             "correspondence 'pears' is unknown; there are none, shared_markers, correlation, pairs, labels",
         ),
-        ({"scale": "poled"}, cells(PANEL_2), "scale 'poled' is unknown; there are pooled, each, ranks, none"),
+        (
+            {"scale": "poled"},
+            cells(PANEL_2),
+            "scale 'poled' is unknown; there are pooled, each, whole, ranks, monotone, none",
+        ),
         (
             {},
             cells(PANEL_2, n=6),
