@@ -22,7 +22,7 @@ from magan.data.scaling import tensors as scaling_tensors
 from magan.errors import InputError
 from magan.models import MODELS
 from magan.networks.replicate import Replicated, role_seed
-from magan.recipe import Adam, Recipe
+from magan.recipe import Recipe
 from magan.training import checkpoint
 from magan.training.fit import broken, fit
 
@@ -382,7 +382,8 @@ class Aligner:
             ),
             seeds=replicate_seeds,
             steps=self.training.steps,
-            optimiser=_optimiser(self.training, recipe.optimiser),
+            learning_rate=self.training.learning_rate,
+            betas=self.training.betas,
             decay=self.training.decay,
             device=self.device_,
             record=lambda step, terms: record(
@@ -549,11 +550,6 @@ def _batch(domains: Sequence[AnnData]) -> str:
     """The one batch that all cells are of, or ""."""
     batches = {name for x in domains if keys.BATCH in x.obs for name in x.obs[keys.BATCH].astype(str).unique()}
     return batches.pop() if len(batches) == 1 else ""
-
-
-def _optimiser(training: Training, own: Adam) -> Adam:
-    """The recipe's optimiser with what the study overrides."""
-    return Adam(training.learning_rate or own.learning_rate, training.betas or own.betas, own.weight_decay)
 
 
 def _table(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:

@@ -93,6 +93,4 @@ def discogan(
             Phase("generator", trains=("generator_12", "generator_21"), objective=generators, repeats=n_generator),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999), weight_decay=1e-5),
-        carry={"step": torch.zeros(1)},  # the same for every replicate
-        advance=lambda carry, terms: {"step": carry["step"] + 1},
     )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
+from torch.utils._pytree import tree_map
 
 
 class Replicated(nn.Module):
@@ -19,7 +20,9 @@ class Replicated(nn.Module):
     trains R separate networks.
 
     A network whose class says ``broadcasts = True`` is called once with the
-    stacked parameters; any other is mapped over them by `torch.vmap`.
+    stacked parameters. Any other is mapped over them by `torch.vmap` on a GPU, where
+    one large kernel beats R small ones, and called copy by copy on a CPU, where a
+    convolution of each copy takes two thirds of the time of a grouped one.
 
     Parameters
     ----------
@@ -54,7 +57,13 @@ class Replicated(nn.Module):
 
         if getattr(self.template, "broadcasts", False):
             return one(parameters, buffers, *inputs)
-        return torch.vmap(one)(parameters, buffers, *inputs)
+        if inputs[0].is_cuda:
+            return torch.vmap(one)(parameters, buffers, *inputs)
+        rows = [
+            one(*({k: v[r] for k, v in held.items()} for held in (parameters, buffers)), *(x[r] for x in inputs))
+            for r in range(len(inputs[0]))
+        ]
+        return tree_map(lambda *parts: torch.stack(parts), *rows)
 
     def train(self, mode: bool = True) -> "Replicated":
         super().train(mode)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from magan.networks.replicate import Replicated, role_seed
-from magan.recipe import Adam, Batch, Carry, Phase, Recipe, Terms
+from magan.recipe import Adam, Batch, Carry, Optimiser, Phase, Recipe, Terms
 
 
 def fit(
@@ -16,7 +17,8 @@ def fit(
     *,
     seeds: Sequence[int],
     steps: int,
-    optimiser: Adam | None = None,
+    learning_rate: float | None = None,
+    betas: tuple[float, float] | None = None,
     decay: bool = False,
     device: str = "cpu",
     record: Callable[[int, Terms], None] = lambda step, terms: None,
@@ -25,7 +27,7 @@ def fit(
     """Train one copy of a recipe per seed, all at once.
 
     ``batches`` yields entries ``(R, B, ...)`` with R the number of seeds.
-    ``optimiser`` replaces the recipe's own; with ``decay`` its learning rate
+    ``learning_rate`` and ``betas`` replace those of the recipe; with ``decay`` the rate
     falls in a straight line, to 0 after the last step. ``record`` receives the loss terms,
     each ``(R,)``, every ``every`` steps and after the last one.
     """
@@ -33,18 +35,25 @@ def fit(
         role: Replicated(build, [role_seed(seed, role) for seed in seeds]).to(device)
         for role, build in recipe.networks.items()
     }
-    optimisers = {phase.name: adam(phase, networks, optimiser or recipe.optimiser) for phase in recipe.phases}
+    optimisers = {
+        phase.name: optimiser_of(phase, networks, overridden(phase.optimiser or recipe.optimiser, learning_rate, betas))
+        for phase in recipe.phases
+    }
+    rates = {name: one.param_groups[0]["lr"] for name, one in optimisers.items()}
     carry: Carry = {name: value.to(device) for name, value in recipe.carry.items()}
     for step in range(steps):
         terms: Terms = {}
+        carry = {**carry, "step": torch.full((1,), float(step), device=device)}
         if decay:
-            for group in (group for one in optimisers.values() for group in one.param_groups):
-                group["lr"] = (optimiser or recipe.optimiser).learning_rate * (1 - step / steps)
+            for name, one in optimisers.items():
+                one.param_groups[0]["lr"] = rates[name] * (1 - step / steps)
         for phase in recipe.phases:
             if step % phase.every:
                 continue
-            for _ in range(phase.repeats):
-                terms |= update(phase, networks, optimisers[phase.name], next(batches), carry)
+            for _ in range(phase.repeats(step) if callable(phase.repeats) else phase.repeats):
+                batch = next(batches)
+                terms |= update(phase, networks, optimisers[phase.name], batch, carry)
+                carry = phase.keep(networks, batch, carry)
                 phase.after(networks, step)
         carry = recipe.advance(carry, terms)
         if step % every == 0 or step == steps - 1:
@@ -52,12 +61,22 @@ def fit(
     return networks
 
 
-def adam(phase: Phase, networks: Mapping[str, Replicated], settings: Adam) -> torch.optim.Adam:
+def overridden(own: Optimiser, learning_rate: float | None, betas: tuple[float, float] | None) -> Optimiser:
+    """A recipe's optimiser with what a study sets; betas mean nothing to RMSprop."""
+    given = {"learning_rate": learning_rate, "betas": betas if isinstance(own, Adam) else None}
+    return replace(own, **{name: value for name, value in given.items() if value is not None})
+
+
+def optimiser_of(
+    phase: Phase, networks: Mapping[str, Replicated], settings: Optimiser
+) -> torch.optim.Adam | torch.optim.RMSprop:
     """The optimiser of one phase: elementwise, so R copies are trained as R networks."""
     parameters = [p for role in phase.trains for p in networks[role].parameters()]
-    return torch.optim.Adam(
-        parameters, settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
-    )
+    if isinstance(settings, Adam):
+        return torch.optim.Adam(
+            parameters, settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
+        )
+    return torch.optim.RMSprop(parameters, settings.learning_rate)
 
 
 def update(

@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from magan.networks.mlp import MLP
 from magan.networks.replicate import Replicated, role_seed
@@ -145,3 +146,33 @@ def test_roles_and_seeds_give_different_starts():
     roles = ("discriminator_1", "discriminator_2", "retry")
     assert len({role_seed(seed, role) for seed in range(100) for role in roles}) == 300
     assert role_seed(3, "retry") == role_seed(3, "retry")
+
+
+class Convolved(nn.Module):
+    """With running statistics, as a batch normalisation keeps them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_mapping_over_copies_equals_calling_them_one_by_one():
+    """What a GPU does and what a CPU does, outputs, gradients and running statistics alike."""
+    x = torch.randn(3, 5, 1, 6, 6)
+    one, other = (Replicated(Convolved, [0, 1, 2]) for _ in range(2))
+    held = [
+        {key.replace("/", "."): value for key, value in part.items()}
+        for part in (one.parameters_, dict(one.buffers_.named_buffers()))
+    ]
+    mapped = torch.vmap(lambda p, b, x: functional_call(one.template, (p, b), (x,)))(*held, x)
+    called = other(x)
+    torch.testing.assert_close(mapped, called)
+    mapped.square().sum().backward()
+    called.square().sum().backward()
+    for (_, a), (_, b) in zip(one.parameters_.items(), other.parameters_.items()):
+        torch.testing.assert_close(a.grad, b.grad)
+    for a, b in zip(one.buffers_.buffers(), other.buffers_.buffers()):
+        torch.testing.assert_close(a, b)

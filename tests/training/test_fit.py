@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -8,7 +9,7 @@ from torch import nn
 from magan.models import MODELS
 from magan.networks.mlp import MLP
 from magan.networks.replicate import Replicated, role_seed
-from magan.recipe import Adam, Phase, Recipe
+from magan.recipe import Adam, Phase, Recipe, RMSprop
 from magan.training.fit import broken, fit
 
 SEEDS = [3, 5]
@@ -69,15 +70,13 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
 def test_a_learning_rate_that_decays_falls_in_a_straight_line():
     """Under a slope that never changes Adam moves by the learning rate: 0.1 and 0.2 times (1 + 3/4 + 2/4 + 1/4)."""
     slope = Phase("only", ("a",), lambda networks, batch, _: {"slope": -networks["a"](batch["x"]).flatten(1).mean(1)})
-    for optimiser, total in ((None, 0.25), (Adam(0.2, (0.5, 0.99)), 0.5)):
-        networks = fit(one_weight(slope), still(), seeds=SEEDS, steps=4, optimiser=optimiser, decay=True)
+    for rate, total in ((None, 0.25), (0.2, 0.5)):
+        networks = fit(one_weight(slope), still(), seeds=SEEDS, steps=4, learning_rate=rate, decay=True)
         torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), total))
 
 
 def test_a_study_may_replace_the_recipes_optimiser():
-    networks = fit(
-        one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, optimiser=Adam(0.25, (0.5, 0.99))
-    )
+    networks = fit(one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, learning_rate=0.25)
     torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.25))
 
 
@@ -85,9 +84,7 @@ def test_betas_reach_the_optimiser():
     """Adam's second step, by hand: gradients 2 (w + x - 1) at w = 0, x = 0 and then at w = 0.1, x = 3."""
     b1, b2, rate = 0.3, 0.6, 0.1
     batches = iter([{"x": torch.zeros(2, 1, 1)}, {"x": torch.full((2, 1, 1), 3.0)}])
-    networks = fit(
-        one_weight(Phase("only", ("a",), pull)), batches, seeds=SEEDS, steps=2, optimiser=Adam(rate, (b1, b2))
-    )
+    networks = fit(one_weight(Phase("only", ("a",), pull)), batches, seeds=SEEDS, steps=2, betas=(b1, b2))
     g1 = -2.0
     g2 = 2 * (3 + rate - 1)
     m, v = b1 * (1 - b1) * g1 + (1 - b1) * g2, b2 * (1 - b2) * g1**2 + (1 - b2) * g2**2
@@ -100,11 +97,36 @@ def test_weight_decay_pulls_towards_zero():
         return {"zero": 0 * networks["a"](batch["x"]).flatten(1).mean(1)}
 
     recipe = Recipe({"a": partial(MLP, (3,), (2,), ())}, (Phase("only", ("a",), nothing),), Adam(0.01, (0.5, 0.9)))
+    decaying = replace(recipe, optimiser=Adam(0.01, (0.5, 0.9), weight_decay=0.1))
     start = fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=1)["a"].state()["layers.0.weight"]
-    decayed = fit(
-        recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=1, optimiser=Adam(0.01, (0.5, 0.9), weight_decay=0.1)
-    )
+    decayed = fit(decaying, itertools.repeat({"x": X}), seeds=SEEDS, steps=1)
     torch.testing.assert_close(decayed["a"].state()["layers.0.weight"], start - 0.01 * start.sign(), rtol=0, atol=1e-5)
+
+
+def test_a_phase_may_have_an_optimiser_of_its_own():
+    """RMSprop's first step is the rate over the root of the share that a new square has in its mean, 0.01."""
+    own = Phase("only", ("a",), pull, optimiser=RMSprop(0.02))
+    networks = fit(one_weight(own), still(), seeds=SEEDS, steps=1)
+    torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.02 / 0.01**0.5))
+
+
+def test_repeats_may_depend_on_the_step():
+    seen = []
+    phase = Phase("only", ("a",), pull, repeats=lambda step: 3 if step == 0 else 1, after=lambda n, s: seen.append(s))
+    fit(one_weight(phase), still(), seeds=SEEDS, steps=3)
+    assert seen == [0, 0, 0, 1, 2]
+
+
+def test_what_a_phase_keeps_reaches_its_next_update():
+    seen = []
+
+    def objective(networks, batch, carry):
+        seen.append(carry["n"].tolist())
+        return pull(networks, batch, carry)
+
+    phase = Phase("only", ("a",), objective, repeats=2, keep=lambda n, b, carry: {**carry, "n": carry["n"] + 1})
+    fit(replace(one_weight(phase), carry={"n": torch.zeros(1)}), still(), seeds=SEEDS, steps=2)
+    assert seen == [[0.0], [1.0], [2.0], [3.0]]
 
 
 def test_repeats_are_consecutive_updates_on_fresh_batches():
@@ -202,7 +224,7 @@ def test_training_equals_a_loop_with_an_optimiser_that_is_not_fused(name):
             for _ in range(phase.repeats):
                 for network in networks.values():
                     network.zero_grad()
-                sum(phase.objective(networks, batch, recipe.carry).values()).sum().backward()
+                sum(phase.objective(networks, batch, {"step": torch.zeros(1)}).values()).sum().backward()
                 optimisers[phase.name].step()
     for role, network in networks.items():
         torch.testing.assert_close(fitted[role].state(), network.state(), rtol=1e-4, atol=1e-5)
