@@ -11,10 +11,12 @@ if "name" not in config:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/classifier.smk"
 include: "workflow/rules/align.smk"
 include: "workflow/rules/correct.smk"
 include: "workflow/rules/merge.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/zoo.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -14,24 +14,32 @@ from magan import intervals, keys, neighbours
 from magan.config import Training
 from magan.correspondence import CORRESPONDENCES
 from magan.data.cytof import cofactors
-from magan.data.domain import Domain, from_anndata, to_array
+from magan.data.domain import Domain, decoded, from_anndata, to_array
 from magan.data.populations import balanced
-from magan.data.sampling import Table, batches
+from magan.data.sampling import Table, batches, placed
 from magan.data.scaling import SCALINGS, Scaling, from_tensors, scalings
 from magan.data.scaling import tensors as scaling_tensors
 from magan.errors import InputError
-from magan.models import MODELS
-from magan.networks.replicate import Replicated, role_seed
-from magan.recipe import Recipe
+from magan.models import ALIGNING
+from magan.networks.replicate import Replicated
+from magan.recipe import Networks, Recipe, Terms
+from magan.techniques import applied
 from magan.training import checkpoint
+from magan.training.average import averaged, means
+from magan.training.device import best_device
 from magan.training.fit import broken, fit
+from magan.training.health import DIVERSITY, diversity
+from magan.training.resume import Never, Resume
+from magan.training.seeds import every_seed
 
 PREDICTIONS = ("sample", "expected")
 SOURCE, ROLE = {"x2": "x1", "x1": "x2"}, {"x2": "generator_12", "x1": "generator_21"}  # of a map to a domain
 HIDDEN = 0.0  # in the networks' units the mean of a marker, or its median
 APART = 10_000  # samples of a domain kept from training at most; more would not make intervals better
 ROWS = 4096  # samples mapped at a time; bounds memory, changes nothing
+LOOKED_AT = 64  # images mapped at every record
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
+Show = Callable[[int, Sequence[int], np.ndarray, np.ndarray], None]  # step, seeds, images (n, M), maps (S, n, M)
 
 
 class Aligner:
@@ -40,11 +48,13 @@ class Aligner:
     Parameters
     ----------
     model
-        A key of ``magan.models.MODELS``.
+        A key of ``magan.models.ALIGNING``.
     correspondence, correspondence_options
         A key of ``magan.correspondence.CORRESPONDENCES`` and its options.
     options
         Keyword arguments of the model.
+    techniques
+        Changes to its recipe: keys of ``magan.techniques.TECHNIQUES`` and their options.
     training
         Steps, minibatch size and, where it is not to be the paper's, the optimiser.
     seeds
@@ -90,6 +100,7 @@ class Aligner:
         correspondence: str = "shared_markers",
         correspondence_options: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        techniques: Mapping[str, Mapping[str, Any]] | None = None,
         training: Training | None = None,
         seeds: Sequence[int] = (0,),
         scale: str = "pooled",
@@ -103,6 +114,7 @@ class Aligner:
         self.correspondence = correspondence
         self.correspondence_options = dict(correspondence_options or {})
         self.options = dict(options or {})
+        self.techniques = {name: dict(own) for name, own in (techniques or {}).items()}
         self.training = training or Training()
         self.seeds = tuple(seeds)
         self.scale = scale
@@ -119,7 +131,9 @@ class Aligner:
         *,
         names: Sequence[str] = (),
         record: Record = lambda step, seeds, terms: None,
+        show: Show = lambda step, seeds, images, maps: None,
         every: int = 100,
+        resume: Callable[[str], Resume | Never] = lambda name: Never(),
     ) -> "Aligner":
         """Train every seed.
 
@@ -127,7 +141,10 @@ class Aligner:
         trained apart but in the same batched network. ``names`` of the folds
         (their batches, say) are saved with the model; without any they are
         "0", "1", ... ``record`` gets the loss terms, means over folds, every
-        ``every`` steps.
+        ``every`` steps; of images also how diverse their maps are
+        (`magan.training.health.diversity`), while ``show`` gets some images of
+        the first fold's domain 1 and their maps. ``resume`` gives the file, by
+        the name of a group of seeds, from which an interrupted training goes on.
 
         Raises
         ------
@@ -162,11 +179,14 @@ class Aligner:
             (self._resident(a, self.scalings_["x1"][f]), self._resident(b, self.scalings_["x2"][f]))
             for f, (a, b) in enumerate(raw)
         ]
-        self.status_ = {}
         self.generators_ = self._blank(len(folds))
-        group = max(1, self.training.at_once // len(folds))
-        for start in range(0, len(self.seeds), group):
-            self._train(folds, self.seeds[start : start + group], record, every)
+        self._check_ways()
+
+        def attempt(seeds: Sequence[int], drawn_from: Sequence[int], time: str) -> list[int]:
+            kept = resume(f"{time}_{seeds[0]}_{seeds[-1]}")
+            return self._attempt(folds, seeds, drawn_from, record, show, every, kept)
+
+        self.status_ = every_seed(attempt, self.seeds, max(1, self.training.at_once // len(folds)))
         self.neighbours_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
         self.calibrations_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
         if self.calibrate and self.good_seeds_:
@@ -196,6 +216,7 @@ class Aligner:
 
         A sample's map does not depend on the others, so samples may come a few at a time.
         """
+        self._ways_to(to)
         scaled = self.scalings_[SOURCE[to]][fold].scaled(values)
         if not self.good_seeds_:
             return {}
@@ -226,6 +247,7 @@ class Aligner:
 
     def there_and_back(self, x: AnnData, fold: int = 0) -> AnnData:
         """Samples of domain 1 mapped to domain 2 and back; layers as in `map`."""
+        self._ways_to("x1")
         scaled = self.scalings_["x1"][fold].scaled(self._columns(from_anndata(x, "x1"), "x1", fold))
         back = self._mapped(self._mapped(scaled, ROLE["x2"], fold), ROLE["x1"], fold)
         return self._anndata(x, self._layers(self._measured(back, "x1", fold)), "x1", fold)
@@ -234,6 +256,16 @@ class Aligner:
     def good_seeds_(self) -> list[int]:
         """Seeds that did not fail, in order."""
         return [s for s in self.seeds if self.status_[s][0] != "failed"]
+
+    @property
+    def two_way_(self) -> bool:
+        """Whether domain 2 is mapped to domain 1 too."""
+        return ROLE["x1"] in self.generators_
+
+    @property
+    def blind_(self) -> dict[str, float]:
+        """What a discriminator that knows nothing pays, term by term, where the game says."""
+        return {term: value for term, value in self._recipe().blind.items() if value is not None}
 
     def save(self, path: str | Path) -> None:
         """Write the maps of all seeds and folds, without code, to a safetensors file."""
@@ -250,6 +282,7 @@ class Aligner:
                 "correspondence": self.correspondence,
                 "correspondence_options": self.correspondence_options,
                 "options": self.options,
+                "techniques": self.techniques,
                 "training": self.training.model_dump(),
                 "seeds": self.seeds,
                 "scale": self.scale,
@@ -309,7 +342,7 @@ class Aligner:
 
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:
         for what, known in (
-            ("model", MODELS),
+            ("model", ALIGNING),
             ("correspondence", CORRESPONDENCES),
             ("scale", SCALINGS),
             ("predict", PREDICTIONS),
@@ -328,29 +361,36 @@ class Aligner:
                 )
 
     def _recipe(self, loss: Any = None) -> Recipe:
-        return MODELS[self.model](self.shapes_, correspondence=loss, **self.options)
+        try:
+            recipe = applied(ALIGNING[self.model](self.shapes_, correspondence=loss, **self.options), self.techniques)
+            return averaged(recipe, self.training.average)
+        except ValueError as error:
+            raise InputError(f"model '{self.model}': {error}") from None
+
+    def _check_ways(self) -> None:
+        """A model that maps one way learns from pairs alone, and cannot tell how far off the other way would be."""
+        if self.two_way_:
+            return
+        if self.correspondence != "pairs":
+            raise InputError(
+                f"model '{self.model}' learns from known pairs alone, not from '{self.correspondence}'; "
+                "set correspondence: pairs"
+            )
+        if self.calibrate:
+            raise InputError(f"calibrate needs maps both ways and '{self.model}' has one; leave it out")
+
+    def _ways_to(self, to: str) -> None:
+        if ROLE[to] not in self.generators_:
+            raise InputError(f"model '{self.model}' maps from {to} to {SOURCE[to]} alone; map to {SOURCE[to]}")
 
     def _blank(self, n_folds: int) -> dict[str, Replicated]:
         """Untrained generators, fold by fold and within a fold seed by seed."""
         builders = self._recipe().networks
         return {
-            role: Replicated(builders[role], [0] * (n_folds * len(self.seeds))).to(self.device_)
-            for role in ("generator_12", "generator_21")
+            role: Replicated(builders[role], [0] * (n_folds * len(self.seeds))).to(self.device_).eval()
+            for role in ROLE.values()
+            if role in builders
         }
-
-    def _train(self, folds: Sequence[tuple[Domain, Domain]], seeds: Sequence[int], record: Record, every: int) -> None:
-        """Train some of the seeds on all folds, retry once those that break, and keep their generators."""
-        failed = self._attempt(folds, seeds, seeds, record, every)
-        retries = [role_seed(seed, "retry") for seed in failed]
-        failed_twice = self._attempt(folds, failed, retries, record, every) if failed else []
-        for seed in seeds:
-            if seed in failed_twice:
-                self.status_[seed] = ("failed", "weights turned NaN, and again when retried with a derived seed")
-            elif seed in failed:
-                derived = retries[failed.index(seed)]
-                self.status_[seed] = ("retried", f"weights turned NaN; trained again with seed {derived}")
-            else:
-                self.status_[seed] = ("ok", "")
 
     def _attempt(
         self,
@@ -358,7 +398,9 @@ class Aligner:
         seeds: Sequence[int],
         drawn_from: Sequence[int],
         record: Record,
+        show: Show,
         every: int,
+        resume: Resume | Never,
     ) -> list[int]:
         """One batched training; stores the generators and returns the seeds that broke in any fold."""
         n_folds, n_seeds = len(folds), len(seeds)
@@ -381,29 +423,60 @@ class Aligner:
                 device=self.device_,
             ),
             seeds=replicate_seeds,
-            steps=self.training.steps,
-            learning_rate=self.training.learning_rate,
-            betas=self.training.betas,
-            decay=self.training.decay,
+            **self.training.of_fit(),
             device=self.device_,
             record=lambda step, terms: record(
                 step, seeds, {name: value.reshape(n_folds, n_seeds).mean(0).cpu() for name, value in terms.items()}
             ),
+            look=self._look(folds, seeds, show),
             every=every,
+            resume=resume,
         )
+        trained = means(networks)
         places = [f * len(self.seeds) + self.seeds.index(s) for f in range(n_folds) for s in seeds]
         for role, generator in self.generators_.items():
-            generator.put(places, networks[role].state())
+            generator.put(places, trained[role].state())
         bad = broken(networks).reshape(n_folds, n_seeds).any(0).tolist()
         return [seed for seed, is_bad in zip(seeds, bad) if is_bad]
 
+    def _look(
+        self, folds: Sequence[tuple[Domain, Domain]], seeds: Sequence[int], show: Show
+    ) -> Callable[[int, Networks], Terms]:
+        """What to see of networks in training: maps of some training images, shown, and their diversity."""
+        if len(self.shapes_["x1"]) == 1:
+            return lambda step, networks: {}
+        n = min(LOOKED_AT, *(len(domain) for pair in folds for domain in pair))
+        some = {name: [self._some(pair[i], n) for pair in folds] for i, name in enumerate(("x1", "x2"))}
+
+        @torch.no_grad()
+        def look(step: int, networks: Networks) -> Terms:
+            networks, terms = means(networks), {}
+            for to in ("x2", "x1"):
+                if ROLE[to] in networks:  # a model may map one way only
+                    x = torch.stack([own for own in some[SOURCE[to]] for _ in seeds])
+                    made = networks[ROLE[to]].eval()(x).float().split(len(seeds))
+                    networks[ROLE[to]].train()
+                    apart = [diversity(maps, real) for maps, real in zip(made, some[to])]
+                    terms[f"{DIVERSITY}_{ROLE[to][-2:]}"] = torch.cat(apart)
+                    if to == "x2":
+                        images = self._measured(some["x1"][0][None].cpu(), "x1", 0)[0]
+                        show(step, seeds, images, self._measured(made[0].cpu(), "x2", 0))
+            return terms
+
+        return look
+
+    def _some(self, domain: Domain, n: int) -> Tensor:
+        """Evenly spread samples, so that all classes are among them, ``(n, *shape)``."""
+        return decoded(domain.values[torch.linspace(0, len(domain) - 1, n).long()]).to(self.device_)
+
     def _resident(self, domain: Domain, units: Scaling) -> Domain:
-        """A training domain in the networks' units, on the device that trains."""
-        return replace(domain, values=units.trained(domain.values).to(self.device_))
+        """A training domain in the networks' units, images as they are, on the device that trains if it fits there."""
+        values = units.trained(domain.values) if domain.features else domain.values
+        return replace(domain, values=placed(values, self.device_))
 
     def _columns(self, domain: Domain, name: str, fold: int) -> Tensor:
         """Samples with the columns that the networks of a fold know, in their order."""
-        values = domain.values
+        values = decoded(domain.values)
         if domain.features:
             wanted = self.features_[name][fold]
             missing = [m for m in wanted if m not in domain.features]
@@ -506,21 +579,6 @@ class Aligner:
         return whole
 
 
-def best_device(name: str) -> str:
-    """The device to train on: "auto" is a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        A CUDA device is asked for and there is none.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device '{name}' is not available here; set device: auto")
-    return name
-
-
 def _apart(domain: Domain, share: float) -> tuple[Domain, Domain]:
     """Samples to train on, and a random share of them that is not trained on; each in order."""
     order = np.random.default_rng(0).permutation(len(domain))
@@ -555,7 +613,7 @@ def _batch(domains: Sequence[AnnData]) -> str:
 def _table(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:
     """All folds' samples one after another, and the rows of each replicate's own fold."""
     starts = np.cumsum([0, *(len(d) for d in domains)])
-    entries = {f"x{number}": torch.cat([d.values for d in domains])}
+    entries = {f"x{number}": domains[0].values if len(domains) == 1 else torch.cat([d.values for d in domains])}
     if labels:
         numbers = [labels.get(word, -1) for d in domains for word in d.labels]
         entries[f"label{number}"] = torch.tensor(numbers)

@@ -28,7 +28,8 @@ from pydantic import (
 
 from magan.errors import InputError, nearest
 
-TASKS = ("heldout", "batch", "digits", "matching")
+TASKS = ("heldout", "batch", "digits", "translation", "generation", "matching")
+OF_IMAGES = ("digits", "translation", "generation")  # tasks
 
 
 class Strict(BaseModel):
@@ -59,16 +60,26 @@ class Training(Strict):
 
     ``learning_rate`` and ``betas`` default to the model's own paper.
     ``at_once`` bounds memory: so many replicates share one batched network and
-    the rest follow; it does not change any of them. With ``decay`` the learning
-    rate falls in a straight line to 0, which settles what is "expected".
+    the rest follow; it does not change any of them. Over the last ``decay``, a
+    share of the steps (true is all of them, CycleGAN's is 0.5), the learning rate
+    falls in a straight line to 0, which settles what is "expected".
+    ``average`` is the share that a running mean of the weights keeps at each update; maps and
+    samples are then made with the mean of every network but the discriminators.
+    ``precision`` "mixed" computes the losses in bfloat16 where that is safe, for GPUs.
     """
 
     steps: PositiveInt = 3000
     batch_size: int = Field(default=100, ge=2)
     learning_rate: PositiveFloat | None = None
     betas: tuple[Beta, Beta] | None = None
-    decay: bool = False
+    decay: float = Field(default=0.0, ge=0, le=1)
     at_once: PositiveInt = 100
+    average: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["single", "mixed"] = "single"
+
+    def of_fit(self) -> dict[str, Any]:
+        """What `magan.training.fit.fit` is to be told of it."""
+        return self.model_dump(include={"steps", "learning_rate", "betas", "decay", "precision"})
 
 
 class Correspondence(Strict):
@@ -100,11 +111,13 @@ class Arm(Strict):
     trained map, and ``calibrate`` keeps a share of the cells apart from training
     to tell how far predictions may be off. ``neighbours`` gives similar training
     cells a share in what is expected, see ``magan.aligner.Aligner``.
+    ``techniques`` change any recipe: names of ``magan.techniques.TECHNIQUES`` with their options.
     """
 
     model: str
     correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
     options: dict[str, Any] = {}
+    techniques: dict[str, dict[str, Any]] = {}
     scale: Literal["pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
     balance: bool = False
     predict: Literal["sample", "expected"] = "sample"
@@ -219,6 +232,43 @@ class Digits(Task):
     n_test: PositiveInt = 100  # a class
 
 
+class Generation(Task):
+    """Samples like images, made from nothing or from what an application knows of each of ``n_test`` test images.
+
+    Images with obs "split" are trained on and tested as it says, others as ``split_seed`` divides them.
+    """
+
+    images: str
+    classes: tuple[Word, ...] = ()  # of obs "cell_type"; default: all images, with their classes if they have any
+    n_train: PositiveInt | None = None  # default: all that are not test images
+    n_test: PositiveInt = 1000
+
+
+class Translation(Task):
+    """Images of one set as the other would show them, trained without pairs but for ``n_pairs`` of them, or ``paired``.
+
+    Images of the two sets with the same word in the obs column "pair" are the same thing. Of things that are known in
+    both sets, ``n_test`` are in neither training domain, ``n_pairs`` (or all, where ``paired``) are in both, and every
+    other one is in one of the two. Without any, ``n_test`` images of each set are kept from training.
+    """
+
+    images_1: str
+    images_2: str
+    size: PositiveInt | None = None  # side of the images after averaging; default: as they are
+    channels: Literal[1, 3] | None = None  # of both; default: as they are
+    classes: tuple[Word, ...] = ()  # of obs "cell_type"; default: all images
+    n_train: PositiveInt | None = None  # a domain; default: all
+    n_test: PositiveInt = 100
+    n_pairs: NonNegativeInt = 0
+    paired: bool = False
+
+    @model_validator(mode="after")
+    def _told_once(self) -> Self:
+        if self.paired and self.n_pairs:
+            raise ValueError("paired: true makes a pair of every training image; leave n_pairs out")
+        return self
+
+
 class Matching(Task):
     """The same cells measured in two ways without a common marker; ``n_pairs`` of the pairs are told, the rest scored.
 
@@ -278,6 +328,23 @@ class OwnData(Strict):
         return self
 
 
+class OwnImages(Strict):
+    """A data set of the user's images: a folder with all its sub-folders, an .npz file, or an idx file as MNIST's.
+
+    With a ``size``, images become squares of that side: cut from the middle, or (crop "none") out of proportion.
+    ``paired`` says that images at the same place of another such set, a folder's files without suffix or rows, show
+    the same thing.
+    """
+
+    path: str
+    array: str | None = None  # of an .npz with several: the images
+    labels: str | None = None  # "folder": sub-folders are classes; an .npz's array; an idx file
+    paired: bool = False
+    size: PositiveInt | None = None  # default: as they are, all of one size
+    crop: Literal["centre", "none"] = "centre"
+    channels: Literal[1, 3] | None = None  # default: as they are, all alike
+
+
 class Data(Strict):
     """Where named data sets come from: a mirror (folder or URL), else their own URL, kept in ``cache``."""
 
@@ -303,10 +370,13 @@ class Study(Strict):
     data: Data = Data()
     tracking: Tracking = Tracking()
     own_data: dict[str, OwnData] = {}
+    own_images: dict[str, OwnImages] = {}
     heldout: dict[str, HeldOut] = {}
     panels: dict[str, Panels] = {}
     batch: dict[str, BatchAlignment] = {}
     digits: dict[str, Digits] = {}
+    translation: dict[str, Translation] = {}
+    generation: dict[str, Generation] = {}
     matching: dict[str, Matching] = {}
 
     def tasks(self) -> Iterator[tuple[str, str, Task]]:
@@ -322,6 +392,10 @@ class Study(Strict):
         """The data sets of a task; panels to be merged are held-out tasks too."""
         audits = [panels.audits(name) for name, panels in self.panels.items()] if task == "heldout" else []
         return {name: settings for part in (getattr(self, task), *audits) for name, settings in part.items()}
+
+    def own(self, data: str) -> OwnData | OwnImages | None:
+        """How the user's files or images are to be read; None for a named data set."""
+        return self.own_data.get(data) or self.own_images.get(data)
 
     def seeds_of(self, settings: Task) -> tuple[int, ...]:
         return settings.seeds or self.seeds
@@ -343,7 +417,9 @@ def data_of(settings: Task) -> tuple[str, ...]:
     """Names of the data sets that a task reads."""
     if isinstance(settings, Matching):
         return settings.cells_1, settings.cells_2
-    return (settings.images if isinstance(settings, Digits) else settings.cells,)
+    if isinstance(settings, Translation):
+        return settings.images_1, settings.images_2
+    return (settings.images if isinstance(settings, Digits | Generation) else settings.cells,)
 
 
 def load(path: str | Path) -> Study:

@@ -18,6 +18,7 @@ from magan.data.domain import Domain
 from magan.data.sampling import Table
 from magan.errors import InputError, among
 from magan.losses import correspondence as losses
+from magan.losses import pictures
 from magan.losses.reconstruction import squared_error
 
 Domains = Sequence[Domain]
@@ -85,7 +86,13 @@ def correlation(
 
 
 def pairs(
-    x1: Domains, x2: Domains, seeds: Sequence[int], *, per_label: int | None = None, shuffled: bool = False
+    x1: Domains,
+    x2: Domains,
+    seeds: Sequence[int],
+    *,
+    per_label: int | None = None,
+    shuffled: bool = False,
+    landmarks: float = 0.0,
 ) -> Correspondence:
     """A few samples known in both domains must map onto one another, by squared error.
 
@@ -93,6 +100,11 @@ def pairs(
     With ``per_label``, each seed is told so many pairs of every label, drawn by
     the seed, so that the spread over seeds includes the luck of the draw.
     ``shuffled`` ties each sample to the next pair's, a control that must do worse.
+
+    A network can learn a lone pair by heart and do as it likes a step beside it.
+    ``landmarks`` weights a second use of the pairs, not in the papers: a sample
+    that lies near one known sample and far from another must be mapped near the
+    partner of the one and far from that of the other, see `magan.losses.correspondence.landmarks`.
 
     Raises
     ------
@@ -117,7 +129,13 @@ def pairs(
 
     def loss(G12, G21, batch):
         p1, p2 = batch["pair1"], batch["pair2"]
-        return squared_error(G12(p1), p2) + squared_error(G21(p2), p1)
+        total = squared_error(G12(p1), p2) + squared_error(G21(p2), p1)
+        if landmarks:
+            kept = losses.landmarks(batch["x1"], p1, batch["x12"], p2) + losses.landmarks(
+                batch["x2"], p2, batch["x21"], p1
+            )
+            total = total + landmarks * kept
+        return total
 
     return Correspondence(loss, (table,))
 
@@ -151,6 +169,69 @@ def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
         )
 
     return Correspondence(loss, labels=numbers)
+
+
+def transformation(
+    x1: Domains,
+    x2: Domains,
+    seeds: Sequence[int],
+    *,
+    degrees: float = 0.0,
+    mirrored: bool = False,
+    size: int | None = None,
+) -> Correspondence:
+    """An image must map onto what a known transformation makes of it, by squared error, and back.
+
+    Parameters
+    ----------
+    x1, x2, seeds
+        Of each replicate.
+    degrees, mirrored
+        Domain 2 is domain 1 turned counter-clockwise, and before that mirrored left to right.
+    size
+        Compare means over so many fields a side alone; None is pixel by pixel.
+
+    Raises
+    ------
+    InputError
+        A domain is not of images, or the two have other numbers of channels.
+    """
+    _pictures(x1, x2, "transformation")
+
+    def loss(G12, G21, batch):
+        there, back = (
+            pictures.turned(batch["x1"], degrees, mirrored),
+            pictures.turned_back(batch["x2"], degrees, mirrored),
+        )
+        ties = ((batch["x12"], there), (batch["x21"], back))
+        return sum(squared_error(*(pictures.thumbnail(x, size) for x in tie)) for tie in ties)
+
+    return Correspondence(loss)
+
+
+def feature(
+    x1: Domains, x2: Domains, seeds: Sequence[int], *, feature: str = "thumbnail", size: int = 4
+) -> Correspondence:
+    """Something of an image must not change, by squared error: a key of `magan.losses.pictures.FEATURES`.
+
+    "thumbnail" is the image in ``size`` x ``size`` means, "lightness" that without colour, "colour" the mean of
+    each channel.
+
+    Raises
+    ------
+    InputError
+        The feature is unknown, or a domain is not of images, or the two have other numbers of channels.
+    """
+    if feature not in pictures.FEATURES:
+        raise InputError(f"correspondence.feature: '{feature}' is unknown{among(feature, pictures.FEATURES)}")
+    of = pictures.FEATURES[feature]
+    _pictures(x1, x2, "feature", same_channels=feature != "lightness")
+
+    def loss(G12, G21, batch):
+        ties = ((batch["x1"], batch["x12"]), (batch["x2"], batch["x21"]))
+        return sum(squared_error(*(of(x, size) for x in tie)) for tie in ties)
+
+    return Correspondence(loss)
 
 
 def shared(x1: Domain, x2: Domain, without: Sequence[str] = ()) -> list[str]:
@@ -214,6 +295,18 @@ def _put(x: Tensor, index: Tensor, like: Tensor) -> Tensor:
     return blank.scatter(2, index[:, None, :].expand(-1, x.shape[1], -1), x)
 
 
+def _pictures(x1: Domains, x2: Domains, name: str, same_channels: bool = True) -> None:
+    for domain in (*x1, *x2):
+        if len(domain.shape) != 3:
+            raise InputError(f"domain '{domain.name}' is not of images, which '{name}' compares; use another one")
+    for a, b in zip(x1, x2):
+        if same_channels and a.shape[0] != b.shape[0]:
+            raise InputError(
+                f"domains '{a.name}' and '{b.name}' have {a.shape[0]} and {b.shape[0]} channels; read them alike, "
+                "or use the correspondence feature: lightness"
+            )
+
+
 def _known_pairs(x1: Domain, x2: Domain) -> tuple[np.ndarray, np.ndarray]:
     of_1 = {word: i for i, word in enumerate(x1.pairs or ()) if word not in ("", "nan")}
     of_2 = {word: i for i, word in enumerate(x2.pairs or ())}
@@ -249,4 +342,6 @@ CORRESPONDENCES = {
     "correlation": correlation,
     "pairs": pairs,
     "labels": labels,
+    "transformation": transformation,
+    "feature": feature,
 }

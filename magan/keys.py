@@ -16,6 +16,7 @@ PANEL = "panel"
 PAIR = "pair"  # rows of two domains with the same value are the same thing; "" is unknown
 DOMAIN = "domain"  # "1" or "2"
 SPLIT = "split"  # train or test
+DIGIT, COLOUR = "digit", "colour"  # the words of a coloured digit's caption
 TOLD = "told"  # whether methods know which cell of the other set this one is
 FOLD = "fold"  # which pair of domains a row was mapped by
 CONFIDENCE = "confidence"  # how ordinary a merged cell would be in the panel its markers come from, 0 to 1
@@ -40,20 +41,27 @@ SPREAD = "spread"  # its standard deviation, over draws and seeds
 LOW, HIGH = "low", "high"  # between them lies the value with probability 0.9
 MEASURED = "measured"  # of merged panels, nan where a panel lacks the marker
 EXPECTED = "expected"  # as measured, else the mean of what a cell would have measured
+OBJECT = "object"  # of an image: 1 on what it shows, 0 on its background, nan where that is not known
+
+# obsm: what a classifier sees of X, or, as "features_<layer>", of a layer
+FEATURES = "features"
+PROBABILITIES = "probabilities"
 
 # uns
 CYTOF = "cytof"  # {"cofactor": ...}
 SOURCE = "source"  # {"name", "files": {file: sha256}, "licence", "citation"}
-IMAGE = "image"  # {"shape": (C, H, W)}
+IMAGE = "image"  # {"shape": (C, H, W)}; X is then pixels, bytes or floats in [0, 1]
+CLASSIFIER = "classifier"  # {"classes", "of" (their obs column), "sha256" (of the weights)}: who saw the features
 NAMES = "names"  # a table: what every channel of every file was called, and is
 LEFT_OUT = "left_out"  # a table of kind (file or marker), name and reason
 STATUS = "status"
 REFERENCE = "reference"  # the batch the others are mapped to
-TASK = "task"  # heldout, batch, digits or matching
+TASK = "task"  # one of magan.config.TASKS
 DATASET = "dataset"
 METHOD = "method"
 ARM = "arm"
 SEEDS = "seeds"  # all asked for
+GIVEN = "given"  # of samples: what their model was told of each test image, any of "label" (its class) and "x"
 PAIRED = "paired"  # {"markers", "train", "query"}: panel 1 with the truth, which only the ceiling may read
 ERROR = "error"  # "" or why the whole method failed
 
@@ -99,9 +107,31 @@ SCORES = {
     "label_accuracy": ("label transfer, 5 nearest", "higher"),
     "identity_accuracy": ("share of digits kept", "higher"),
     "nearest_accuracy": ("share whose nearest real image agrees", "higher"),
+    "permuted_accuracy": ("share of classes kept but for their names", "higher"),
     "right": ("share of seeds right", "higher"),
     "flipped": ("share of seeds flipped", "lower"),
     "mixed": ("share of seeds mixed", "lower"),
     "pixel_rmse": ("pixel RMSE (0 to 1)", "lower"),
+    "l1": ("mean difference of pixels (0 to 1)", "lower"),
+    "ssim": ("SSIM", "higher"),
+    "retrieved": ("true partner first (by pixels)", "higher"),
+    "retrieved_ssim": ("true partner first (by SSIM)", "higher"),
+    "retrieved_features": ("true partner first (by features)", "higher"),
+    "reciprocal_rank": ("mean reciprocal rank of the partner", "higher"),
+    "class_accuracy": ("share of the class asked for", "higher"),
+    "taken_for_target": ("share taken for the target set", "higher"),
+    "travel_cosine": ("cosine of vectors between images, before and after", "higher"),
+    "background_change": ("change of the background (0 to 1)", "lower"),
+    "frechet": ("Fréchet distance (features)", "lower"),
+    "kid": ("kernel distance (features)", "lower"),
+    "sliced_wasserstein": ("sliced Wasserstein (pixels)", "lower"),
+    "precision": ("precision", "higher"),
+    "recall": ("recall", "higher"),
+    "density": ("density", "one"),
+    "real_coverage": ("coverage", "higher"),
+    "entropy_score": ("classifier entropy score", "higher"),
+    "modes": ("classes covered", "higher"),
+    "class_divergence": ("KL of the classes made", "lower"),
+    "class_share": ("share of a class, made / real", "one"),
     "classifier_accuracy": ("classifier accuracy on real images", "higher"),
 }

@@ -20,7 +20,7 @@ class Noise:
     """Random input a recipe asks for, drawn per replicate by the sampler."""
 
     shape: tuple[int, ...]
-    kind: str = "normal"  # or "uniform", on [0, 1)
+    kind: str = "normal"  # or "uniform", on [0, 1), or "signed", on [-1, 1)
 
 
 @dataclass(frozen=True)
@@ -66,5 +66,9 @@ class Recipe:
     noise: Mapping[str, Noise] = field(default_factory=dict)
     carry: Carry = field(default_factory=dict)
     advance: Callable[[Carry, Terms], Carry] = lambda carry, terms: carry
+    # Loss term "phase/term" -> what a discriminator that knows nothing pays, where 0 is the least: it tells who wins
+    blind: Mapping[str, float | None] = field(default_factory=dict)
     # Of a model that makes samples instead of mapping them: (networks, noise and conditions) -> (R, B, *shape)
     sample: Callable[[Networks, Batch], Tensor] | None = None
+    # What such a model says of samples it is shown: score -> (R, B), by name a row of keys.SCORES
+    measure: Callable[[Networks, Batch], Mapping[str, Tensor]] | None = None

@@ -24,6 +24,7 @@ ROOMS = {
     "data": {"config", "errors", "keys", "recipe"},
     "correspondence": {"data", "errors", "keys", "losses", "recipe"},
     "baselines": {"data", "errors", "keys"},
+    "classifier": {"errors", "keys", "training"},
     "evaluation": {"errors", "keys"},
     "tracking": {"correction", "errors", "keys"},
     "figures": {"keys"},
@@ -38,7 +39,7 @@ ROOMS["stages"] = set(ROOMS)
 ROOMS["cli"] = {"correction", "data", "errors", "stages"}
 
 # library: its only rooms
-TENSORS = {"recipe", "losses", "networks", "models", "training", "data", "correspondence", "aligner"}
+TENSORS = {"classifier", "recipe", "losses", "networks", "models", "training", "data", "correspondence", "aligner"}
 OUTSIDE = {
     "torch": TENSORS | {"correction", "progress", "stages"},
     "mlflow": {"tracking"},
@@ -48,6 +49,7 @@ OUTSIDE = {
     "jinja2": {"report"},
     "pydantic": {"config"},
     "snakemake": set(),
+    "PIL": {"data"},
     "typer": {"cli"},
     "ot": {"baselines"},
     "harmonypy": {"baselines"},

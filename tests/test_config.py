@@ -272,3 +272,20 @@ def test_control_samples_may_be_named_as_yaml_writes_them():
     settings = {"cells": "x", "reference": "a", "arms": {}, "train": {"is_control": True}}
     study = parse({"name": "n", "title": "t", "batch": {"x": settings}})
     assert study.batch["x"].train == {"is_control": "True"}
+
+
+def test_a_translation_has_told_pairs_or_nothing_but_pairs():
+    task = {"images_1": "a", "images_2": "b", "arms": {}}
+    assert message(translation={"emoji": {**task, "paired": True, "n_pairs": 3}}).startswith(
+        "translation.emoji: paired: true makes a pair of every training image; leave n_pairs out"
+    )
+    assert study(translation={"emoji": {**task, "classes": [3, 7]}}).find("translation", "emoji").classes == ("3", "7")
+
+
+def test_own_images_are_squares_or_as_they_are():
+    assert message(own_images={"pets": {"path": "a", "crop": "center"}}).startswith(
+        "own_images.pets.crop: input should be 'centre' or 'none'"
+    )
+    assert message(own_images={"pets": {"path": "a", "szie": 3}}) == (
+        "own_images.pets: unknown key 'szie' (did you mean 'size'?)"
+    )

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import Tensor
 from magan.correspondence import CORRESPONDENCES, shared
 from magan.data.domain import Domain
 from magan.errors import InputError
+from magan.losses.correspondence import landmarks
 
 SEEDS = [3, 5]
 PANEL_1 = [("CD3", "CD4", "CD8", "CD19"), ("CD8", "CD19", "CD4", "CD3")]  # of replicate 0 and 1
@@ -155,6 +158,18 @@ def test_the_pairs_loss_is_the_squared_error_of_both_maps():
     np.testing.assert_allclose(paid, expected, rtol=1e-5)
 
 
+def test_landmarks_add_the_distances_of_both_domains_to_the_known_pairs():
+    x1, x2 = domain(pairs=tuple("ab") + ("",) * 10), domain(PANEL_2[0], "x2", pairs=tuple("ba") + ("",) * 10)
+    values = batch() | {"pair1": torch.randn(2, 2, 4).double(), "pair2": torch.randn(2, 2, 4).double()}
+    plain, held = (
+        CORRESPONDENCES["pairs"]([x1, x1], [x2, x2], SEEDS, landmarks=weight).loss(torch.neg, torch.neg, values)
+        for weight in (0.0, 3.0)
+    )
+    there = landmarks(values["x1"], values["pair1"], values["x12"], values["pair2"])
+    back = landmarks(values["x2"], values["pair2"], values["x21"], values["pair1"])
+    torch.testing.assert_close(held - plain, 3 * (there + back))
+
+
 def test_each_seed_is_told_so_many_pairs_of_each_label_by_its_own_draw():
     x1, x2 = paired()
     told = {}
@@ -244,7 +259,7 @@ def test_every_loss_is_one_value_per_replicate():
     x2 = Domain("x2", x2.values[:, :2], ("b", "a"), ("3", "7") * 7, x2.pairs)
     values = {name: torch.randn(2, 6, 2) for name in ("x1", "x2", "x12", "x21", "pair1", "pair2")}
     values |= {name: torch.zeros(2, 6, dtype=torch.int64) for name in ("label1", "label2")}
-    for name in sorted(set(CORRESPONDENCES) - {"none"}):
+    for name in sorted(set(CORRESPONDENCES) - {"none", "transformation", "feature"}):
         kept = CORRESPONDENCES[name]([x1, x1], [x2, x2], SEEDS)
         assert kept.loss(lambda x: x, lambda x: x, values).shape == (2,)
 
@@ -275,3 +290,59 @@ def test_folds_with_different_numbers_of_pairs_are_refused():
     domains = [Domain("x", torch.randn(5, 2), ("CD3", "CD4"), pairs=own) for own in words]
     with pytest.raises(InputError, match=r"folds have different numbers of known pairs, \[1, 2\]; give correspondence"):
         CORRESPONDENCES["pairs"](domains, domains, [0, 0])
+
+
+def pictures(channels: int = 1, name: str = "x1") -> Domain:
+    draw = torch.Generator().manual_seed(len(name) + channels)
+    return Domain(name, torch.rand(6, channels, 8, 8, generator=draw) * 2 - 1)
+
+
+def of_pictures(channels_1: int = 1, channels_2: int = 1) -> dict[str, Tensor]:
+    draw, channels = torch.Generator().manual_seed(0), {"x1": channels_1, "x12": channels_2}
+    channels |= {"x2": channels_2, "x21": channels_1}
+    return {k: torch.rand(2, 5, n, 8, 8, generator=draw, dtype=torch.float64) * 2 - 1 for k, n in channels.items()}
+
+
+@pytest.mark.parametrize("size", [None, 4])
+def test_a_known_transformation_costs_nothing_where_it_was_learned_and_else_the_squared_error(size):
+    x1, x2, values = [pictures()] * 2, [pictures(name="x2")] * 2, of_pictures()
+    build = partial(CORRESPONDENCES["transformation"], x1, x2, SEEDS, degrees=90, size=size)
+    learned = values | {"x12": torch.rot90(values["x1"], 1, (3, 4)), "x21": torch.rot90(values["x2"], -1, (3, 4))}
+    np.testing.assert_allclose(build().loss(None, None, learned), 0, atol=1e-12)
+    n = size or 8
+    gaps = [values[mapped] - learned[mapped] for mapped in ("x12", "x21")]
+    fields = [gap.numpy().reshape(2, 5, n, 8 // n, n, 8 // n).mean((3, 5)) for gap in gaps]
+    expected = sum((field**2).mean((1, 2, 3)) for field in fields)
+    np.testing.assert_allclose(build().loss(None, None, values), expected)
+    assert (build(degrees=270).loss(None, None, learned) > 0.05).all()
+    assert (build(mirrored=True).loss(None, None, learned) > 0.05).all()
+
+
+def test_a_frozen_feature_costs_nothing_where_it_stays_and_else_the_squared_error():
+    x1, x2, values = [pictures()] * 2, [pictures(name="x2")] * 2, of_pictures()
+    loss = CORRESPONDENCES["feature"](x1, x2, SEEDS, feature="colour").loss
+    turned = values | {"x12": values["x1"].flip(3), "x21": values["x2"].flip(4)}
+    np.testing.assert_allclose(loss(None, None, turned), 0, atol=1e-12)
+    gaps = [values[a].numpy().mean((3, 4)) - values[b].numpy().mean((3, 4)) for a, b in (("x1", "x12"), ("x2", "x21"))]
+    np.testing.assert_allclose(loss(None, None, values), sum((gap**2).mean((1, 2)) for gap in gaps))
+
+
+def test_lightness_ties_images_of_other_numbers_of_channels():
+    x1, x2, values = [pictures()] * 2, [pictures(3, "x2")] * 2, of_pictures(1, 3)
+    values["x12"], values["x21"] = values["x1"].expand(-1, -1, 3, -1, -1), values["x2"].mean(2, keepdim=True)
+    loss = CORRESPONDENCES["feature"](x1, x2, SEEDS, feature="lightness", size=2).loss
+    np.testing.assert_allclose(loss(None, None, values), 0, atol=1e-12)
+
+
+def test_what_of_images_cannot_be_compared_is_refused():
+    x1, x2 = [pictures()], [pictures(3, "x2")]
+    for name in ("transformation", "feature"):
+        assert message(CORRESPONDENCES[name], x1, [domain(name="x2")], [0]) == (
+            f"domain 'x2' is not of images, which '{name}' compares; use another one"
+        )
+        assert message(CORRESPONDENCES[name], x1, x2, [0]) == (
+            "domains 'x1' and 'x2' have 1 and 3 channels; read them alike, or use the correspondence feature: lightness"
+        )
+    assert message(CORRESPONDENCES["feature"], x1, x1, [0], feature="color") == (
+        "correspondence.feature: 'color' is unknown (did you mean 'colour'?)"
+    )

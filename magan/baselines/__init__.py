@@ -20,6 +20,7 @@ from magan.baselines.scanorama import scanorama
 from magan.baselines.zscore import zscore
 
 FROM_PAIRS = ("pair_ridge", "pair_knn", "pair_landmarks", "pair_ridge_shuffled", "gromov", "gromov_pairs")
+OF_IMAGES = ("identity", "pair_ridge", "pair_knn")  # what also maps images
 BASELINES = {
     "identity": identity,
     "zscore": zscore,

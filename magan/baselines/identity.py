@@ -3,9 +3,16 @@
 import numpy as np
 from anndata import AnnData
 
+from magan import keys
 from magan.baselines.panels import intensities, measured_everywhere
+from magan.data.images import pixels
 
 
 def identity(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The query as measured, ``(n, M2)`` float32; `InputError` if domain 1 lacks a marker of ``x2``."""
+    """The query as measured, ``(n, M2)`` float32; `InputError` if domain 1 lacks a marker of ``x2``.
+
+    Of images the pixels, in [0, 1].
+    """
+    if keys.IMAGE in query.uns:
+        return pixels(query)
     return intensities(query, measured_everywhere("identity", x1, x2, query)).astype(np.float32)

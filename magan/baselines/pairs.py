@@ -1,7 +1,7 @@
-"""What simple regression makes of a few known pairs, where the domains share no marker.
+"""What simple regression makes of a few known pairs, where the domains share no marker, or are images.
 
 Features are centred and divided by one spread of all of a domain's training
-cells: reduced features keep their weights.
+cells: reduced features keep their weights. Of images they are the pixels, in [0, 1].
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.linear_model import RidgeCV
 
 from magan import keys
+from magan.data.images import pixels
 from magan.errors import InputError
 
 NUMBERS = (1, 2, 3, 5, 8)  # of nearest pairs that `pair_knn` may average over
@@ -77,22 +78,25 @@ def known_pairs(name: str, x1: AnnData, x2: AnnData) -> tuple[np.ndarray, np.nda
 
 
 def _standardised(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> tuple[np.ndarray, ...]:
-    """Both domains and the query in standard units, and the mean and sd that lead back from domain 2's."""
+    """Both domains and the query in standard units, and what leads back from domain 2's: mean, sd, least and most."""
     missing = [marker for marker in x1.var_names if marker not in query.var_names]
     if missing:
         raise InputError(f"baseline '{name}': the query lacks marker '{missing[0]}'; give the markers of domain 1")
-    first, second, values = (
-        np.asarray(x.layers[keys.PREPROCESSED], dtype=np.float64) for x in (x1, x2, query[:, x1.var_names])
-    )
+    first, second, values = (_values(x) for x in (x1, x2, query[:, x1.var_names]))
     mean_1, mean_2 = first.mean(axis=0), second.mean(axis=0)
     sd_1, sd_2 = (np.sqrt(x.var(axis=0).mean()) for x in (first, second))
-    units = np.stack([mean_2, np.full(len(mean_2), sd_2)])
+    ends = (0.0, 1.0) if keys.IMAGE in x2.uns else (-np.inf, np.inf)
+    units = np.stack([mean_2, *(np.full(len(mean_2), value) for value in (sd_2, *ends))])
     return (first - mean_1) / sd_1, (second - mean_2) / sd_2, (values - mean_1) / sd_1, units
 
 
 def _in_units(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
-    mean, sd = target
-    return (mapped * sd + mean).astype(np.float32)
+    mean, sd, least, most = target
+    return (mapped * sd + mean).clip(least, most).astype(np.float32)
+
+
+def _values(x: AnnData) -> np.ndarray:
+    return (pixels(x) if keys.IMAGE in x.uns else np.asarray(x.layers[keys.PREPROCESSED])).astype(np.float64)
 
 
 def _nearest_mean(distance: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """One set of things to be aligned, as tensors."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ from magan.errors import InputError
 class Domain:
     """One set of things to be aligned: cells by markers, or images.
 
-    Markers are in arcsinh units; pixels in [-1, 1].
+    Markers are in arcsinh units; pixels in [-1, 1], or bytes that `decoded` makes so.
     """
 
     name: str
-    values: Tensor  # (n, *shape) float32
+    values: Tensor  # (n, *shape) float32, or uint8
     features: tuple[str, ...] = ()  # markers, in column order; () for images
     labels: tuple[str, ...] | None = None  # (n,); a loss sees them only by name
     pairs: tuple[str, ...] | None = None  # (n,); the same word in two domains is the same thing, "" is unknown
@@ -39,7 +40,7 @@ class Domain:
 
 
 def from_anndata(adata: AnnData, name: str) -> Domain:
-    """The preprocessed markers of cells, or the pixels of images, as a `Domain`.
+    """The preprocessed markers of cells, or the pixels of images, as a `Domain`; bytes stay bytes.
 
     Raises
     ------
@@ -50,8 +51,9 @@ def from_anndata(adata: AnnData, name: str) -> Domain:
     pairs = _strings(adata, keys.PAIR)
     if keys.IMAGE in adata.uns:
         shape = tuple(int(n) for n in adata.uns[keys.IMAGE]["shape"])
-        values = torch.from_numpy(np.ascontiguousarray(adata.X, dtype=np.float32)).reshape(-1, *shape)
-        return Domain(name, 2 * values - 1, (), labels, pairs)
+        kind = np.uint8 if adata.X.dtype == np.uint8 else np.float32
+        values = torch.from_numpy(np.ascontiguousarray(adata.X, dtype=kind)).reshape(-1, *shape)
+        return Domain(name, values if kind is np.uint8 else 2 * values - 1, (), labels, pairs)
     if keys.PREPROCESSED not in adata.layers:
         raise InputError(
             f"domain '{name}' has no layers['{keys.PREPROCESSED}']; transform it with magan.data.cytof.arcsinh first"
@@ -65,6 +67,21 @@ def from_anndata(adata: AnnData, name: str) -> Domain:
             f"{len(values)} cells; remove those cells or the marker"
         )
     return Domain(name, torch.from_numpy(values), tuple(adata.var_names), labels, pairs)
+
+
+def decoded(values: Tensor) -> Tensor:
+    """Values as networks read them: bytes become pixels in [-1, 1], all else stays.
+
+    The pixels are, to the bit, those of the same images as floats in [0, 1]. They are looked up, for a GPU that
+    divides by 255 is a bit off.
+    """
+    return _levels(values.device)[values.int()] if values.dtype == torch.uint8 else values
+
+
+@cache
+def _levels(device: torch.device) -> Tensor:
+    """Byte -> pixel in [-1, 1], ``(256,)``."""
+    return torch.from_numpy(2 * (np.arange(256, dtype=np.float32) / np.float32(255)) - 1).to(device)
 
 
 def to_array(values: Tensor, shape: tuple[int, ...]) -> np.ndarray:

@@ -14,7 +14,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.data.cytof import check
-from magan.data.images import rotate
+from magan.data.images import images_of, pixels, rotate
 from magan.errors import InputError, among
 
 # Populations of training cells are there for the correspondence that names them, and for nothing else.
@@ -30,7 +30,7 @@ Conditions = Mapping[str, str | Sequence[str]]  # obs column -> kept values
 class Folds:
     """``train`` and ``query`` per fold; ``truth`` is for evaluation alone."""
 
-    train: Mapping[str, tuple[AnnData, AnnData]]  # fold -> (domain 1, domain 2)
+    train: Mapping[str, tuple[AnnData, ...]]  # fold -> (domain 1, domain 2), or one domain to make samples of
     query: Mapping[str, AnnData]  # fold -> held-out samples of domain 1, to be mapped into domain 2
     truth: AnnData
 
@@ -98,7 +98,7 @@ def heldout(
         n_test = round(test_fraction * len(order))
         test, first, second = np.split(order, [n_test, n_test + (len(order) - n_test) // 2])
     test, first, second = (np.sort(part) for part in (test, first, second))
-    _enough({"panel 1": first, "panel 2": second}, batch_size)
+    enough({"panel 1": first, "panel 2": second}, batch_size)
     shared, only_1, only_2 = _panel_markers(adata[np.sort([*test, *first])], adata[second], shared, only_1, only_2)
     hold_out = list(shared) if hold_out is None else list(hold_out)
     for marker in hold_out:
@@ -239,7 +239,7 @@ def batch(
         training, testing = adata[~random].copy(), adata[random].copy()
     cells = {name: _some(training[training.obs[keys.BATCH].astype(str) == name], n_train, seed) for name in names}
     queries = {name: testing[testing.obs[keys.BATCH].astype(str) == name] for name in names}
-    _enough({f"batch '{name}'": part for name, part in cells.items()}, batch_size)
+    enough({f"batch '{name}'": part for name, part in cells.items()}, batch_size)
     for name in names:
         if not queries[name].n_obs:
             raise InputError(f"batch '{name}' has no test cell; widen batch.test or raise test_fraction")
@@ -318,6 +318,8 @@ def digits(
         An unknown class, or too few images of one.
     """
     images = where(images, {keys.CELL_TYPE: list(classes)}, "digits.classes")
+    images.X = pixels(images)
+    images.obs = images.obs.drop(columns=keys.PAIR, errors="ignore")  # an image is here a pair with its own rotation
     random = np.random.default_rng(seed)
     parts: dict[str, list[np.ndarray]] = {part: [] for part in ("query", "target", "pair", "first", "second")}
     for label in classes:
@@ -330,30 +332,35 @@ def digits(
         for part, chosen in zip(parts, np.split(own[: ends[-1] + half], ends)):
             parts[part].append(chosen)
     rows = {part: np.concatenate(chosen) for part, chosen in parts.items()}
-    shape = tuple(int(n) for n in images.uns[keys.IMAGE]["shape"])
 
     def turned(part: AnnData) -> AnnData:
-        part.X = rotate(part.X.reshape(-1, *shape), degrees).reshape(part.n_obs, -1)
+        part.X = rotate(images_of(part), degrees).reshape(part.n_obs, -1)
         return part
 
     pair = images[rows["pair"]].copy()
     pair.obs[keys.PAIR] = list(pair.obs_names)
-    x1 = anndata.concat([pair, images[rows["first"]]], join="outer", fill_value="")
-    x2 = turned(anndata.concat([pair, images[rows["second"]]], join="outer", fill_value=""))
+    x1, x2 = (
+        anndata.concat([pair, images[rows[part]]], join="outer", fill_value="", uns_merge="first")
+        for part in ("first", "second")
+    )
+    x2 = turned(x2)
     for domain in (x1, x2):
-        domain.uns = dict(images.uns)
         domain.obs[keys.PAIR] = domain.obs[keys.PAIR].fillna("").astype(str)
-    _enough({"domain 1": x1, "domain 2": x2}, batch_size)
+    enough({"domain 1": x1, "domain 2": x2}, batch_size)
     query, target = images[rows["query"]].copy(), turned(images[rows["target"]].copy())
-    return Folds({"digits": (x1, x2)}, {"digits": bare(query)}, _digit_truth(query, turned(query.copy()), x2, target))
+    return Folds({"digits": (x1, x2)}, {"digits": bare(query)}, image_truth(query, turned(query.copy()), x2, target))
 
 
-def _digit_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test: AnnData) -> AnnData:
-    """What evaluation may see: the query with its answers, and real turned images to judge by."""
+def image_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test: AnnData) -> AnnData:
+    """What evaluation may see: the query with its answers, and real images of the target to judge by.
+
+    Pixels are in [0, 1].
+    """
     query = query.copy()
-    query.layers[keys.TRUTH] = answer.X
+    query.layers[keys.TRUTH] = pixels(answer)
     parts = [query, real_train.copy(), real_test]
     for part, domain, split in zip(parts, "122", ("test", "train", "test")):
+        part.X = pixels(part)
         part.obs = part.obs[[keys.CELL_TYPE]].assign(domain=domain, split=split)
         part.obs_names = [f"{name}:{domain}" if domain == "2" else name for name in part.obs_names]
         part.layers.setdefault(keys.TRUTH, np.full(part.shape, np.nan, np.float32))
@@ -381,7 +388,8 @@ def _known(markers: Sequence[str], adata: AnnData) -> None:
             raise InputError(f"marker '{marker}' is not in the data{among(marker, adata.var_names)}")
 
 
-def _enough(parts: Mapping[str, Sequence], batch_size: int) -> None:
+def enough(parts: Mapping[str, Sequence], batch_size: int) -> None:
+    """`InputError` for the first part with fewer samples than a minibatch."""
     for name, part in parts.items():
         if len(part) < batch_size:
             raise InputError(

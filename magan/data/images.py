@@ -1,6 +1,6 @@
-"""Digits as AnnData, and the rotation that makes a second domain of them."""
+"""Images as AnnData: a row of pixels each, and what is done to many of them at once."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,63 +9,90 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 
 from magan import keys
-from magan.errors import InputError
 
-MNIST_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, ITU-R BT.601
 
 
-def from_images(images: np.ndarray, labels: np.ndarray) -> AnnData:
-    """Images ``(n, C, H, W)`` in [0, 1] with their classes ``(n,)``, one row of pixels per image."""
-    x = np.ascontiguousarray(images, dtype=np.float32).reshape(len(images), -1)
-    obs = pd.DataFrame({keys.CELL_TYPE: np.asarray(labels).astype(str)}, index=pd.RangeIndex(len(x)).astype(str))
+def from_images(
+    images: np.ndarray,
+    labels: Sequence | np.ndarray | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    pairs: Sequence[str] | None = None,
+) -> AnnData:
+    """Images ``(n, C, H, W)`` as one row of pixels each, with their classes ``(n,)`` and pairs ``(n,)`` where known.
+
+    Bytes stay bytes, 0 to 255, a quarter of the memory; all else is float32 in [0, 1]. `pixels` reads both.
+    """
+    kind = np.uint8 if images.dtype == np.uint8 else np.float32
+    x = np.ascontiguousarray(images, dtype=kind).reshape(len(images), -1)
+    obs = pd.DataFrame(index=pd.Index(names) if names is not None else pd.RangeIndex(len(x)).astype(str))
+    if labels is not None:
+        obs[keys.CELL_TYPE] = np.asarray(labels).astype(str)
+    if pairs is not None:
+        obs[keys.PAIR] = np.asarray(pairs).astype(str)
     var = pd.DataFrame(index=pd.RangeIndex(x.shape[1]).astype(str))
     return AnnData(x, obs=obs, var=var, uns={keys.IMAGE: {"shape": [int(n) for n in images.shape[1:]]}})
+
+
+def shape_of(adata: AnnData) -> tuple[int, int, int]:
+    """Channels, height and width of one image."""
+    channels, height, width = (int(n) for n in adata.uns[keys.IMAGE]["shape"])
+    return channels, height, width
+
+
+def images_of(adata: AnnData) -> np.ndarray:
+    """The images ``(n, C, H, W)``, of the type they are kept in."""
+    return np.asarray(adata.X).reshape(-1, *shape_of(adata))
+
+
+def pixels(adata: AnnData) -> np.ndarray:
+    """The rows of pixels ``(n, C H W)`` as float32 in [0, 1], whatever they are kept in."""
+    x = np.asarray(adata.X)
+    return x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
+
+
+def shrink(images: np.ndarray, size: int) -> np.ndarray:
+    """Images averaged down to ``(n, C, size, size)``: a new pixel is the mean over the area it covers.
+
+    Exact for any ratio: an old pixel that lies in two new ones is shared out between them. Bytes are rounded to bytes.
+
+    Parameters
+    ----------
+    images
+        ``(n, C, H, W)``; sides of at least ``size``.
+    """
+    if images.shape[2:] == (size, size):
+        return images
+    rows, columns = (_shares(side, size) for side in images.shape[2:])
+    out = np.empty((*images.shape[:2], size, size), images.dtype)
+    for start in range(0, len(images), 256):  # floats of a few at a time, however many there are
+        part = rows @ images[start : start + 256].astype(np.float32) @ columns.T
+        out[start : start + 256] = np.rint(part) if images.dtype == np.uint8 else part
+    return out
+
+
+def _shares(side: int, size: int) -> np.ndarray:
+    """How much of each new pixel an old one is, ``(size, side)``; rows sum to 1."""
+    old, new = np.arange(side), np.arange(size)[:, None] * side / size
+    covered = np.minimum(new + side / size, old + 1) - np.maximum(new, old)
+    return (np.clip(covered, 0, None) * size / side).astype(np.float32)
+
+
+def with_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Images ``(n, C, H, W)`` of 1 or 3 channels with so many: a grey copied to three, or the brightness of colours."""
+    if images.shape[1] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=1)
+    grey = np.einsum("nchw,c->nhw", images.astype(np.float32), BRIGHTNESS)[:, None]
+    return np.rint(grey).astype(np.uint8) if images.dtype == np.uint8 else grey
 
 
 def digits() -> AnnData:
     """scikit-learn's 1,797 digits, ``(1, 8, 8)``, from the installed package."""
     data = load_digits()
     return from_images(data.images[:, None] / 16, data.target)
-
-
-def mnist(path: Path | str, size: int = 14) -> AnnData:
-    """MNIST's 60,000 training and 10,000 test digits, 28 x 28 averaged down to ``size`` x ``size``.
-
-    Parameters
-    ----------
-    path
-        An npz file with x_train, y_train, x_test, y_test; images ``(n, 28, 28)`` uint8.
-    size
-        A divisor of 28.
-
-    Returns
-    -------
-    AnnData
-        Training digits first; ``obs["split"]`` is "train" or "test".
-
-    Raises
-    ------
-    InputError
-        The file is missing or lacks an array, or ``size`` does not divide the images.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"MNIST file {path} does not exist; check the path")
-    try:
-        with np.load(path) as arrays:
-            x_train, y_train, x_test, y_test = (arrays[name] for name in MNIST_ARRAYS)
-    except (KeyError, ValueError, OSError, EOFError) as error:
-        raise InputError(f"MNIST file {path} lacks an array ({error}); it needs {', '.join(MNIST_ARRAYS)}") from error
-    images = np.concatenate([x_train, x_test])
-    side = images.shape[-1]
-    if not 0 < size <= side or side % size:
-        divisors = [n for n in range(1, side + 1) if side % n == 0]
-        raise InputError(f"MNIST size {size} does not divide {side}; use one of {divisors}")
-    step = side // size
-    images = images.reshape(len(images), 1, size, step, size, step).mean(axis=(3, 5), dtype=np.float32) / 255
-    adata = from_images(images, np.concatenate([y_train, y_test]))
-    adata.obs[keys.SPLIT] = np.repeat(["train", "test"], [len(x_train), len(x_test)])
-    return adata
 
 
 def rotate(images: np.ndarray, degrees: float) -> np.ndarray:

@@ -56,7 +56,7 @@ def matching(
         query[name].obs_names = f"{name}:" + first.obs_names
         truths.append(_answers(first, target, told, name))
     truth = anndata.concat([*truths, _answers(target, target, set(), "")], merge="same")
-    truth.uns[keys.SOURCE] = _sources(first, second)
+    truth.uns[keys.SOURCE] = sources(first, second)
     return Folds(train, query, truth)
 
 
@@ -94,7 +94,7 @@ def _answers(cells: AnnData, target: AnnData, told: set[str], fold: str) -> AnnD
     return AnnData(values, obs=obs, var=target.var.copy(), layers={keys.PREPROCESSED: values.copy()})
 
 
-def _sources(first: AnnData, second: AnnData) -> Mapping[str, object]:
+def sources(first: AnnData, second: AnnData) -> Mapping[str, object]:
     """One record of where both sets come from."""
     one, other = (dict(cells.uns.get(keys.SOURCE, {})) for cells in (first, second))
     joined = {name: " and ".join(dict.fromkeys(str(s.get(name, "")) for s in (one, other)))

@@ -1,14 +1,16 @@
 """Minibatches with a replicate axis, reproducible seed by seed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from magan.data.domain import decoded
 from magan.recipe import Batch, Noise
 
 CHUNK = 128  # minibatches drawn at a time, so that they reach a device in one copy
+LARGE = 2**30  # bytes, as floats: a larger set stays where it is, and its minibatches alone reach the device
 
 
 @dataclass(frozen=True)
@@ -20,29 +22,82 @@ class Table:
     one row; one with no more rows than a minibatch is given them all, always.
     """
 
-    entries: Mapping[str, Tensor]  # name -> (N, ...)
+    entries: Mapping[str, Tensor]  # name -> (N, ...); bytes are pixels
     rows: tuple[Tensor, ...]  # per replicate, (n_r,) int64
 
 
 def batches(
     tables: Sequence[Table], noise: Mapping[str, Noise], *, batch_size: int, seeds: Sequence[int], device: str = "cpu"
-) -> Iterator[Batch]:
+) -> "Batches":
     """Endless random minibatches, each entry ``(R, batch_size, ...)``.
 
     Entries of one table are drawn by the same rows (an image and its label, a
     known pair); different tables are drawn independently (two domains), with
     replacement. Replicate ``r`` draws from its own generator, seeded with
     ``seeds[r]`` and always on the CPU, so what it sees does not depend on the
-    seeds beside it nor on the device.
+    seeds beside it nor on the device. Bytes become floats only once their rows
+    are drawn, see `magan.data.domain.decoded`.
     """
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-    resident = [{name: x.to(device) for name, x in table.entries.items()} for table in tables]
-    while True:
-        drawn = [_rows(table, streams, batch_size).to(device) for table in tables]
-        random = {name: _noise(spec, streams, batch_size).to(device) for name, spec in noise.items()}
-        for i in range(CHUNK):
-            batch = {name: x[rows[i]] for entries, rows in zip(resident, drawn) for name, x in entries.items()}
-            yield batch | {name: draw[i] for name, draw in random.items()}
+    resident = [Table({name: placed(x, device) for name, x in table.entries.items()}, table.rows) for table in tables]
+    return Batches(resident, noise, batch_size, streams, device)
+
+
+def placed(x: Tensor, device: str) -> Tensor:
+    """What is drawn from, on the device if it is not too large for that."""
+    return x if x.numel() * 4 > LARGE else x.to(device)
+
+
+class Batches:
+    """What `batches` gives: an iterator whose place can be kept, and taken up again in another run."""
+
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        noise: Mapping[str, Noise],
+        batch_size: int,
+        streams: Sequence[torch.Generator],
+        device: str,
+    ):
+        self.tables, self.noise, self.batch_size = tables, noise, batch_size
+        self.streams, self.device = streams, device
+        self._draw()
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> Batch:
+        if self.place == CHUNK:
+            self._draw()
+        i, self.place = self.place, self.place + 1
+        batch = {
+            name: decoded(x[rows[x.device][i]].to(self.device))
+            for table, rows in zip(self.tables, self.rows)
+            for name, x in table.entries.items()
+        }
+        return batch | {name: draw[i] for name, draw in self.random.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that decides the minibatches to come."""
+        return {"streams": self.before, "place": torch.tensor([self.place])}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where another, of the same tables and noise, was when it gave its `state`."""
+        for stream, own in zip(self.streams, state["streams"]):
+            stream.set_state(own.clone())  # a row of a table is not where a generator looks
+        self._draw()
+        self.place = int(state["place"])
+
+    def _draw(self) -> None:
+        """The rows and the noise of the next ``CHUNK`` minibatches."""
+        self.before, self.place = torch.stack([stream.get_state() for stream in self.streams]), 0
+        self.rows = []
+        for table in self.tables:
+            rows = _rows(table, self.streams, self.batch_size)
+            self.rows.append({place: rows.to(place) for place in {x.device for x in table.entries.values()}})
+        self.random = {
+            name: _noise(spec, self.streams, self.batch_size).to(self.device) for name, spec in self.noise.items()
+        }
 
 
 def _rows(table: Table, streams: Sequence[torch.Generator], batch_size: int) -> Tensor:
@@ -56,6 +111,19 @@ def _rows(table: Table, streams: Sequence[torch.Generator], batch_size: int) -> 
     return torch.stack(drawn, 1)
 
 
+def noise_of(spec: Noise, n: int, seeds: Sequence[int]) -> Tensor:
+    """Random inputs of ``n`` samples, each seed's from a generator of its own: ``(R, n, *shape)``."""
+    return torch.stack([_drawn(spec, (n,), torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
 def _noise(spec: Noise, streams: Sequence[torch.Generator], batch_size: int) -> Tensor:
-    draw = {"normal": torch.randn, "uniform": torch.rand}[spec.kind]
-    return torch.stack([draw(CHUNK, batch_size, *spec.shape, generator=stream) for stream in streams], 1)
+    return torch.stack([_drawn(spec, (CHUNK, batch_size), stream) for stream in streams], 1)
+
+
+def _drawn(spec: Noise, leading: tuple[int, ...], stream: torch.Generator) -> Tensor:
+    draw = {"normal": torch.randn, "uniform": torch.rand, "signed": _signed}[spec.kind]
+    return draw(*leading, *spec.shape, generator=stream)
+
+
+def _signed(*shape: int, generator: torch.Generator) -> Tensor:
+    return 2 * torch.rand(*shape, generator=generator) - 1

@@ -1,28 +1,32 @@
-"""Scores of mapped digits: is the image of a digit still that digit, by the eye of a judge that saw only real ones?"""
+"""Scores of mapped digits: is the image of a digit still that digit, by the eye of judges that saw only real ones?"""
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.evaluation import matching
+from magan.evaluation import images, likeness, matching
+from magan.evaluation.seen import MOST, each, labels, mapped_as, named, real, seen
 from magan.evaluation.tidy import failures, floor_rows, join, maps, rows, same_rows
 
 
 def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     """Every digit metric for every map.
 
-    The judge learns from the real target images of the split "train", and the
-    nearest image is sought among the same. ``right``, ``flipped`` and ``mixed``
-    are 0 or 1 for each map, so that their mean over seeds is a share; they follow
-    ``identity_accuracy`` over all digits. The accuracies are also given per digit.
+    ``identity_accuracy`` is by the frozen classifier, ``nearest_accuracy`` by the
+    nearest of the real target images of the split "train"; both are also given per
+    digit. ``right``, ``flipped`` and ``mixed`` are 0 or 1 for each map, so that their
+    mean over seeds is a share (`matching.outcome`). ``sliced_wasserstein`` (pixels) and
+    ``frechet`` (features) compare the maps with the real images of the split "test",
+    and ``travel_cosine`` the vectors between their features with those between their true partners'.
 
     Parameters
     ----------
     truth
-        The mapped and the real target images; ``layers["truth"]``, if there, is what a perfect map gives.
+        The mapped and the real target images, as the classifier saw them (`magan.classifier.look`);
+        ``layers["truth"]``, if there, is what a perfect map gives.
     mapped
-        Images of domain 1, in domain 2.
+        Images of domain 1, in domain 2, as the classifier saw them.
 
     Returns
     -------
@@ -33,55 +37,64 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     if not seeds:
         return failures(mapped)
     query = same_rows(truth, mapped)
-    labels = _labels(query)
-    images, image_labels = _real(truth[:, mapped.var_names], "train")
-    judges = {"identity_accuracy": matching.classifier, "nearest_accuracy": matching.nearest}
-    groups = {keys.ALL: np.full(len(labels), True)} | {str(digit): labels == digit for digit in np.unique(labels)}
+    own, of = labels(query), mapped_as(mapped, seeds)
+    shown = real(truth[:, mapped.var_names], "train")
+    judge = matching.nearest(np.asarray(shown.X), labels(shown))
+    words = {
+        "identity_accuracy": _words(truth, of, values),
+        "nearest_accuracy": matching.nearest_named(judge, values),
+    }
+    groups = {keys.ALL: np.full(len(own), True)} | {str(digit): own == digit for digit in np.unique(own)}
     tables = []
-    for metric, learn in judges.items():
-        hits = matching.agreement(learn(images, image_labels), values, labels)
-        tables += [rows(mapped.uns, seeds, metric, hits[:, own].mean(axis=1), name) for name, own in groups.items()]
-        if metric == "identity_accuracy":
-            tables += _outcomes(mapped, seeds, hits.mean(axis=1))
+    for metric, told in words.items():
+        hits = matching.agreement(told, own)
+        tables += [rows(mapped.uns, seeds, metric, hits[:, some].mean(axis=1), name) for name, some in groups.items()]
+    tables += _outcomes(mapped, seeds, words["identity_accuracy"], own)
+    target = seen(real(truth[:, mapped.var_names], "test")).first(MOST)
+    found = {
+        "sliced_wasserstein": each(lambda x: images.sliced_wasserstein(x.first(MOST).pixels, target.pixels), of),
+        "frechet": each(lambda x: images.frechet(x.first(MOST).features, target.features), of),
+    }
     if keys.TRUTH in query.layers:
-        known = np.asarray(query.layers[keys.TRUTH])
-        rotated = np.isfinite(known).all(axis=1)
-        error = matching.pixel_rmse(known[rotated], values[:, rotated])
-        tables.append(rows(mapped.uns, seeds, "pixel_rmse", error, keys.ALL))
+        known = np.isfinite(np.asarray(query.layers[keys.TRUTH])).all(axis=1)
+        partner = seen(query[known], keys.TRUTH)
+        found["pixel_rmse"] = matching.pixel_rmse(partner.pixels, values[:, known])
+        found["travel_cosine"] = each(lambda x: likeness.travel_cosine(partner.features, x.features[known]), of)
+    tables += [rows(mapped.uns, seeds, metric, value, keys.ALL) for metric, value in found.items()]
     return join([*tables, failures(mapped)])
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """``classifier_accuracy`` and ``nearest_accuracy`` of real target images.
+    """What real target images of the split "test" score: no map can be expected to do better.
 
-    The images of the split "test", judged by those of "train": no map can be
-    expected to score better than real images do.
+    ``classifier_accuracy`` is how often the classifier is right about them, ``nearest_accuracy`` how often
+    the nearest of "train" is. With as many images of "train" ``sliced_wasserstein`` and ``frechet`` compare them.
     """
-    images, labels = _real(truth, "train")
-    unseen, unseen_labels = _real(truth, "test")
-    accuracy = matching.identity_accuracy(matching.classifier(images, labels), unseen[None], unseen_labels)
-    nearest = matching.nearest_accuracy(unseen[None], unseen_labels, images, labels)
-    return join(
-        [
-            floor_rows(truth, "digits", "classifier_accuracy", accuracy, keys.ALL),
-            floor_rows(truth, "digits", "nearest_accuracy", nearest, keys.ALL),
-        ]
-    )
+    shown, unseen = real(truth, "train"), real(truth, "test")
+    own = labels(unseen)
+    judge = matching.nearest(np.asarray(shown.X), labels(shown))
+    near = matching.nearest_named(judge, np.asarray(unseen.X)[None])
+    target = seen(unseen).first(MOST)
+    other = seen(shown).first(len(target.pixels))
+    values = {
+        "classifier_accuracy": matching.identity_accuracy(named(truth, seen(unseen))[None], own),
+        "nearest_accuracy": matching.identity_accuracy(near, own),
+        "sliced_wasserstein": np.array([images.sliced_wasserstein(other.pixels, target.pixels)]),
+        "frechet": np.array([images.frechet(other.features, target.features)]),
+    }
+    return join([floor_rows(truth, "digits", metric, value, keys.ALL) for metric, value in values.items()])
 
 
-def _outcomes(mapped: AnnData, seeds: tuple[int | str, ...], accuracy: np.ndarray) -> list[pd.DataFrame]:
-    words = matching.outcome(accuracy)
-    return [
+def _words(truth: AnnData, of: list, values: np.ndarray) -> np.ndarray:
+    """What the classifier calls every mapped image, ``(R, n)`` words."""
+    return np.array([named(truth, one) for one in of], dtype=object).reshape(values.shape[:2])
+
+
+def _outcomes(mapped: AnnData, seeds: tuple, told: np.ndarray, own: np.ndarray) -> list[pd.DataFrame]:
+    accuracy, permuted = matching.identity_accuracy(told, own), matching.permuted_accuracy(told, own)
+    words = matching.outcome(accuracy, permuted)
+    tables = [
         rows(mapped.uns, seeds, name, np.where(words == "", np.nan, words == name), keys.ALL)
         for name in matching.OUTCOMES
     ]
-
-
-def _real(truth: AnnData, split: str) -> tuple[np.ndarray, np.ndarray]:
-    inside = (truth.obs[keys.DOMAIN].astype(str) == "2") & (truth.obs[keys.SPLIT].astype(str) == split)
-    part = truth[inside.to_numpy()]
-    return np.asarray(part.X), _labels(part)
-
-
-def _labels(adata: AnnData) -> np.ndarray:
-    return adata.obs[keys.CELL_TYPE].astype(str).to_numpy().astype(str)
+    return [*tables, rows(mapped.uns, seeds, "permuted_accuracy", permuted, keys.ALL)]

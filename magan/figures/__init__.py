@@ -10,12 +10,15 @@ from magan.figures.curves import loss_curves
 from magan.figures.digits import digit_grid, digit_outcomes
 from magan.figures.effects import batch_effects
 from magan.figures.embedding import umap
+from magan.figures.generation import generation_grid, generation_modes, generation_scores
 from magan.figures.markers import heldout_markers, heldout_scatter
 from magan.figures.matching import matching_cells, matching_scores
 from magan.figures.panels import panel_calibration, panel_umap, panel_verdicts
+from magan.figures.samples import sample_grid
 from magan.figures.style import METHOD_COLOURS, save
+from magan.figures.translation import translation_grid, translation_retrieval, translation_scores
 
-__all__ = ["FIGURES", "METHOD_COLOURS", "OF_PANELS", "OF_TASK", "Drawing", "save"]
+__all__ = ["FIGURES", "METHOD_COLOURS", "OF_PANELS", "OF_TASK", "Drawing", "sample_grid", "save"]
 
 
 class Drawing(NamedTuple):
@@ -87,6 +90,52 @@ FIGURES = {
         "the median and the worst seed by the share of images that keep their digit.",
         "png",
     ),
+    "translation_grid": Drawing(
+        translation_grid,
+        "What the maps do to an image",
+        "Test images of one set, their true partners where they are known, and what the arms make of them: the best, "
+        "the median and the worst seed of the first arm, the median seed of the others. No image was chosen.",
+        "png",
+    ),
+    "translation_scores": Drawing(
+        translation_scores,
+        "Scores of the translated images",
+        "Large points are means over seeds with their 95 % bootstrap interval, small ones seeds, hollow diamonds the "
+        "mean image of all seeds, grey points baselines. Dashed: what real images of the target score against other "
+        "real ones. Features are those of a classifier that saw real images alone; distances on them "
+        "cannot be compared with published ones.",
+        "svg",
+    ),
+    "translation_retrieval": Drawing(
+        translation_retrieval,
+        "Is the true partner among the nearest?",
+        "For every mapped image the real partners are ordered by their distance from it. The line is the share of "
+        "images whose own partner is among the first so many; dashed lines are baselines.",
+        "svg",
+    ),
+    "generation_grid": Drawing(
+        generation_grid,
+        "What each arm makes",
+        "Samples of the median seed of each arm, by the Fréchet distance, beside real test images. The first samples "
+        "as they come; where classes were asked for one row each, and where an arm was given part of an image the "
+        "sample stands below that image.",
+        "png",
+    ),
+    "generation_scores": Drawing(
+        generation_scores,
+        "Scores of the images made",
+        "Large points are means over seeds with their 95 % bootstrap interval, small ones seeds. Dashed: what real "
+        "training images score against as many real test images. Features are those of a classifier "
+        "that saw real images alone; distances on them cannot be compared with published ones.",
+        "svg",
+    ),
+    "generation_modes": Drawing(
+        generation_modes,
+        "Which classes are made, and which are missing",
+        "How often the classifier finds each class among the samples, relative to real images, for the median and "
+        "the worst seed of each arm. A cross is a class that was dropped.",
+        "svg",
+    ),
     "matching_scores": Drawing(
         matching_scores,
         "Do cells land beside their own measurement?",
@@ -139,6 +188,8 @@ OF_TASK = {
     "heldout": ("heldout_markers", "heldout_scatter", "loss_curves"),
     "batch": ("batch_effects", "batch_scores", "batch_densities", "umap", "loss_curves"),
     "digits": ("digit_outcomes", "digit_grid", "loss_curves"),
+    "translation": ("translation_grid", "translation_scores", "translation_retrieval", "loss_curves"),
+    "generation": ("generation_grid", "generation_scores", "generation_modes", "loss_curves"),
     "matching": ("matching_scores", "matching_cells", "loss_curves"),
 }
 OF_PANELS = ("panel_verdicts", "panel_calibration", "panel_umap")

@@ -57,7 +57,7 @@ def digit_grid(truth: AnnData, mapped: AnnData, metrics: pd.DataFrame, *, digest
     figure = new(height, title, foot, digest)
     for axes, (rank, seed, accuracy) in zip(panels(figure, len(chosen), 1), chosen):
         strips = _strips(truth, mapped, rows, seed)
-        _pictures(axes, strips, shape)
+        pictures(axes, strips, shape)
         axes.set_title(f"{rank}: seed {seed}, digit kept in {100 * accuracy:.0f} % of images".removeprefix("only: "))
     return figure
 
@@ -93,7 +93,7 @@ def _strips(truth: AnnData, mapped: AnnData, rows: list[str], seed: int) -> dict
     return {name: np.asarray(values) for name, values in strips.items()}
 
 
-def _pictures(axes: Axes, strips: dict[str, np.ndarray], shape: tuple[int, int, int], gap: int = 1) -> None:
+def pictures(axes: Axes, strips: dict[str, np.ndarray], shape: tuple[int, int, int], gap: int = 1) -> None:
     """One row of images per strip, as one picture; ink is dark where a grey image is bright."""
     C, H, W = shape  # noqa: N806
     n = len(next(iter(strips.values())))

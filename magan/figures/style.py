@@ -41,7 +41,13 @@ STYLE = {
     "svg.hashsalt": "magan",  # else two drawings of the same data differ in their identifiers
 }
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
-METHOD_COLOURS = {"magan": "#0072B2", "cyclegan": "#D55E00", "discogan": "#009E73", "travelgan": "#CC79A7"}
+METHOD_COLOURS = {
+    "magan": "#0072B2",
+    "cyclegan": "#D55E00",
+    "discogan": "#009E73",
+    "travelgan": "#CC79A7",
+    "pix2pix": "#E69F00",
+}
 GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A00")
 ARM_MARKERS = ("o", "s", "^", "v", "D", "P")
 INTERVAL = "95 % bootstrap interval over seeds"

@@ -1,11 +1,12 @@
 """Adversarial losses on discriminator scores.
 
-Every pair takes raw scores (no sigmoid) of any shape ``(R, B, ...)`` and
-returns one value per replicate, ``(R,)``. Both sides are written to be
-minimised.
+A game is what one score costs, three times: a real sample's to the discriminator, a generated
+one's to the discriminator, and a generated one's to the generator. Scores are raw (no sigmoid);
+all three are written to be minimised.
 """
 
 from collections.abc import Callable
+from math import log
 from typing import NamedTuple
 
 from torch import Tensor
@@ -13,46 +14,41 @@ from torch.nn.functional import softplus
 
 from magan.losses.reduce import replicate_mean
 
+Cost = Callable[[Tensor], Tensor]  # of each score, any shape
+
 
 class Adversarial(NamedTuple):
-    """The two sides of one game."""
+    """The two sides of one game, on scores of any shape ``(R, B, ...)``; each pays ``(R,)``."""
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]  # (real scores, fake scores) -> (R,)
-    generator: Callable[[Tensor], Tensor]  # (fake scores) -> (R,)
+    real: Cost
+    fake: Cost
+    fooled: Cost  # what a generated sample's score costs the generator
+    blind: float | None = None  # least cost of a D that scores all samples alike, where 0 is the least there is
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Mean cost of the real scores plus that of the generated ones."""
+        return replicate_mean(self.real(real)) + replicate_mean(self.fake(fake))
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """Mean cost of the generated scores to the generator."""
+        return replicate_mean(self.fooled(fake))
 
 
 def logistic_real(real: Tensor) -> Tensor:
-    """-log D(x), with D = sigmoid(score)."""
+    """Mean of -log D(x), with D = sigmoid(score): ``(R, B, ...) -> (R,)``."""
     return replicate_mean(softplus(-real))
 
 
-def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """-log D(x) - log(1 - D(G(z))), with D = sigmoid(score)."""
-    return logistic_real(real) + replicate_mean(softplus(fake))
-
-
-def minimax_generator(fake: Tensor) -> Tensor:
-    """log(1 - D(G(z))): saturates once the discriminator wins."""
-    return -replicate_mean(softplus(fake))
-
-
-def non_saturating_generator(fake: Tensor) -> Tensor:
-    """-log D(G(z)): the same fixed point, with a gradient when G is losing."""
-    return replicate_mean(softplus(-fake))
-
-
-def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """((D(x) - 1)^2 + D(G(z))^2) / 2."""
-    return 0.5 * (replicate_mean((real - 1) ** 2) + replicate_mean(fake**2))
-
-
-def least_squares_generator(fake: Tensor) -> Tensor:
-    """(D(G(z)) - 1)^2: Zhu et al. 2017 halve only the discriminator's side."""
-    return replicate_mean((fake - 1) ** 2)
-
-
 ADVERSARIAL = {
-    "minimax": Adversarial(logistic_discriminator, minimax_generator),
-    "non_saturating": Adversarial(logistic_discriminator, non_saturating_generator),
-    "least_squares": Adversarial(least_squares_discriminator, least_squares_generator),
+    # -log D(x) - log(1 - D(G(z))), with D = sigmoid(score), against log(1 - D(G(z))), which saturates once the
+    # discriminator wins
+    "minimax": Adversarial(lambda s: softplus(-s), softplus, lambda s: -softplus(s), 2 * log(2)),
+    # against -log D(G(z)): the same fixed point, with a gradient when the generator is losing
+    "non_saturating": Adversarial(lambda s: softplus(-s), softplus, lambda s: softplus(-s), 2 * log(2)),
+    # against -exp(score) / 2: at the best discriminator, the slope of half of KL(real || generated) (Goodfellow 2014)
+    "likelihood": Adversarial(lambda s: softplus(-s), softplus, lambda s: -0.5 * s.exp(), 2 * log(2)),
+    # ((D(x) - 1)^2 + D(G(z))^2) / 2 against (D(G(z)) - 1)^2: Zhu et al. 2017 halve only the discriminator's side
+    "least_squares": Adversarial(lambda s: 0.5 * (s - 1) ** 2, lambda s: 0.5 * s**2, lambda s: (s - 1) ** 2, 0.25),
+    # -D(x) + D(G(z)) against -D(G(z)): minus the distance, where something holds the slope of D
+    "wasserstein": Adversarial(lambda s: -s, lambda s: s, lambda s: -s),
 }

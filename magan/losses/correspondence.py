@@ -36,6 +36,25 @@ def correlation(x: Tensor, mapped: Tensor, epsilon: float = 1e-6) -> Tensor:
     return replicate_mean(1 - r)
 
 
+def landmarks(x: Tensor, known: Tensor, mapped: Tensor, partners: Tensor) -> Tensor:
+    """Mean over landmarks of ``1 - r`` between the distances to one and those of the maps to its partner.
+
+    Parameters
+    ----------
+    x, mapped
+        Samples ``(R, B, ...)`` and their maps ``(R, B, ...)``.
+    known, partners
+        Samples ``(R, K, ...)`` of either domain that are the same things.
+
+    Returns
+    -------
+    Tensor
+        ``(R,)`` in [0, 2]: r is Pearson's over the minibatch, of mean squared distances. Their
+        scale and offset are free, so the domains need not measure alike; who is near whom must stay.
+    """
+    return correlation(_distances(x, known), _distances(mapped, partners))
+
+
 def class_means(mapped: Tensor, labels: Tensor, target: Tensor, target_labels: Tensor, n_labels: int) -> Tensor:
     """Squared distance between each class's mean, mapped and real.
 
@@ -59,6 +78,13 @@ def class_means(mapped: Tensor, labels: Tensor, target: Tensor, target_labels: T
     present = ((n_a > 0) & (n_b > 0)).to(mapped.dtype)
     gaps = ((a - b) ** 2).mean(2) * present
     return gaps.sum(1) / present.sum(1).clamp(min=1)
+
+
+def _distances(x: Tensor, known: Tensor) -> Tensor:
+    """Mean over features of the squared difference of every sample from every known one, ``(R, B, K)``."""
+    x, known = x.flatten(2), known.flatten(2)
+    lengths = (x**2).mean(2)[:, :, None] + (known**2).mean(2)[:, None, :]
+    return lengths - 2 * x @ known.transpose(1, 2) / x.shape[2]
 
 
 def _means(x: Tensor, labels: Tensor, n_labels: int) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
-"""Penalties on the discriminator's gradient."""
+"""Penalties on the discriminator's gradient, the points they are paid at, and a bound on its weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -37,3 +37,29 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, targe
     if target == 0:  # without the root, whose own gradient is infinite where the slope is zero
         return replicate_mean(squares)
     return replicate_mean((squares.clamp(min=1e-12).sqrt() - target) ** 2)
+
+
+def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
+    """``alpha real + (1 - alpha) fake``, with one ``alpha`` in [0, 1) per sample, ``(R, B)``.
+
+    Where WGAN-GP penalises (Gulrajani et al. 2017, algorithm 1).
+    """
+    alpha = alpha.reshape(*alpha.shape, *(1,) * (real.dim() - 2))
+    return alpha * real + (1 - alpha) * fake
+
+
+def perturb(real: Tensor, uniform: Tensor, scale: float = 0.5) -> Tensor:
+    """``real + scale s uniform``, with s the standard deviation of each replicate's minibatch.
+
+    Where DRAGAN penalises: around real samples, by noise that is uniform on [0, 1), as in the authors'
+    code (Kodali et al. 2017). Both ``(R, B, ...)``.
+    """
+    s = real.flatten(1).std(1, unbiased=False)
+    return real + scale * s.reshape(-1, *(1,) * (real.dim() - 1)) * uniform
+
+
+def clip(weights: Iterable[Tensor], bound: float) -> None:
+    """Bring every weight into ``[-bound, bound]``, in place (Arjovsky et al. 2017, algorithm 1)."""
+    with torch.no_grad():
+        for weight in weights:
+            weight.clamp_(-bound, bound)

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
+
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import absolute_error
-from magan.networks.translation import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, scores, symbols, translation
-from magan.recipe import Adam, Correspondence, Phase, Recipe
+from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
+from magan.networks.pool import exchange
+from magan.networks.translation import blind, scores, symbols, translation
+from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 
 def cyclegan(
@@ -16,6 +20,10 @@ def cyclegan(
     cycle_weight: float = 10.0,
     identity_weight: float = 0.0,
     correspondence_weight: float = 1.0,
+    n_pool: int = 0,
+    architecture: str = "mlp",
+    width: int = 64,
+    depth: int | None = None,
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
@@ -34,25 +42,28 @@ def cyclegan(
     identity_weight
         Of ``|G12(x2) - x2| + |G21(x1) - x1|``. The paper adds it for paintings
         only, with half the cycle's weight; it needs domains of one shape.
+    n_pool
+        Generated samples of the past of which the discriminators see one in
+        half of the cases, once there are so many; the paper has 50, for its
+        minibatches of one image. See `magan.networks.pool.exchange`.
+    architecture, width, depth
+        A key of ``ARCHITECTURES``: "resnet" is the paper's; "mlp" is MAGAN's, so
+        that the arms differ by their losses alone. Maps of the first
+        convolution, and residual blocks or halvings (None: the paper's).
     generator_hidden, discriminator_hidden
-        Widths of the hidden layers: MAGAN's, so that the arms differ by their
-        losses alone. The paper's image networks are convolutional.
+        Widths of the hidden layers of "mlp".
 
     Raises
     ------
     ValueError
         An identity loss is asked for between domains of different shapes.
-
-    Notes
-    -----
-    The image pool of the authors' code, which softens a minibatch of one
-    image, has no counterpart at minibatches of tens of cells and is left out.
     """
     if identity_weight and shapes["x1"] != shapes["x2"]:
         raise ValueError(
             f"identity_weight needs domains of one shape, not {shapes['x1']} and {shapes['x2']}; set it to 0"
         )
     game = ADVERSARIAL[adversarial]
+    kind = architecture_of(architecture, Sizes(generator_hidden, discriminator_hidden, width=width, depth=depth))
 
     def generators(networks, batch, carry):
         G12, G21, D1, D2 = symbols(networks)
@@ -72,16 +83,37 @@ def cyclegan(
     def discriminators(networks, batch, carry):
         G12, G21, D1, D2 = symbols(networks)
         x1, x2 = batch["x1"], batch["x2"]
+        x21, x12 = G21(x2).detach(), G12(x1).detach()
+        if n_pool:
+            x21, x12 = (shown for shown, _ in exchanged(x21, x12, batch, carry))
         return {
-            "discriminator_1": game.discriminator(*scores(D1, x1, G21(x2).detach())),
-            "discriminator_2": game.discriminator(*scores(D2, x2, G12(x1).detach())),
+            "discriminator_1": game.discriminator(*scores(D1, x1, x21, kind.by_minibatch)),
+            "discriminator_2": game.discriminator(*scores(D2, x2, x12, kind.by_minibatch)),
         }
 
+    def exchanged(x21, x12, batch, carry):
+        n_seen = carry["step"] * x21.shape[1]
+        return [
+            exchange(carry[f"pool_{d}"], fake, n_seen, batch[f"coin_{d}"], batch[f"place_{d}"])
+            for d, fake in ((1, x21), (2, x12))
+        ]
+
+    @torch.no_grad()
+    def keep(networks, batch, carry):
+        if not n_pool:
+            return carry
+        G12, G21, _, _ = symbols(networks)
+        pools = (pool for _, pool in exchanged(G21(batch["x2"]), G12(batch["x1"]), batch, carry))
+        return {**carry, **dict(zip(("pool_1", "pool_2"), pools))}
+
     return Recipe(
-        networks=translation(shapes, generator_hidden, discriminator_hidden),
+        networks=translation(shapes, kind),
         phases=(
             Phase("generator", trains=("generator_12", "generator_21"), objective=generators),
-            Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
+            Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators, keep=keep),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
+        blind=blind(game.blind),
+        noise={f"{what}_{d}": Noise((), "uniform") for what in ("coin", "place") for d in (1, 2)} if n_pool else {},
+        carry={f"pool_{d}": torch.zeros(1, n_pool, *shapes[f"x{d}"]) for d in (1, 2)} if n_pool else {},
     )

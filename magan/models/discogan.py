@@ -7,7 +7,8 @@ import torch
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import feature_matching as match
 from magan.losses.reconstruction import squared_error
-from magan.networks.translation import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, symbols, translation
+from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
+from magan.networks.translation import blind, symbols, translation
 from magan.recipe import Adam, Correspondence, Phase, Recipe
 
 
@@ -22,6 +23,9 @@ def discogan(
     reconstruction_rates: tuple[float, float] = (0.01, 0.5),
     warm_up_steps: int = 5000,
     n_generator: int = 2,
+    architecture: str = "mlp",
+    width: int = 64,
+    depth: int | None = None,
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
@@ -47,11 +51,15 @@ def discogan(
         holds ``n_generator`` of them.
     n_generator
         Generator updates a step, each on a fresh minibatch.
+    architecture, width, depth
+        A key of ``ARCHITECTURES``: "encoder_decoder" is the paper's; "mlp" is MAGAN's, so
+        that the arms differ by their losses alone. Maps of the first
+        convolution, and residual blocks or halvings (None: the paper's).
     generator_hidden, discriminator_hidden
-        Widths of the hidden layers: MAGAN's, so that the arms differ by their
-        losses alone. The paper's image networks are convolutional.
+        Widths of the hidden layers of "mlp".
     """
     game = ADVERSARIAL[adversarial]
+    kind = architecture_of(architecture, Sizes(generator_hidden, discriminator_hidden, width=width, depth=depth))
     before, after = reconstruction_rates
 
     def generators(networks, batch, carry):
@@ -87,10 +95,11 @@ def discogan(
         }
 
     return Recipe(
-        networks=translation(shapes, generator_hidden, discriminator_hidden, features=True),
+        networks=translation(shapes, kind, features=True),
         phases=(  # of three iterations the authors' code gives the first to the discriminators
             Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
             Phase("generator", trains=("generator_12", "generator_21"), objective=generators, repeats=n_generator),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999), weight_decay=1e-5),
+        blind=blind(game.blind),
     )

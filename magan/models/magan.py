@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from magan.losses.adversarial import ADVERSARIAL, logistic_real
 from magan.losses.penalties import gradient_penalty
 from magan.losses.reconstruction import squared_error
-from magan.networks.translation import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, scores, symbols, translation
+from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
+from magan.networks.translation import blind, scores, symbols, translation
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 
@@ -20,6 +21,9 @@ def magan(
     gradient_weight: float = 0.0,
     cycle_noise: float = 0.0,
     residual: bool = False,
+    architecture: str = "mlp",
+    width: int = 64,
+    depth: int | None = None,
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
@@ -51,15 +55,27 @@ def magan(
     residual
         The generators are ``x + f(x)`` and start as the identity, so that a map
         moves only what the game makes it move. Needs domains of one shape. Not in the paper.
+    architecture, width, depth
+        A key of ``ARCHITECTURES``; the convolutional ones are not in the paper.
+        Maps of the first convolution, and residual blocks or halvings (None: as
+        in the paper that the architecture is of).
     generator_hidden, discriminator_hidden
-        Widths of the hidden layers; the authors'.
+        Widths of the hidden layers of "mlp"; the authors'.
 
     Raises
     ------
     ValueError
-        Residual generators are asked for between domains of different shapes.
+        Residual generators are asked for between domains of different shapes, or
+        ``gradient_weight`` with discriminators that normalise by the minibatch.
     """
     game = ADVERSARIAL[adversarial]
+    sizes = Sizes(generator_hidden, discriminator_hidden, residual=residual, width=width, depth=depth)
+    kind = architecture_of(architecture, sizes)
+    if gradient_weight and kind.by_minibatch:
+        raise ValueError(
+            f"gradient_weight needs a discriminator that judges each sample alone, unlike that of {architecture}; "
+            "use architecture: mlp or resnet"
+        )
 
     def generators(networks, batch, carry):
         G12, G21, D1, D2 = symbols(networks)
@@ -80,8 +96,8 @@ def magan(
         x1, x2 = batch["x1"], batch["x2"]
         x12, x21 = G12(x1).detach(), G21(x2).detach()
         terms = {
-            "discriminator_1": game.discriminator(*scores(D1, x1, x21)),
-            "discriminator_2": game.discriminator(*scores(D2, x2, x12)),
+            "discriminator_1": game.discriminator(*scores(D1, x1, x21, kind.by_minibatch)),
+            "discriminator_2": game.discriminator(*scores(D2, x2, x12, kind.by_minibatch)),
         }
         if reconstructions_are_real:
             x121, x212 = G21(x12).detach(), G12(x21).detach()
@@ -92,11 +108,12 @@ def magan(
         return terms
 
     return Recipe(
-        networks=translation(shapes, generator_hidden, discriminator_hidden, residual=residual),
+        networks=translation(shapes, kind),
         phases=(  # the generators step first, as in the authors' code
             Phase("generator", trains=("generator_12", "generator_21"), objective=generators),
             Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
         ),
         optimiser=Adam(learning_rate=1e-3, betas=(0.5, 0.99)),
+        blind=blind(game.blind),
         noise={"noise_12": Noise(shapes["x2"]), "noise_21": Noise(shapes["x1"])} if cycle_noise else {},
     )

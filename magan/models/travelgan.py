@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.travel import cosine_agreement, margin_violation, vector_gap
-from magan.networks.choose import siamese
-from magan.networks.translation import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, scores, symbols, translation
+from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, SIAMESE_HIDDEN, Sizes, architecture_of
+from magan.networks.translation import blind, scores, symbols, translation
 from magan.recipe import Adam, Correspondence, Phase, Recipe
 
 
@@ -19,9 +19,12 @@ def travelgan(
     squared_margin: bool = True,
     n_latent: int = 1000,
     correspondence_weight: float = 1.0,
+    architecture: str = "mlp",
+    width: int = 64,
+    depth: int | None = None,
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
-    siamese_hidden: Sequence[int] = (200, 100),
+    siamese_hidden: Sequence[int] = SIAMESE_HIDDEN,
 ) -> Recipe:
     """No cycle: a siamese network S in whose space the vectors between samples must survive the map.
 
@@ -46,11 +49,17 @@ def travelgan(
         with the distance itself.
     n_latent
         Dimension of S's space.
+    architecture, width, depth
+        A key of ``ARCHITECTURES``: "unet" is the paper's; "mlp" has MAGAN's
+        generators and discriminators, so that the arms differ by their losses
+        alone. Maps of the first convolution, and residual blocks or halvings
+        (None: the paper's).
     generator_hidden, discriminator_hidden, siamese_hidden
-        Widths of the hidden layers: MAGAN's for the first two, so that the arms
-        differ by their losses alone. The paper's networks are convolutional.
+        Widths of the hidden layers of "mlp".
     """
     game = ADVERSARIAL[adversarial]
+    sizes = Sizes(generator_hidden, discriminator_hidden, siamese_hidden, width=width, depth=depth)
+    kind = architecture_of(architecture, sizes)
 
     def generators(networks, batch, carry):
         G12, G21, D1, D2 = symbols(networks)
@@ -75,12 +84,12 @@ def travelgan(
         G12, G21, D1, D2 = symbols(networks)
         x1, x2 = batch["x1"], batch["x2"]
         return {
-            "discriminator_1": 0.5 * game.discriminator(*scores(D1, x1, G21(x2).detach())),
-            "discriminator_2": 0.5 * game.discriminator(*scores(D2, x2, G12(x1).detach())),
+            "discriminator_1": 0.5 * game.discriminator(*scores(D1, x1, G21(x2).detach(), kind.by_minibatch)),
+            "discriminator_2": 0.5 * game.discriminator(*scores(D2, x2, G12(x1).detach(), kind.by_minibatch)),
         }
 
-    networks = translation(shapes, generator_hidden, discriminator_hidden)
-    networks["siamese"] = siamese(shapes["x1"], shapes["x2"], siamese_hidden, n_latent)
+    networks = translation(shapes, kind)
+    networks["siamese"] = kind.siamese(shapes["x1"], shapes["x2"], n_latent)
     return Recipe(
         networks=networks,
         phases=(
@@ -88,4 +97,5 @@ def travelgan(
             Phase("generator", trains=("generator_12", "generator_21", "siamese"), objective=generators),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
+        blind=blind(game.blind, 0.5),
     )

@@ -84,6 +84,20 @@ class MLP(nn.Module):
         return (x, hidden) if self.features else x
 
 
+class Joined(nn.Module):
+    """An `MLP` of samples ``(B, *shape)`` with vectors ``(B, k)`` beside them, ``n_in`` numbers in all."""
+
+    broadcasts = True
+
+    def __init__(self, shape: Sequence[int], n_in: int, shape_out: Sequence[int], hidden: Sequence[int], **options):
+        super().__init__()
+        self.network = MLP((n_in,), shape_out, hidden, **options)
+        self.n_axes = len(shape)
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
+        return self.network(torch.cat([x.flatten(-self.n_axes), *others], -1))
+
+
 class Residual(nn.Module):
     """``x + f(x)`` with f an `MLP` whose last layer starts at zero: the identity, until training moves it."""
 

@@ -2,7 +2,7 @@
 
 import copy
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -49,21 +49,31 @@ class Replicated(nn.Module):
 
     def forward(self, *inputs: Tensor):
         """Apply copy ``r`` to ``input[r]``: ``(R, B, ...) -> (R, B, ...)``."""
-        parameters = {_dotted(k): v for k, v in self.parameters_.items()}
+        return self.at(self.weights())(*inputs)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every parameter by its name in the network, ``(R, ...)``: the ones that are trained, not copies."""
+        return {_dotted(k): v for k, v in self.parameters_.items()}
+
+    def at(self, weights: Mapping[str, Tensor]) -> Callable[..., Tensor]:
+        """The same network with other ``weights`` in the place of its own, differentiable in them."""
         buffers = {_dotted(k): v for k, v in self.buffers_.named_buffers()}
 
         def one(parameters, buffers, *inputs):
             return functional_call(self.template, (parameters, buffers), inputs)
 
-        if getattr(self.template, "broadcasts", False):
-            return one(parameters, buffers, *inputs)
-        if inputs[0].is_cuda:
-            return torch.vmap(one)(parameters, buffers, *inputs)
-        rows = [
-            one(*({k: v[r] for k, v in held.items()} for held in (parameters, buffers)), *(x[r] for x in inputs))
-            for r in range(len(inputs[0]))
-        ]
-        return tree_map(lambda *parts: torch.stack(parts), *rows)
+        def whole(*inputs: Tensor):
+            if getattr(self.template, "broadcasts", False):
+                return one(weights, buffers, *inputs)
+            if inputs[0].is_cuda:
+                return torch.vmap(one)(weights, buffers, *inputs)
+            rows = [
+                one(*({k: v[r] for k, v in held.items()} for held in (weights, buffers)), *(x[r] for x in inputs))
+                for r in range(len(inputs[0]))
+            ]
+            return tree_map(lambda *parts: torch.stack(parts), *rows)
+
+        return whole
 
     def train(self, mode: bool = True) -> "Replicated":
         super().train(mode)

@@ -1,11 +1,13 @@
-"""TraVeLGAN's siamese network."""
+"""TraVeLGAN's siamese network: one embedding of two domains, of which the first layer is each domain's own."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from magan.networks.convolution import start
 from magan.networks.mlp import MLP
+from magan.networks.pyramid import Pyramid
 
 
 class Siamese(nn.Module):
@@ -28,3 +30,21 @@ class Siamese(nn.Module):
 
     def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
         return self.shared(torch.relu(self.first_1(x1))), self.shared(torch.relu(self.first_2(x2)))
+
+
+class SiamesePyramid(nn.Module):
+    """The same for images, as published: a `Pyramid` 64-128-256-512-512 at 128 px and width 64, then 1000 numbers.
+
+    ``(B, C1, H, W), (B, C2, H, W) -> (B, n_latent), (B, n_latent)``; each is normalised by its own minibatch.
+    """
+
+    def __init__(self, shape_1: Sequence[int], shape_2: Sequence[int], width: int, n_latent: int):
+        super().__init__()
+        self.first_1, self.first_2 = (
+            nn.Sequential(nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)) for shape in (shape_1, shape_2)
+        )
+        start(self)
+        self.shared = Pyramid(shape_1, n_latent, width, final_bias=False, first=False)
+
+    def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
+        return self.shared(self.first_1(x1)), self.shared(self.first_2(x2))

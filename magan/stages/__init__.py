@@ -2,7 +2,9 @@
 
 from magan.stages.cells import prepare, read, sources
 from magan.stages.correct import correct_files, judge
+from magan.stages.eyes import classifier
 from magan.stages.files import beside, log_to, read_metrics
+from magan.stages.generate import generate
 from magan.stages.merge import draw_merged, merge
 from magan.stages.methods import align, baseline
 from magan.stages.plan import plan
@@ -12,9 +14,11 @@ __all__ = [
     "align",
     "baseline",
     "beside",
+    "classifier",
     "correct_files",
     "draw_merged",
     "evaluate",
+    "generate",
     "judge",
     "log_to",
     "merge",

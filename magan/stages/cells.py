@@ -8,11 +8,13 @@ import anndata
 from anndata import AnnData
 
 from magan import config, keys
-from magan.data import folds, pairing, registry
+from magan.data import folds, generating, pairing, registry, translating
 from magan.data.agree import Rows
 from magan.data.cytof import read_panel
+from magan.data.folders import Form, files_in
 from magan.data.gates import gate
 from magan.data.harmonise import read_aliases
+from magan.data.own_images import own_images
 from magan.data.sheet import read_sheet
 from magan.errors import InputError, among
 from magan.stages.files import write
@@ -23,10 +25,22 @@ def read(data: str, own: Mapping[str, Any] | None, mirror: str | None, cache: st
     if own is None:
         adata = registry.load(data, mirror=mirror, cache=Path(cache))
     else:
-        adata = own_cells(config.OwnData.model_validate(own), data)
+        known = _known(own)
+        adata = own_pictures(known, data) if isinstance(known, config.OwnImages) else own_cells(known, data)
         for kind, name, reason in adata.uns[keys.LEFT_OUT].itertuples(index=False):
             print(f"left out {kind} {name}: {reason}", flush=True)
     write(adata, output)
+
+
+def _known(own: Mapping[str, Any]) -> config.OwnData | config.OwnImages:
+    """An entry of own_data or of own_images, by the one key that only images have at this place."""
+    return (config.OwnImages if "path" in own else config.OwnData).model_validate(own)
+
+
+def own_pictures(own: config.OwnImages, name: str) -> AnnData:
+    """The user's images as the study says."""
+    form = Form(own.size, own.crop, own.channels)
+    return own_images(own.path, array=own.array, labels=own.labels, paired=own.paired, form=form, name=name)
 
 
 def own_cells(own: config.OwnData, name: str) -> AnnData:
@@ -64,7 +78,11 @@ def sources(own: Mapping[str, Any] | None) -> list[str]:
     """The user's files, sheet and tables that are there: when one of them changes, the data set is made anew."""
     if own is None:
         return []
-    files = config.OwnData.model_validate(own)
+    files = _known(own)
+    if isinstance(files, config.OwnImages):
+        path, labels = Path(files.path), Path(files.labels or "")
+        paths = sorted(files_in(path)) if path.is_dir() else [path]
+        return [str(one) for one in (*paths, labels) if one.is_file()]
     tables = files.panel.values() if isinstance(files.panel, dict) else [files.panel]
     aliases = files.aliases if isinstance(files.aliases, str) else None
     paths = [files.sheet, aliases, *tables, *(str(row["path"]) for row in rows_of(files))]
@@ -83,9 +101,11 @@ def prepare(
 ):
     """Rule `prepare`: what training, mapping and scoring may each see, in files of their own."""
     parts = _folds(task, settings, [anndata.read_h5ad(path) for path in cells], batch_size)
-    for fold, (x1, x2) in parts.train.items():
-        write(x1, f"{train}/{fold}/x1.h5ad")
-        write(x2, f"{train}/{fold}/x2.h5ad")
+    for fold, domains in parts.train.items():
+        for number, domain in enumerate(domains, start=1):
+            write(domain, f"{train}/{fold}/x{number}.h5ad")
+        sizes = " and ".join(f"{domain.n_obs:,}" for domain in domains)
+        print(f"fold {fold}: trained on {sizes}, asked for {parts.query[fold].n_obs:,}", flush=True)
     for fold, x in parts.query.items():
         write(x, f"{query}/{fold}.h5ad")
     parts.truth.uns[keys.DATASET] = dataset
@@ -115,5 +135,10 @@ def _folds(task: str, settings: Mapping[str, Any], cells: Sequence[AnnData], bat
             return folds.batch(adata, **given("reference", "markers", "train", "n_train", "test", "test_fraction"))
         case config.Digits():
             return folds.digits(adata, **given("classes", "degrees", "n_pairs", "n_train", "n_test"))
+        case config.Translation():
+            asked = given("size", "channels", "classes", "n_train", "n_test", "n_pairs", "paired")
+            return translating.translating(adata, *others, **asked)
+        case config.Generation():
+            return generating.generating(adata, **given("classes", "n_train", "n_test"))
         case config.Matching():
             return pairing.matching(adata, *others, **given("n_pairs", "n_draws"))

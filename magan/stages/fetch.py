@@ -8,7 +8,7 @@ from magan.stages.files import beside
 
 
 def fetch(name: str, mirror: str | None, cache: Path) -> list[Path]:
-    """Download, or copy from a mirror or a package, into ``<cache>/<name>``; hash checked.
+    """Download, or copy from a mirror or a package, into the folder of ``cache`` where it is looked for; hash checked.
 
     Raises
     ------
@@ -17,7 +17,7 @@ def fetch(name: str, mirror: str | None, cache: Path) -> list[Path]:
     """
     places = []
     for file, path in registry.fetch(name, mirror=mirror, cache=cache).items():
-        place = cache / name / file
+        place = cache / (registry.DATASETS[name].of or name) / file
         if not place.exists() or not place.samefile(path):
             with beside(place) as part:
                 shutil.copyfile(path, part)

@@ -1,6 +1,7 @@
 """How stages write: beside the place and renamed, so that nothing half-written is ever taken for a result."""
 
 import contextlib
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,12 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError
 from magan.evaluation.gate import GATE
+
+
+def code() -> str:
+    """Twelve hexadecimal digits of the package's own code: whether the same is run again."""
+    root = Path(__file__).parents[1]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(root.rglob("*.py")))).hexdigest()[:12]
 
 
 @contextlib.contextmanager

@@ -16,10 +16,8 @@ from magan.aligner import Aligner
 from magan.baselines import BASELINES
 from magan.data import folds
 from magan.errors import InputError
-from magan.progress import progress
 from magan.stages.files import beside, write
-
-CURVE_POINTS = 40  # loss values recorded of each term
+from magan.stages.training import Interrupted, every, pictures, recorder, tell_health
 
 
 def align(
@@ -42,27 +40,27 @@ def align(
     torch.set_num_threads(threads)
     arm, training = config.Arm.model_validate(arm), config.Training.model_validate(training)
     about = {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: arm.model, keys.ARM: arm_name}
+    settings = {"arm": arm.model_dump(mode="json"), "training": training.model_dump(mode="json"), "device": device}
     pairs, queries = _read_folds(train, query)
     record = tracking.EventLog(events, seeds)
-    record.params(flat({"arm": arm.model_dump(), "training": training.model_dump(), "device": device}))
+    record.params(flat(settings))
     aligner = aligner_of(arm, training, seeds, device)
-    show = progress(f"{task}/{dataset}/{arm_name}", training.steps, len(seeds))
-
-    def both(step: int, some: Sequence[int], terms: Mapping[str, torch.Tensor]) -> None:
-        show(step, some, terms)
-        record.metrics(step, terms, seeds=some)
+    resume = Interrupted(model, {**settings, "seeds": list(seeds)}, sorted(Path(train).rglob("*.h5ad")))
 
     def run() -> AnnData:
         start = time.monotonic()
-        every = max(1, training.steps // CURVE_POINTS)
         first, second = ([pair[i] for pair in pairs.values()] for i in (0, 1))
-        aligner.fit(first, second, names=list(pairs), record=both, every=every)
+        watch = {"record": recorder(record, f"{task}/{dataset}/{arm_name}", training), "every": every(training)}
+        if keys.IMAGE in second[0].uns:
+            watch["show"] = _maps_shown(resume.looks, training, second[0])
+        aligner.fit(first, second, names=list(pairs), resume=resume, **watch)
         seconds = time.monotonic() - start
         for seed, (status, detail) in aligner.status_.items():
             record.status(seed, status, detail)
+        tell_health(record, aligner.blind_)
         maps = {fold: aligner.map(x, fold=f) for f, (fold, x) in enumerate(queries.items())}
         whole = folds.gather(task, maps)
-        if task == "digits":
+        if task == "digits" and aligner.two_way_:
             back = aligner.there_and_back(queries["digits"])
             for seed in aligner.good_seeds_:
                 whole.layers[f"back_{seed}"] = back.layers[f"seed_{seed}"]
@@ -72,7 +70,9 @@ def align(
         whole.uns[keys.FAILED] = np.array(sorted(set(seeds) - set(aligner.good_seeds_)), dtype=int)
         return whole
 
-    whole = _or_failed(run, task, pairs, queries, record, log)
+    nothing = {fold: nothing_made(queries[fold], x2) for fold, (_, x2) in pairs.items()}
+    whole = or_failed(run, lambda: folds.gather(task, nothing), record, log)
+    resume.over()
     if keys.FAILED not in whole.uns:
         whole.uns[keys.FAILED] = np.array(seeds, dtype=int)
         Path(model).touch()
@@ -95,7 +95,8 @@ def baseline(task: str, dataset: str, name: str, train: str, query: str, events:
         record.end(seconds=time.monotonic() - start, steps=0, replicates=len(pairs), device="cpu")
         return folds.gather(task, maps)
 
-    whole = _or_failed(run, task, pairs, queries, record, log)
+    nothing = {fold: nothing_made(queries[fold], x2) for fold, (_, x2) in pairs.items()}
+    whole = or_failed(run, lambda: folds.gather(task, nothing), record, log)
     whole.uns |= {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: name, keys.ARM: keys.BASELINE}
     whole.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}
     write(whole, mapped)
@@ -108,6 +109,7 @@ def aligner_of(arm: config.Arm, training: config.Training, seeds: Sequence[int],
         correspondence=arm.correspondence.name,
         correspondence_options=arm.correspondence.options,
         options=arm.options,
+        techniques=arm.techniques,
         training=training,
         seeds=seeds,
         scale=arm.scale,
@@ -139,15 +141,27 @@ def _read_folds(train: str, query: str) -> tuple[dict[str, tuple[AnnData, AnnDat
     return pairs, {fold: anndata.read_h5ad(f"{query}/{fold}.h5ad") for fold in names}
 
 
-def _or_failed(
-    run: Callable[[], AnnData],
-    task: str,
-    pairs: Mapping[str, tuple[AnnData, AnnData]],
-    queries: Mapping[str, AnnData],
-    record: tracking.EventLog,
-    log: str,
+def _maps_shown(folder: Path, training: config.Training, target: AnnData):
+    """Draws some images of domain 1 above their maps, see `pictures`."""
+    draw = pictures(folder, training, tuple(int(n) for n in target.uns[keys.IMAGE]["shape"]))
+
+    def show(step: int, seeds: Sequence[int], images: np.ndarray, maps: np.ndarray) -> None:
+        draw(step, {"image": images} if images.shape[1:] == maps.shape[2:] else {}, seeds, maps)
+
+    return show
+
+
+def nothing_made(query: AnnData, target: AnnData) -> AnnData:
+    """What a method that broke maps the query to."""
+    nothing = AnnData(np.full((query.n_obs, target.n_vars), np.nan, np.float32), obs=query.obs.copy())
+    nothing.var_names = target.var_names
+    return nothing
+
+
+def or_failed(
+    run: Callable[[], AnnData], nothing: Callable[[], AnnData], record: tracking.EventLog, log: str
 ) -> AnnData:
-    """What ``run`` maps; a method that breaks stays in the tables as failed, with its log, and stops no other.
+    """What ``run`` makes; a method that breaks stays in the tables as failed, with its log, and stops no other.
 
     An `InputError` is no failure of the method: it stops the workflow with its sentence.
     """
@@ -161,11 +175,6 @@ def _or_failed(
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         record.error(message, log)
-    nothing = {}
-    for fold, (_, x2) in pairs.items():
-        values = np.full((queries[fold].n_obs, x2.n_vars), np.nan, np.float32)
-        nothing[fold] = AnnData(values, obs=queries[fold].obs.copy())
-        nothing[fold].var_names = x2.var_names
-    whole = folds.gather(task, nothing)
+    whole = nothing()
     whole.uns[keys.ERROR] = message
     return whole

@@ -5,14 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magan import config
-from magan.baselines import BASELINES, FROM_PAIRS
+from magan.baselines import BASELINES, FROM_PAIRS, OF_IMAGES
 from magan.correspondence import CORRESPONDENCES
 from magan.data import registry
 from magan.errors import InputError, among
-from magan.models import MODELS
+from magan.models import ALIGNING, GENERATING
 from magan.stages.cells import reading, rows_of
+from magan.techniques import TECHNIQUES
 
 UNSHARED = ("pairs", "none")  # correspondences of sets without a common marker
+OF_MARKERS = ("shared_markers", "correlation")  # correspondences that images cannot have
+MAPPING_IMAGES = ("digits", "translation")  # tasks
+OF_SAMPLES = ("model", "options", "techniques", "training")  # parts of an arm that makes samples
 
 
 def plan(values: Mapping[str, Any]) -> config.Study:
@@ -21,27 +25,38 @@ def plan(values: Mapping[str, Any]) -> config.Study:
     Raises
     ------
     InputError
-        The first unknown key, model, option, correspondence, baseline or data set, with the nearest known one; or what
-        is wrong with a sample sheet or a panel table.
+        The first unknown key, model, option, technique, correspondence, baseline or data set, with the nearest known
+        one; or what is wrong with a sample sheet or a panel table.
     """
     study = config.parse(values)
     for own in study.own_data.values():
         reading(own, rows_of(own))
     _panels(study)
     _matching(study)
+    _images(study)
+    _generation(study)
     _corrections(study)
+    kinds = _kinds(study)
     for task, dataset, settings in study.tasks():
-        place = f"{task}.{dataset}"
+        wanted = "images" if task in (*MAPPING_IMAGES, "generation") else "cells"
+        place, models = f"{task}.{dataset}", GENERATING if task == "generation" else ALIGNING
         for name in config.data_of(settings):
-            _one_of(name, {**registry.DATASETS, **study.own_data}, f"{place}: data set")
+            _one_of(name, kinds, f"{place}: data set")
+            if kinds[name] != wanted:
+                raise InputError(
+                    f"{place}: data set '{name}' holds {kinds[name]}, and this task is of {wanted}; name another"
+                )
         for name in settings.baselines:
             _one_of(name, BASELINES, f"{place}.baselines: baseline")
         for name, arm in settings.arms.items():
             here = f"{place}.arms.{name}"
             if name in settings.baselines:
                 raise InputError(f"{here}: an arm may not be called like a baseline; rename it")
-            _one_of(arm.model, MODELS, f"{here}: model")
-            _options(arm.options, MODELS[arm.model], f"{here}.options", hidden=("shapes", "correspondence"))
+            _one_of(arm.model, models, f"{here}: model")
+            _options(arm.options, models[arm.model], f"{here}.options", hidden=("shapes", "correspondence"))
+            for technique, options in arm.techniques.items():
+                _one_of(technique, TECHNIQUES, f"{here}.techniques: technique")
+                _options(options, TECHNIQUES[technique], f"{here}.techniques.{technique}", hidden=("recipe",))
             kept = arm.correspondence
             _one_of(kept.name, CORRESPONDENCES, f"{here}: correspondence")
             _options(kept.options, CORRESPONDENCES[kept.name], f"{here}.correspondence", ("x1", "x2", "seeds"))
@@ -96,6 +111,46 @@ def _matching(study: config.Study) -> None:
                     f"matching.{name}.baselines: '{baseline}' needs markers that both sets measure; "
                     f"use {', '.join(FROM_PAIRS)}"
                 )
+
+
+def _images(study: config.Study) -> None:
+    """Nothing that asks for markers, and no pairs where none is told."""
+    for task in MAPPING_IMAGES:
+        for dataset, settings in getattr(study, task).items():
+            for name, arm in settings.arms.items():
+                here, kept = f"{task}.{dataset}.arms.{name}", arm.correspondence.name
+                if kept in OF_MARKERS:
+                    raise InputError(f"{here}: correspondence '{kept}' needs markers, and images have none; use pairs")
+                if kept == "pairs" and not (settings.n_pairs or getattr(settings, "paired", False)):
+                    raise InputError(f"{here}: correspondence 'pairs' has none; set {task}.{dataset}.n_pairs")
+            for baseline in settings.baselines:
+                if baseline in BASELINES and baseline not in OF_IMAGES:
+                    raise InputError(
+                        f"{task}.{dataset}.baselines: '{baseline}' needs markers, and images have none; "
+                        f"use {', '.join(OF_IMAGES)}"
+                    )
+
+
+def _generation(study: config.Study) -> None:
+    """Nothing that is for maps between two domains."""
+    for dataset, settings in study.generation.items():
+        if settings.baselines:
+            raise InputError(
+                f"generation.{dataset}.baselines: '{settings.baselines[0]}' maps and makes no samples; leave it out"
+            )
+        for name, arm in settings.arms.items():
+            foreign = [part for part in arm.model_fields_set if part not in OF_SAMPLES]
+            if foreign:
+                raise InputError(f"generation.{dataset}.arms.{name}: '{foreign[0]}' is for maps; leave it out")
+
+
+def _kinds(study: config.Study) -> dict[str, str]:
+    """Whether each data set that can be named holds cells or images."""
+    both = [name for name in study.own_data if name in study.own_images]
+    if both:
+        raise InputError(f"own_images.{both[0]}: own_data has a data set of this name; rename one")
+    named = {name: dataset.kind for name, dataset in registry.DATASETS.items()}
+    return named | dict.fromkeys(study.own_data, "cells") | dict.fromkeys(study.own_images, "images")
 
 
 def _one_of(name: str, known: Mapping[str, Any], what: str) -> None:

@@ -7,13 +7,17 @@ import pandas as pd
 
 from magan.evaluation import CONTROLS, FLOORS, SCORES
 from magan.evaluation.summary import summarise as summary_of
+from magan.stages.eyes import shown
 from magan.stages.files import read_metrics, write_table
 
 
-def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str) -> None:
-    """Rule `evaluate`: every method of one dataset by the same functions, the floors and the controls."""
-    answers = anndata.read_h5ad(truth)
-    tables = [SCORES[task](answers, anndata.read_h5ad(path)) for path in mapped]
+def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str, classifier: str | None = None) -> None:
+    """Rule `evaluate`: every method of one dataset by the same functions, the floors and the controls.
+
+    Images are scored as the ``classifier`` saw them.
+    """
+    answers = shown(classifier, anndata.read_h5ad(truth))
+    tables = [SCORES[task](answers, shown(classifier, anndata.read_h5ad(path))) for path in mapped]
     tables.append(FLOORS[task](answers))
     if task in CONTROLS:
         tables.append(CONTROLS[task](answers))

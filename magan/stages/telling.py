@@ -19,7 +19,7 @@ from magan.evaluation.effects import before
 from magan.evaluation.verdict import ASKED
 from magan.figures import FIGURES, OF_PANELS, OF_TASK, save
 from magan.report import render
-from magan.stages.files import beside, read_gate, read_metrics, write_table
+from magan.stages.files import beside, code, read_gate, read_metrics, write_table
 from magan.stages.methods import flat
 
 LIBRARIES = ("magan", "torch", "numpy", "anndata", "scanpy", "scikit-learn", "mlflow", "snakemake")
@@ -157,14 +157,12 @@ def digest(values: Any) -> str:
 
 def provenance() -> dict[str, Any]:
     """Commit (if any), digest of the package's own code, and versions of what it stands on."""
-    root = Path(__file__).parents[1]
-    code = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(root.rglob("*.py")))).hexdigest()[:12]
     commit = _git("rev-parse", "--short", "HEAD")
     # A page or a result in the tree is no change of what made it.
     changed = commit and _git("status", "--porcelain", "--", "magan", "workflow", "config", "Snakefile")
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     commit = f"{commit} with changes" if changed else commit
-    return {"commit": commit or "not a git checkout", "code": code, "versions": versions}
+    return {"commit": commit or "not a git checkout", "code": code(), "versions": versions}
 
 
 def _git(*arguments: str) -> str:

@@ -26,7 +26,8 @@ class Run:
     """One arm or baseline of a study, as its folder holds it.
 
     ``name`` is the folder's, ``events`` the log in it (None where there is none), ``params`` the flat settings,
-    ``digests`` the sha256 of the data it read, by name, and ``model`` what it trained, if that is to be registered.
+    ``digests`` the sha256 of the data it read, by name, ``model`` what it trained, if that is to be registered, and
+    ``files`` what is its alone: folder in the store to file or folder.
     """
 
     task: str
@@ -38,6 +39,7 @@ class Run:
     params: Mapping[str, object] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     model: Model | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ def _parent(study, run, events, summary, commit, artifacts, failed, counts) -> E
         failed=failed,
         tags=tags,
         params=_texts(_flat(run.params)),
-        metrics=tuple(_summaries(run.task, summary, counts)) + tuple(_costs(events)),
+        metrics=tuple(_summaries(run.task, summary, counts)) + tuple(_costs(events)) + tuple(_signs(events)),
         # A page of several megabytes beside every baseline would only fill the disk.
-        files={} if run.arm == keys.BASELINE else dict(artifacts),
+        files={} if run.arm == keys.BASELINE else {**artifacts, **run.files},
         config={"study": dict(study), "run": dict(run.params)},
         seconds=float(events.end.get("seconds", 0.0)),
     )
@@ -117,6 +119,9 @@ def _child(parent, run, events, seed, scores, curves, failed) -> Entry:
     varying = {name: value for name, value in _flat(run.params).items() if name.split(".")[0] in VARYING}
     tags = {"method": run.method, "arm": run.arm, "task": run.task, "dataset": run.dataset, "status": status}
     tags |= {"detail": events.detail[seed]} if events.detail.get(seed) else {}
+    ill = events.health[events.health["seed"] == seed]
+    told = [f"{row.sign} from step {row.step}{'' if row.lasted else ', not to the end'}" for row in ill.itertuples()]
+    tags |= {"health": "; ".join(told)} if told else {}
     logged = list(_scores(run.task, scores)) if scores is not None else []
     logged += list(_thinned(curves)) if curves is not None else []
     return Entry(
@@ -153,9 +158,15 @@ def _scores(task: str, scores: pd.DataFrame) -> Iterator[tuple[str, float, int]]
 
 
 def _costs(events: Events) -> Iterator[tuple[str, float, int]]:
-    for name in ("seconds", "steps", "replicates"):
+    for name in ("seconds", "steps", "replicates", "per_sample"):
         if name in events.end:
             yield from _finite(f"cost/{name}", events.end[name])
+
+
+def _signs(events: Events) -> Iterator[tuple[str, float, int]]:
+    """Of each thing that went wrong, the number of seeds in which it did."""
+    for sign, rows in events.health.groupby("sign", sort=True):
+        yield f"health/{_allowed(str(sign))}", float(rows["seed"].nunique()), 0
 
 
 def _thinned(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:

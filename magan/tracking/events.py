@@ -11,6 +11,7 @@ import pandas as pd
 from magan.errors import InputError
 
 CURVES = ("step", "seed", "term", "value")
+HEALTH = ("seed", "sign", "term", "step", "lasted")
 WORSE = {"ok": 0, "retried": 1, "failed": 2}  # the worst status of a seed is the one that is told
 
 
@@ -59,13 +60,20 @@ class EventLog:
             raise ValueError(f"status {status!r} is unknown; use one of {', '.join(WORSE)}")
         self._append({"kind": "status", "seed": int(seed), "status": status, "detail": detail})
 
+    def health(self, seed: int, sign: str, term: str, step: int, lasted: bool) -> None:
+        """Record what went wrong in a seed's training: which curve told, when, and whether it lasted to the end."""
+        self._append(
+            {"kind": "health", "seed": int(seed), "sign": sign, "term": term, "step": int(step), "lasted": bool(lasted)}
+        )
+
     def error(self, message: str, log: Path | str = "") -> None:
         """Record that the whole method failed, and where its own log lies."""
         self._append({"kind": "error", "message": message, "log": str(log)})
 
-    def end(self, *, seconds: float, steps: int, replicates: int, device: str) -> None:
-        """Record that the run came to its end; the cost of it goes with it."""
+    def end(self, *, seconds: float, steps: int, replicates: int, device: str, per_sample: float | None = None) -> None:
+        """Record that the run came to its end, and its cost; ``per_sample`` is the seconds that one sample takes."""
         cost = {"seconds": float(seconds), "steps": int(steps), "replicates": int(replicates), "device": str(device)}
+        cost |= {} if per_sample is None else {"per_sample": float(per_sample)}
         self._append({"kind": "end", **cost})
 
     def _append(self, event: Mapping[str, object]) -> None:
@@ -78,14 +86,17 @@ class EventLog:
 class Events:
     """What a log says.
 
-    ``curves`` has the columns step, seed, term and value (nan where training was not finite), ``status`` the worst
-    status of each seed, ``error`` is empty unless the whole method failed, ``end`` unless the run came to its end.
+    ``curves`` has the columns step, seed, term and value (nan where training was not finite), of a seed that was
+    trained twice the second time, ``status`` the worst status of each seed, ``health`` one row (seed, sign, term,
+    step, lasted) for each thing that went wrong, ``error`` is empty unless the whole method failed, ``end`` unless
+    the run came to its end.
     """
 
     params: dict[str, object] = field(default_factory=dict)
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVES)))
     status: dict[int, str] = field(default_factory=dict)
     detail: dict[int, str] = field(default_factory=dict)
+    health: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(HEALTH)))
     error: dict[str, str] = field(default_factory=dict)
     end: dict[str, object] = field(default_factory=dict)
 
@@ -98,7 +109,7 @@ def read_events(path: Path | str) -> Events:
     InputError
         A line before the last is not JSON.
     """
-    params, rows, status, detail, error, end = {}, [], {}, {}, {}, {}
+    params, rows, status, detail, health, error, end = {}, [], {}, {}, [], {}, {}
     for event in _events(Path(path)):
         match event["kind"]:
             case "params":
@@ -109,12 +120,15 @@ def read_events(path: Path | str) -> Events:
             case "status":
                 if WORSE[event["status"]] >= WORSE[status.get(event["seed"], "ok")]:
                     status[event["seed"]], detail[event["seed"]] = event["status"], event["detail"]
+            case "health":
+                health.append([event[name] for name in HEALTH])
             case "error":
                 error = {"message": event["message"], "log": event["log"]}
             case "end":
                 end = {name: value for name, value in event.items() if name != "kind"}
     curves = pd.DataFrame(rows, columns=list(CURVES)).astype({"value": float})
-    return Events(params, curves, status, detail, error, end)
+    curves = curves.drop_duplicates(["step", "seed", "term"], keep="last", ignore_index=True)
+    return Events(params, curves, status, detail, pd.DataFrame(health, columns=list(HEALTH)), error, end)
 
 
 def _events(path: Path) -> list[dict]:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from magan.networks.replicate import Replicated, role_seed
-from magan.recipe import Adam, Batch, Carry, Optimiser, Phase, Recipe, Terms
+from magan.recipe import Adam, Batch, Carry, Networks, Optimiser, Phase, Recipe, Terms
+from magan.training.resume import Never, Resume
+from magan.training.state import State
 
 
 def fit(
@@ -19,17 +21,26 @@ def fit(
     steps: int,
     learning_rate: float | None = None,
     betas: tuple[float, float] | None = None,
-    decay: bool = False,
+    decay: float = 0.0,
+    precision: str = "single",
     device: str = "cpu",
     record: Callable[[int, Terms], None] = lambda step, terms: None,
+    look: Callable[[int, Networks], Terms] = lambda step, networks: {},
     every: int = 100,
+    resume: Resume | Never = Never(),  # noqa: B008, it holds nothing
 ) -> dict[str, Replicated]:
     """Train one copy of a recipe per seed, all at once.
 
     ``batches`` yields entries ``(R, B, ...)`` with R the number of seeds.
-    ``learning_rate`` and ``betas`` replace those of the recipe; with ``decay`` the rate
-    falls in a straight line, to 0 after the last step. ``record`` receives the loss terms,
-    each ``(R,)``, every ``every`` steps and after the last one.
+    ``learning_rate`` and ``betas`` replace those of the recipe; over the last
+    ``decay``, a share of the steps, the rate falls in a straight line, to 0 after the last of
+    them. With ``precision`` "mixed" the losses are computed in bfloat16 where that is safe;
+    weights and their updates stay as they are.
+
+    ``record`` receives the loss terms, each ``(R,)``, every ``every`` steps and after the last
+    one, together with numbers of the carry and what ``look`` tells of the networks of that
+    step. A training that ``resume`` knows the beginning of goes on from there; what was recorded
+    is recorded again.
     """
     networks = {
         role: Replicated(build, [role_seed(seed, role) for seed in seeds]).to(device)
@@ -39,26 +50,44 @@ def fit(
         phase.name: optimiser_of(phase, networks, overridden(phase.optimiser or recipe.optimiser, learning_rate, betas))
         for phase in recipe.phases
     }
+    state = State(networks, optimisers, {name: value.to(device) for name, value in recipe.carry.items()})
     rates = {name: one.param_groups[0]["lr"] for name, one in optimisers.items()}
-    carry: Carry = {name: value.to(device) for name, value in recipe.carry.items()}
-    for step in range(steps):
-        terms: Terms = {}
-        carry = {**carry, "step": torch.full((1,), float(step), device=device)}
-        if decay:
-            for name, one in optimisers.items():
-                one.param_groups[0]["lr"] = rates[name] * (1 - step / steps)
-        for phase in recipe.phases:
-            if step % phase.every:
-                continue
-            for _ in range(phase.repeats(step) if callable(phase.repeats) else phase.repeats):
-                batch = next(batches)
-                terms |= update(phase, networks, optimisers[phase.name], batch, carry)
-                carry = phase.keep(networks, batch, carry)
-                phase.after(networks, step)
-        carry = recipe.advance(carry, terms)
+    resume.begin(state, batches, device)
+    for step, terms in state.told:
+        record(step, terms)
+    for step in range(state.step, steps):
+        for name, one in optimisers.items():
+            one.param_groups[0]["lr"] = rates[name] * (min(1.0, (1 - step / steps) / decay) if decay else 1)
+        terms = take_step(recipe, state, batches, step, device, precision)
         if step % every == 0 or step == steps - 1:
-            record(step, terms)
+            state.told.append((step, terms | carried(state.carry, len(seeds)) | look(step, networks)))
+            record(*state.told[-1])
+            resume.keep(state, batches)
     return networks
+
+
+def take_step(
+    recipe: Recipe, state: State, batches: Iterator[Batch], step: int, device: str, precision: str = "single"
+) -> Terms:
+    """Every phase of one step; returns their loss terms, each ``(R,)``, those of the last repeat."""
+    networks, terms = state.networks, {}
+    state.carry = {**state.carry, "step": torch.full((1,), float(step), device=device)}
+    for phase in recipe.phases:
+        if step % phase.every:
+            continue
+        for _ in range(phase.repeats(step) if callable(phase.repeats) else phase.repeats):
+            batch = next(batches)
+            terms |= update(phase, networks, state.optimisers[phase.name], batch, state.carry, precision)
+            state.carry = phase.keep(networks, batch, state.carry)
+            phase.after(networks, step)
+    state.carry = recipe.advance(state.carry, terms)
+    state.step = step + 1
+    return terms
+
+
+def carried(carry: Carry, n: int) -> Terms:
+    """What a recipe keeps between updates, where it is one number for each of ``n`` seeds."""
+    return {f"carry/{name}": value for name, value in carry.items() if name != "step" and value.shape == (n,)}
 
 
 def overridden(own: Optimiser, learning_rate: float | None, betas: tuple[float, float] | None) -> Optimiser:
@@ -85,16 +114,26 @@ def update(
     optimiser: torch.optim.Optimizer,
     batch: Batch,
     carry: Carry,
+    precision: str = "single",
 ) -> Terms:
     """One optimiser step of one phase; returns its loss terms, each ``(R,)``."""
     with training_only(networks, phase.trains):
-        terms = phase.objective(networks, batch, carry)
+        with mixed(next(iter(batch.values())).device.type, precision):
+            terms = phase.objective(networks, batch, carry)
         # Summing over replicates leaves each its own gradient: they share no weights.
         loss = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     return {f"{phase.name}/{name}": value.detach() for name, value in terms.items()}
+
+
+def mixed(kind: str, precision: str) -> torch.autocast:
+    """A block that computes in bfloat16 where that is safe, if ``precision`` is "mixed".
+
+    Nothing is kept of a weight's bfloat16 copy: one made where no gradient is wanted would have none afterwards.
+    """
+    return torch.autocast(kind, torch.bfloat16, enabled=precision == "mixed", cache_enabled=False)
 
 
 @contextmanager
@@ -115,5 +154,5 @@ def broken(networks: Mapping[str, Replicated]) -> Tensor:
     A loss that turns NaN leaves NaN in every weight Adam then touches, and
     nothing brings them back, so the final weights tell.
     """
-    finite = [x.flatten(1).isfinite().all(1) for n in networks.values() for x in n.state().values()]
+    finite = [x.reshape(len(x), -1).isfinite().all(1) for n in networks.values() for x in n.state().values()]
     return ~torch.stack(finite).all(0)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from anndata import AnnData
 
 from magan import keys
 from magan.baselines import BASELINES, FROM_PAIRS
@@ -91,3 +92,10 @@ def test_zscored_training_cells_have_the_targets_mean_and_sd(same_panel):
     mapped, goal = BASELINES["zscore"](x1, x2, x1), x2.layers[keys.PREPROCESSED]
     np.testing.assert_allclose(mapped.mean(axis=0), goal.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(mapped.std(axis=0), goal.std(axis=0), atol=1e-5)
+
+
+def test_identity_of_images_is_their_pixels():
+    query = AnnData(np.arange(8, dtype=np.uint8).reshape(2, 4), uns={keys.IMAGE: {"shape": [1, 2, 2]}})
+    mapped = BASELINES["identity"](query, query, query)
+    assert mapped.dtype == np.float32
+    np.testing.assert_allclose(mapped, np.arange(8).reshape(2, 4) / 255, rtol=1e-6)

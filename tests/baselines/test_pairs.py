@@ -54,6 +54,21 @@ def test_each_baseline_on_pairs_finds_the_group_of_a_cell(twice, name):
     assert (distance.argmin(axis=1) % 3 == np.arange(N) % 3).mean() > 0.95
 
 
+@pytest.mark.parametrize("name", ["pair_ridge", "pair_knn"])
+def test_known_pairs_of_images_are_learnt_from_their_pixels_whether_bytes_or_not(name):
+    random = np.random.default_rng(0)
+    first = random.integers(0, 256, size=(60, 16)).astype(np.uint8)
+    first[1::2] = first[0] // 2
+    x1, x2 = (AnnData(x, uns={keys.IMAGE: {"shape": [1, 4, 4]}}) for x in (first, 255 - first))
+    for x in (x1, x2):
+        x.obs_names, x.obs[keys.PAIR] = [f"i{i}" for i in range(60)], ["" if i > 40 else f"p{i}" for i in range(60)]
+    x1_floats = AnnData(first / np.float32(255), obs=x1.obs, uns=x1.uns)
+    mapped = BASELINES[name](x1, x2, x1_floats[41:])
+    np.testing.assert_allclose(mapped, BASELINES[name](x1_floats, x2, x1_floats[41:]), atol=1e-5)
+    assert mapped.min() >= 0 and mapped.max() <= 1
+    np.testing.assert_allclose(mapped[::2], 1 - x1_floats.X[41::2], atol=0.02)  # odd rows are alike, and well known
+
+
 def test_pair_knn_of_one_group_takes_as_many_pairs_as_leaving_one_out_says():
     random = np.random.default_rng(1)
     first = random.normal(size=(40, 2))

@@ -5,7 +5,7 @@ import torch
 from anndata import AnnData
 
 from magan import keys
-from magan.data.domain import from_anndata, to_array
+from magan.data.domain import decoded, from_anndata, to_array
 from magan.errors import InputError
 
 VALUES = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -43,6 +43,17 @@ def test_images_lie_between_minus_one_and_one_and_come_back_as_pixels():
     assert domain.values.min() == -1 and domain.values.max() == 1
     np.testing.assert_allclose(to_array(domain.values, domain.shape), adata.X, atol=1e-6)
     assert domain.values[1, 1, 0, 1] == pytest.approx(2 * adata.X[1, 5] - 1)
+
+
+def test_bytes_stay_bytes_until_they_are_decoded_to_the_same_pixels_bit_by_bit():
+    bytes_ = np.arange(256, dtype=np.uint8).reshape(4, 64)
+    uns = {keys.IMAGE: {"shape": [1, 8, 8]}}
+    kept = from_anndata(AnnData(bytes_, uns=uns), "x1")
+    floats = from_anndata(AnnData(bytes_ / np.float32(255), uns=uns), "x1")
+    assert kept.values.dtype == torch.uint8 and kept.shape == floats.shape
+    assert torch.equal(decoded(kept.values), floats.values) and decoded(kept.values).dtype == torch.float32
+    assert decoded(floats.values) is floats.values
+    assert kept.take(np.array([2])).values.dtype == torch.uint8
 
 
 def test_markers_come_back_as_they_were():

@@ -118,6 +118,19 @@ def test_digits_that_cannot_be_divided_are_refused_with_the_reason(changed, sent
     assert str(error.value) == sentence
 
 
+def test_digits_kept_as_bytes_that_pair_with_other_sets_are_divided_like_any():
+    adata = images()
+    adata.X = (adata.X * 255).astype(np.uint8)
+    adata.obs[keys.PAIR] = [f"row{i}" for i in range(adata.n_obs)]
+    parts = folds.digits(adata, **ASKED)
+    (x1, x2), (y1, y2) = parts.train["digits"], parts_of()[:2]
+    for x, y in ((x1, y1), (x2, y2)):
+        assert x.X.dtype == np.float32 and list(x.obs_names) == list(y.obs_names)
+        assert list(x.obs[keys.PAIR]) == list(y.obs[keys.PAIR])
+    np.testing.assert_array_equal(x1.X, adata[x1.obs_names].X / np.float32(255))
+    assert parts.truth.X.max() <= 1 + 1e-6
+
+
 def test_the_one_fold_is_gathered_as_it_is():
     _, _, query, truth = parts_of()
     query.layers["seed_0"] = query.X + 1

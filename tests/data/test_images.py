@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from magan.data.images import digits, from_images, mnist, rotate
-from magan.errors import InputError
+from magan.data.images import digits, from_images, images_of, pixels, rotate, shape_of, shrink, with_channels
 
 
 @pytest.fixture
@@ -75,54 +74,46 @@ def test_images_become_rows_and_back(noise):
     assert list(adata.var_names[[0, -1]]) == ["0", "127"]
 
 
+def test_bytes_stay_bytes_and_are_read_as_the_same_pixels():
+    images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    adata = from_images(images, names=["a"], pairs=["x"])
+    assert adata.X.dtype == np.uint8 and list(adata.obs["pair"]) == ["x"] and list(adata.obs_names) == ["a"]
+    np.testing.assert_array_equal(pixels(adata), pixels(from_images(images / np.float32(255))))
+    np.testing.assert_array_equal(pixels(adata)[0], np.arange(256, dtype=np.float32) / np.float32(255))
+    assert shape_of(adata) == (1, 16, 16)
+    np.testing.assert_array_equal(images_of(adata), images)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
+def test_a_shrunken_pixel_is_the_mean_over_its_area(size):
+    images = np.random.default_rng(3).random((2, 3, 6, 12)).astype(np.float32)
+    fine = images.repeat(size, 2).repeat(size, 3)  # each old pixel in so many parts that none lies in two new ones
+    expected = fine.reshape(2, 3, size, 6, size, 12).mean(axis=(3, 5))
+    np.testing.assert_allclose(shrink(images, size), expected, atol=1e-6)
+
+
+def test_shrunken_bytes_are_rounded_bytes():
+    images = np.random.default_rng(4).integers(0, 256, (300, 1, 9, 9), dtype=np.uint8)
+    small = shrink(images, 3)
+    assert small.dtype == np.uint8
+    mean = images.reshape(300, 1, 3, 3, 3, 3).astype(float).mean(axis=(3, 5))
+    assert np.abs(small - mean).max() <= 0.5 + 1e-4
+    np.testing.assert_array_equal(shrink(images, 9), images)
+    np.testing.assert_array_equal(shrink(np.full((1, 1, 7, 7), 255, np.uint8), 4), 255)
+
+
+def test_grey_is_copied_to_three_channels_and_colours_become_their_brightness():
+    grey = np.random.default_rng(5).integers(0, 256, (2, 1, 3, 3), dtype=np.uint8)
+    coloured = with_channels(grey, 3)
+    assert coloured.shape == (2, 3, 3, 3) and (coloured == grey).all()
+    np.testing.assert_array_equal(with_channels(coloured, 1), grey)
+    green = np.zeros((1, 3, 1, 1), np.float32)
+    green[0, 1] = 1
+    assert with_channels(green, 1).item() == pytest.approx(0.587)
+
+
 def test_digits_are_in_the_unit_interval():
     adata = digits()
     assert adata.shape == (1797, 64) and adata.X.dtype == np.float32
     assert adata.X.min() == 0 and adata.X.max() == 1
     assert set(adata.obs["cell_type"]) == set("0123456789")
-
-
-def write_mnist(path, **replace):
-    rng = np.random.default_rng(2)
-    arrays = {
-        "x_train": rng.integers(0, 256, (3, 28, 28), dtype=np.uint8),
-        "y_train": np.array([5, 0, 4]),
-        "x_test": rng.integers(0, 256, (2, 28, 28), dtype=np.uint8),
-        "y_test": np.array([7, 2]),
-    }
-    arrays = {key: value for key, value in (arrays | replace).items() if value is not None}
-    np.savez(path, **arrays)
-    return arrays
-
-
-@pytest.mark.parametrize("size", [28, 14, 7])
-def test_mnist_is_averaged_down_training_first(tmp_path, size):
-    arrays = write_mnist(tmp_path / "mnist.npz")
-    adata = mnist(tmp_path / "mnist.npz", size)
-    step = 28 // size
-    block = arrays["x_test"][0, :step, -step:].mean() / 255  # the top right pixel of the first test image
-    np.testing.assert_allclose(adata.X[3].reshape(size, size)[0, -1], block, rtol=1e-6)
-    assert list(adata.obs["split"]) == ["train"] * 3 + ["test"] * 2
-    assert list(adata.obs["cell_type"]) == ["5", "0", "4", "7", "2"]
-    assert list(adata.uns["image"]["shape"]) == [1, size, size]
-
-
-def test_a_bad_mnist_file_or_size_is_refused(tmp_path):
-    write_mnist(tmp_path / "a.npz")
-    with pytest.raises(InputError, match=r"size 13 does not divide 28; use one of \[1, 2, 4, 7, 14, 28\]"):
-        mnist(tmp_path / "a.npz", 13)
-    write_mnist(tmp_path / "b.npz", y_test=None)
-    with pytest.raises(
-        InputError, match=r"b\.npz lacks an array .*y_test.*; it needs x_train, y_train, x_test, y_test"
-    ):
-        mnist(tmp_path / "b.npz")
-    with pytest.raises(InputError, match="does not exist"):
-        mnist(tmp_path / "c.npz")
-
-
-def test_real_mnist_has_its_published_class_counts(mirror):
-    adata = mnist(mirror / "mnist" / "mnist.npz", 14)
-    assert adata.shape == (70000, 196)
-    train = adata.obs["cell_type"][adata.obs["split"] == "train"].value_counts()
-    assert train.sum() == 60000 and train["1"] == 6742 and train["5"] == 5421
-    assert adata.X.min() == 0 and 0.9 < adata.X.max() <= 1

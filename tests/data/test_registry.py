@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from magan.data import registry
+from magan.data import cell_sets
 from magan.data.files import File
 from magan.data.read import read
 from magan.data.registry import DATASETS, DataSet, fetch, load, load_files
@@ -192,7 +192,7 @@ def test_huimm_is_parted_into_two_panels_that_share_nine_markers_and_keeps_the_t
     adata, whole = (load(name, mirror=str(mirror), cache=tmp_path) for name in ("huimm_panels", "huimm"))
     assert list(adata.obs_names) == list(whole.obs_names)
     np.testing.assert_array_equal(adata.layers["truth"], whole.layers["preprocessed"])
-    for panel, lacks in (("A", registry.HUIMM_ONLY["B"]), ("B", registry.HUIMM_ONLY["A"])):
+    for panel, lacks in (("A", cell_sets.HUIMM_ONLY["B"]), ("B", cell_sets.HUIMM_ONLY["A"])):
         part = adata[adata.obs["panel"] == panel]
         measured = np.isfinite(part.layers["preprocessed"])
         assert list(adata.var_names[~measured.any(axis=0)]) == [m for m in adata.var_names if m in lacks]
@@ -203,7 +203,7 @@ def test_huimm_is_parted_into_two_panels_that_share_nine_markers_and_keeps_the_t
 
 
 def test_labels_of_shaham_mark_cd8_t_cells_and_columns_are_in_the_documented_order(mirror, tmp_path):
-    assert list(registry.SHAHAM_MARKERS) == (mirror / "shaham_p1" / "markers.txt").read_text().split()
+    assert list(cell_sets.SHAHAM_MARKERS) == (mirror / "shaham_p1" / "markers.txt").read_text().split()
     adata = load("shaham_p1", mirror=str(mirror), cache=tmp_path)
     baseline = adata[adata.obs["visit"] == "baseline"]
     median = baseline.to_df("preprocessed").groupby(baseline.obs["cell_type"]).median()
@@ -238,3 +238,28 @@ def test_a_damaged_package_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(DATASETS, "cytonorm", damaged)
     with pytest.raises(InputError, match=r"Control_1\.fcs has sha256 852c.*, expected 0000"):
         fetch("cytonorm", cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes"),
+    [
+        ("mnist28", (70000, 1, 28, 28), 10),
+        ("mnist_background", (10000, 1, 28, 28), 10),
+        ("mnist_coloured", (10000, 3, 28, 28), 60),
+        ("moving_digits", (10000, 6, 28, 28), 10),
+    ],
+)
+def test_real_images_are_bytes_with_their_shape_classes_and_source(mirror, tmp_path, name, shape, classes):
+    adata = load(name, mirror=str(mirror), cache=tmp_path)
+    assert (adata.n_obs, *adata.uns["image"]["shape"]) == shape and adata.n_vars == np.prod(shape[1:])
+    assert adata.X.dtype == np.uint8 and adata.X.max() == 255 and adata.obs["cell_type"].nunique() == classes
+    assert adata.uns["source"]["name"] == name and list(adata.uns["source"]["files"]) == [DATASETS[name].files[0].path]
+
+
+def test_images_of_another_hash_are_refused(tmp_path):
+    (tmp_path / "emoji").mkdir()
+    (tmp_path / "emoji" / "emoji_pairs_64.npz").write_bytes(b"other")
+    with pytest.raises(
+        InputError, match=r"emoji_pairs_64\.npz has sha256 .* replace the file with the one of the emoji_fx"
+    ):
+        load("emoji_fx", mirror=tmp_path, cache=tmp_path)

@@ -1,9 +1,11 @@
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
-from magan.data.sampling import CHUNK, Table, batches
+from magan.data import sampling
+from magan.data.sampling import CHUNK, Table, batches, placed
 from magan.recipe import Noise
 
 NUMBERS = torch.arange(50.0)
@@ -69,6 +71,35 @@ def test_a_table_no_larger_than_a_minibatch_is_given_whole(n):
     for batch in take([Table({"p": NUMBERS}, all_rows(2, n)), Table({"x": NUMBERS}, all_rows(2))], [0, 1]):
         assert torch.equal(batch["p"], NUMBERS[:n].expand(2, -1))
         assert batch["x"].shape == (2, 4)
+
+
+def test_bytes_are_drawn_as_the_pixels_that_the_same_floats_would_give_bit_by_bit():
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (50, 1, 3, 3), dtype=np.uint8))
+    floats = 2 * torch.from_numpy(images.numpy() / np.float32(255)) - 1
+    kept = take([Table({"x1": images, "label1": NUMBERS}, all_rows(2))], [0, 1])
+    expected = take([Table({"x1": floats, "label1": NUMBERS}, all_rows(2))], [0, 1])
+    for a, b in zip(kept, expected):
+        assert a["x1"].dtype == torch.float32
+        assert torch.equal(a["x1"], b["x1"]) and torch.equal(a["label1"], b["label1"])
+
+
+def test_of_a_set_too_large_for_the_device_only_minibatches_reach_it(monkeypatch):
+    images = torch.zeros(50, 2, dtype=torch.uint8)
+    table = Table({"x1": images, "label1": NUMBERS}, all_rows(1))
+    monkeypatch.setattr(sampling, "LARGE", 4 * 50 * 2 - 1)
+    drawn = batches([table], {"z": Noise((3,))}, batch_size=4, seeds=[0], device="meta")  # stands in for a GPU
+    (held,) = drawn.tables
+    assert held.entries["x1"] is images and held.entries["label1"].is_meta
+    assert all(x.is_meta for x in next(drawn).values())
+    monkeypatch.setattr(sampling, "LARGE", 4 * 50 * 2)
+    assert placed(images, "meta").is_meta
+
+
+def test_where_a_set_is_kept_changes_nothing(monkeypatch):
+    tables = [Table({"x1": NUMBERS}, all_rows(2))]
+    expected = take(tables, [0, 1])
+    monkeypatch.setattr(sampling, "LARGE", 0)
+    assert all(torch.equal(a["x1"], b["x1"]) for a, b in zip(take(tables, [0, 1]), expected))
 
 
 def test_noise_is_of_the_kind_asked_for():

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from anndata import AnnData
+
+from magan import keys
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +17,23 @@ def stripes():
         return images, labels
 
     return make
+
+
+@pytest.fixture(scope="session")
+def looked():
+    """``looked(images, classes)``: as a classifier leaves them that compares the sides of an image.
+
+    Features are the brightness of the four quarters of the pixels.
+    """
+
+    def look(adata: AnnData, classes=("3", "7"), of: str = keys.CELL_TYPE) -> AnnData:
+        for layer in ("", *adata.layers):
+            values, end = np.asarray(adata.layers[layer] if layer else adata.X), f"_{layer}" if layer else ""
+            quarters = values.reshape(len(values), 4, -1).mean(axis=2)
+            left = 1 / (1 + np.exp(-20 * (quarters[:, :2].sum(1) - quarters[:, 2:].sum(1))))
+            adata.obsm[keys.FEATURES + end] = quarters
+            adata.obsm[keys.PROBABILITIES + end] = np.stack([left, 1 - left], axis=1)
+        adata.uns[keys.CLASSIFIER] = {"classes": list(classes), "of": of, "sha256": "0" * 64}
+        return adata
+
+    return look

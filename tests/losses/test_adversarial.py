@@ -95,3 +95,9 @@ def test_least_squares_are_their_formulas():
     r, f = real.numpy(), fake.numpy()
     np.testing.assert_allclose(game.discriminator(real, fake), ((r - 1) ** 2 + f**2).mean((1, 2)) / 2)
     np.testing.assert_allclose(game.generator(fake), ((f - 1) ** 2).mean((1, 2)))
+
+
+def test_wasserstein_pays_the_difference_of_mean_scores():
+    game, real, fake = ADVERSARIAL["wasserstein"], scores(2, 6, 1), scores(2, 6, 1, seed=1)
+    np.testing.assert_allclose(game.discriminator(real, fake), (fake - real).numpy().mean((1, 2)))
+    np.testing.assert_allclose(game.generator(fake), -fake.numpy().mean((1, 2)))

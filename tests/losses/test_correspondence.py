@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import torch
 from torch.autograd import gradcheck
 
-from magan.losses.correspondence import class_means, correlation, shared_markers
+from magan.losses.correspondence import class_means, correlation, landmarks, shared_markers
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -96,3 +97,26 @@ def test_class_means_of_images_are_those_of_their_pixels():
         class_means(mapped, labels, target, labels, 2),
         class_means(mapped.flatten(2), labels, target.flatten(2), labels, 2),
     )
+
+
+def test_landmarks_are_satisfied_by_any_turn_stretch_and_shift_of_the_world():
+    x, known = draw(2, 9, 3), draw(2, 4, 3, seed=1)
+    turn = torch.linalg.qr(draw(3, 3, seed=2)).Q
+    assert landmarks(x, known, 2 * x @ turn + 5, 2 * known @ turn + 5).tolist() == pytest.approx([0, 0], abs=1e-5)
+
+
+def test_landmarks_are_broken_by_a_map_that_ties_the_pairs_and_swaps_all_else():
+    """Two clouds, one pair in each: the pairs are kept, the clouds change places."""
+    clouds = torch.cat([draw(1, 20, 2) - 5, draw(1, 20, 2, seed=1) + 5], 1)
+    known = torch.tensor([[[-5.0, -5], [5, 5]]], dtype=torch.float64)
+    assert float(landmarks(clouds, known, -clouds, known)) > 1.9
+    assert float(landmarks(clouds, known, clouds, known)) < 1e-5
+
+
+def test_landmark_distances_are_mean_squared_differences():
+    rng = np.random.default_rng(0)
+    x, known, mapped, partners = (rng.normal(size=(1, n, 2, 3)) for n in (7, 4, 7, 4))
+    far = [((a[0][:, None] - b[0][None]) ** 2).mean((2, 3)) for a, b in ((x, known), (mapped, partners))]
+    r = [np.corrcoef(far[0][:, k], far[1][:, k])[0, 1] for k in range(4)]
+    ours = landmarks(*map(torch.from_numpy, (x, known, mapped, partners)))
+    assert float(ours) == pytest.approx(1 - np.mean(r), abs=1e-4)

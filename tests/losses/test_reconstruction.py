@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from magan.losses.reconstruction import absolute_error, feature_matching, squared_error
+from magan.losses.reconstruction import absolute_error, bernoulli, feature_matching, squared_error
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -49,3 +49,17 @@ def test_feature_matching_moves_only_the_fake_side():
     feature_matching([real], [fake]).sum().backward()
     assert real.grad is None and fake.grad.abs().sum() > 0
     assert gradcheck(lambda f: feature_matching([real.detach()], [f]), (fake,))
+
+
+def test_coins_pay_the_log_of_their_chance_summed_over_pixels():
+    logits, x = draw(3, 5, 1, 2, 2), draw(3, 5, 1, 2, 2, seed=1).sigmoid()
+    chance = 1 / (1 + np.exp(-logits.numpy()))
+    per_pixel = -(x.numpy() * np.log(chance) + (1 - x.numpy()) * np.log(1 - chance))
+    np.testing.assert_allclose(bernoulli(logits, x), per_pixel.reshape(3, 5, -1).sum(2).mean(1))
+    assert gradcheck(lambda logits: bernoulli(logits, x), (logits.requires_grad_(),))
+
+
+def test_fair_coins_pay_log_two_a_pixel_and_huge_logits_stay_finite():
+    x = torch.tensor([[[0.0, 1.0, 0.3]]])
+    torch.testing.assert_close(bernoulli(torch.zeros(1, 1, 3), x), torch.tensor([3 * np.log(2)]).float())
+    assert bernoulli(torch.full((1, 1, 3), 1e4), x).isfinite().all()

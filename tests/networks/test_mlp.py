@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from magan.networks.choose import discriminator, generator, siamese
+from magan.networks.choose import Sizes, connected
 from magan.networks.mlp import MLP, Linear
+from magan.networks.pyramid import Pyramid
 from magan.networks.replicate import Replicated
 from magan.networks.siamese import Siamese
 from magan.networks.translation import scores, symbols, translation
@@ -78,22 +79,28 @@ def test_a_last_layer_without_bias_maps_zero_to_zero():
     assert [name for name, _ in network.named_parameters()] == ["layers.0.weight"]
 
 
+SMALL = connected(Sizes(generator=(8,), discriminator=(8,), siamese=(4,)))
+
+
 def test_a_generator_of_markers_is_unbounded_and_of_images_within_one():
-    markers, images = generator((3,), (2,), (8,))(), generator((1, 4, 4), (1, 4, 4), (8,))()
+    markers, images = SMALL.generator((3,), (2,))(), SMALL.generator((1, 4, 4), (1, 4, 4))()
     assert markers(1e3 * torch.randn(50, 3)).abs().max() > 10
     assert images(1e3 * torch.randn(50, 1, 4, 4)).abs().max() <= 1
 
 
 def test_a_discriminator_gives_one_raw_score_a_sample():
-    score = discriminator((1, 4, 4), (8,))()(1e3 * torch.randn(20, 1, 4, 4))
+    score = SMALL.discriminator((1, 4, 4))()(1e3 * torch.randn(20, 1, 4, 4))
     assert score.shape == (20, 1) and score.abs().max() > 10
 
 
 def test_images_too_large_for_connected_layers_are_refused_with_their_shape():
-    message = r"an image of \(3, 64, 64\) is too large for fully connected networks; use at most 32 x 32"
-    for build in (generator, lambda a, b, hidden: discriminator(a, hidden), lambda a, b, h: siamese(b, a, h, 4)):
+    message = (
+        r"an image of \(3, 64, 64\) is too large for fully connected networks; use at most 32 x 32, or another arch"
+    )
+    large, small = (3, 64, 64), (3, 8, 8)
+    for build in (SMALL.generator, lambda a, b: SMALL.discriminator(a), lambda a, b: SMALL.siamese(b, a, 4)):
         with pytest.raises(ValueError, match=message):
-            build((3, 64, 64), (3, 8, 8), (4,))
+            build(large, small)
 
 
 def test_a_siamese_network_shares_all_but_the_first_layer():
@@ -116,7 +123,7 @@ def test_no_weight_of_a_siamese_network_only_moves_the_origin_of_its_space():
 
 
 def test_a_translation_has_a_generator_each_way_and_a_discriminator_of_each_domain():
-    networks = {role: build() for role, build in translation({"x1": (3,), "x2": (2,)}, (8,), (7,)).items()}
+    networks = {role: build() for role, build in translation({"x1": (3,), "x2": (2,)}, SMALL).items()}
     g12, g21, d1, d2 = symbols(networks)
     x1, x2 = torch.randn(5, 3), torch.randn(5, 2)
     assert g12(x1).shape == (5, 2) and g21(x2).shape == (5, 3)
@@ -127,3 +134,11 @@ def test_scores_in_one_pass_are_those_of_two():
     network = Replicated(partial(MLP, (3,), (1,), (4,)), [0, 1])
     real, fake = torch.randn(2, 5, 3), torch.randn(2, 5, 3)
     torch.testing.assert_close(scores(network, real, fake), (network(real), network(fake)))
+
+
+def test_scores_that_depend_on_the_minibatch_are_of_two_passes():
+    network = Replicated(partial(Pyramid, (1, 8, 8), width=2), [0, 1])
+    real, fake = torch.randn(2, 5, 1, 8, 8), 3 + torch.randn(2, 5, 1, 8, 8)
+    assert all(
+        torch.equal(a, b) for a, b in zip(scores(network, real, fake, apart=True), (network(real), network(fake)))
+    )

@@ -6,8 +6,12 @@ from torch import nn
 from torch.func import functional_call
 
 from magan.networks.mlp import MLP
+from magan.networks.patch import Patch
+from magan.networks.pyramid import Pyramid
 from magan.networks.replicate import Replicated, role_seed
-from magan.networks.siamese import Siamese
+from magan.networks.resnet import ResNet
+from magan.networks.siamese import Siamese, SiamesePyramid
+from magan.networks.unet import UNet
 
 SEEDS = [3, 5, 11]
 NETWORKS = {
@@ -15,6 +19,12 @@ NETWORKS = {
     "images": (partial(MLP, (1, 3, 3), (1, 3, 3), (6,), final=torch.tanh), [(1, 3, 3)]),
     "features": (partial(MLP, (4,), (1,), (6, 5), features=True), [(4,)]),
     "siamese": (partial(Siamese, (4,), (3,), (6, 5), 7), [(4,), (3,)]),
+    "resnet": (partial(ResNet, (1, 9, 9), (2, 9, 9), 4, 1), [(1, 9, 9)]),
+    "patch": (partial(Patch, (2, 9, 9), 4, 1, features=True), [(2, 9, 9)]),
+    "unet": (partial(UNet, (1, 9, 9), (2, 9, 9), 4, 3), [(1, 9, 9), (8, 2, 2), (4, 4, 4)]),  # two of them dropout's
+    "encoder_decoder": (partial(UNet, (1, 9, 9), (2, 9, 9), 4, 2, skips=False), [(1, 9, 9)]),
+    "pyramid": (partial(Pyramid, (1, 16, 16), 1, 4, features=True), [(1, 16, 16)]),
+    "siamese pyramid": (partial(SiamesePyramid, (1, 16, 16), (2, 16, 16), 4, 7), [(1, 16, 16), (2, 16, 16)]),
 }
 
 
@@ -159,19 +169,21 @@ class Convolved(nn.Module):
         return self.layers(x)
 
 
-def test_mapping_over_copies_equals_calling_them_one_by_one():
+@pytest.mark.parametrize("name", [*NETWORKS, "convolved"])
+def test_mapping_over_copies_equals_calling_them_one_by_one(name):
     """What a GPU does and what a CPU does, outputs, gradients and running statistics alike."""
-    x = torch.randn(3, 5, 1, 6, 6)
-    one, other = (Replicated(Convolved, [0, 1, 2]) for _ in range(2))
+    build, shapes = (NETWORKS | {"convolved": (Convolved, [(1, 6, 6)])})[name]
+    x = [part.double() for part in inputs(shapes)]
+    one, other = (Replicated(build, SEEDS).double() for _ in range(2))
     held = [
         {key.replace("/", "."): value for key, value in part.items()}
         for part in (one.parameters_, dict(one.buffers_.named_buffers()))
     ]
-    mapped = torch.vmap(lambda p, b, x: functional_call(one.template, (p, b), (x,)))(*held, x)
-    called = other(x)
-    torch.testing.assert_close(mapped, called)
-    mapped.square().sum().backward()
-    called.square().sum().backward()
+    mapped = torch.vmap(lambda p, b, x: functional_call(one.template, (p, b), x))(*held, tuple(x))
+    called = other(*x)
+    torch.testing.assert_close(outputs(mapped), outputs(called))
+    for result in (mapped, called):
+        sum(t.square().sum() for t in outputs(result)).backward()
     for (_, a), (_, b) in zip(one.parameters_.items(), other.parameters_.items()):
         torch.testing.assert_close(a.grad, b.grad)
     for a, b in zip(one.buffers_.buffers(), other.buffers_.buffers()):

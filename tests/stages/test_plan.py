@@ -149,3 +149,73 @@ def test_panels_bring_their_audits_along():
     audit = study.find("heldout", "two_B_A")
     assert (audit.panel_1, audit.panel_2) == ({"panel": "B"}, {"panel": "A"})
     assert audit.baselines == ("ridge", "knn", "boosting") and list(audit.arms) == ["mine"]
+
+
+PAIRS = {"mine": {"model": "magan", "correspondence": "pairs"}}
+EMOJI = {"images_1": "emoji_noto", "images_2": "emoji_fx", "arms": {"mine": {"model": "cyclegan"}}}
+
+
+@pytest.mark.parametrize("told", [{"n_pairs": 5}, {"paired": True}])
+def test_a_translation_with_told_pairs_may_use_them(told):
+    study = plan(changed("translation", {"emoji": {**EMOJI, **told, "arms": PAIRS, "baselines": ["identity"]}}))
+    assert [data_of(settings) for task, _, settings in study.tasks() if task == "translation"] == [
+        ("emoji_noto", "emoji_fx")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (
+            "translation.emoji",
+            {**EMOJI, "arms": PAIRS},
+            "translation.emoji.arms.mine: correspondence 'pairs' has none; set translation.emoji.n_pairs",
+        ),
+        (
+            "translation.emoji",
+            {**EMOJI, "arms": {"mine": {"model": "magan", "correspondence": "shared_markers"}}},
+            "translation.emoji.arms.mine: correspondence 'shared_markers' needs markers, and images have none; "
+            "use pairs",
+        ),
+        (
+            "translation.emoji",
+            {**EMOJI, "baselines": ["quantile"]},
+            "translation.emoji.baselines: 'quantile' needs markers, and images have none; use identity",
+        ),
+        (
+            "translation.emoji",
+            {**EMOJI, "images_2": "emoji_fix"},
+            "translation.emoji: data set 'emoji_fix' is unknown (did you mean 'emoji_fx'?)",
+        ),
+        (
+            "translation.emoji",
+            {**EMOJI, "images_2": "wishbone"},
+            "translation.emoji: data set 'wishbone' holds cells, and this task is of images; name another",
+        ),
+        (
+            "heldout.cytonorm.cells",
+            "mnist",
+            "heldout.cytonorm: data set 'mnist' holds images, and this task is of cells; name another",
+        ),
+        (
+            "digits.digits.n_pairs",
+            0,
+            "digits.digits.arms.discogan: correspondence 'pairs' has none; set digits.digits.n_pairs",
+        ),
+    ],
+)
+def test_what_images_do_not_have_is_refused_before_anything_runs(path, value, sentence):
+    with pytest.raises(InputError) as refused:
+        plan(changed(path, value))
+    assert str(refused.value) == sentence
+
+
+def test_own_images_are_images_and_have_a_name_of_their_own():
+    own = {"own_images": {"pets": {"path": "pets"}}}
+    study = plan(changed("translation", {"pets": {**EMOJI, "images_1": "pets"}}) | own)
+    assert study.own("pets").path == "pets" and study.own("emoji_fx") is None
+    with pytest.raises(InputError, match=r"^heldout.cytonorm: data set 'pets' holds images, and this task is of cells"):
+        plan(changed("heldout.cytonorm.cells", "pets") | own)
+    table = {"own_data": {"pets": {"files": [{"path": "a.fcs"}]}}}
+    with pytest.raises(InputError, match=r"^own_images.pets: own_data has a data set of this name; rename one$"):
+        plan(SMOKE | own | table)

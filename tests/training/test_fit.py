@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from magan.models import MODELS
+from magan.models import ALIGNING
 from magan.networks.mlp import MLP
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Phase, Recipe, RMSprop
@@ -68,10 +68,13 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
 
 
 def test_a_learning_rate_that_decays_falls_in_a_straight_line():
-    """Under a slope that never changes Adam moves by the learning rate: 0.1 and 0.2 times (1 + 3/4 + 2/4 + 1/4)."""
+    """Under a slope that never changes Adam moves by the learning rate: 0.1 and 0.2 times (1 + 3/4 + 2/4 + 1/4).
+
+    Falling over the last half, 0.2 times (1 + 1 + 1 + 1/2).
+    """
     slope = Phase("only", ("a",), lambda networks, batch, _: {"slope": -networks["a"](batch["x"]).flatten(1).mean(1)})
-    for rate, total in ((None, 0.25), (0.2, 0.5)):
-        networks = fit(one_weight(slope), still(), seeds=SEEDS, steps=4, learning_rate=rate, decay=True)
+    for rate, share, total in ((None, 1.0, 0.25), (0.2, 1.0, 0.5), (0.2, 0.5, 0.7)):
+        networks = fit(one_weight(slope), still(), seeds=SEEDS, steps=4, learning_rate=rate, decay=share)
         torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), total))
 
 
@@ -200,11 +203,11 @@ def test_two_roles_of_one_shape_do_not_start_as_twins():
     assert torch.equal(two[1], build().state_dict()["layers.0.weight"])
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", sorted(set(ALIGNING) - {"pix2pix"}))
 def test_training_equals_a_loop_with_an_optimiser_that_is_not_fused(name):
     options = {"generator_hidden": (6,), "discriminator_hidden": (5,)}
     options |= {"siamese_hidden": (6,), "n_latent": 4} if name == "travelgan" else {}
-    recipe, batch = MODELS[name]({"x1": (3,), "x2": (3,)}, **options), {"x1": X, "x2": X.flip(1) + 1}
+    recipe, batch = ALIGNING[name]({"x1": (3,), "x2": (3,)}, **options), {"x1": X, "x2": X.flip(1) + 1}
     fitted = fit(recipe, itertools.repeat(batch), seeds=SEEDS, steps=5)
 
     networks = {role: Replicated(make, [role_seed(s, role) for s in SEEDS]) for role, make in recipe.networks.items()}

@@ -8,6 +8,8 @@ rule align:
         model=f"{TASK}/{{arm}}/model.safetensors",
         events=f"{TASK}/{{arm}}/events.jsonl",
         mapped=f"{TASK}/{{arm}}/mapped.h5ad",
+    wildcard_constraints:
+        task="|".join(task for task in TASKS if task != "generation"),  # see rule generate
     log:
         f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.log",
     benchmark:
@@ -52,6 +54,7 @@ rule baseline:
 rule evaluate:
     """Score every method of one dataset by the same functions."""
     input:
+        unpack(classifier_of),
         truth=rules.prepare.output.truth,
         mapped=methods("mapped.h5ad"),
     output:

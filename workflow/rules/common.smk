@@ -3,7 +3,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from magan import stages
-from magan.config import TASKS, data_of
+from magan.config import OF_IMAGES, TASKS, data_of
 from magan.errors import InputError
 
 try:
@@ -37,7 +37,7 @@ def settings_of(wildcards):
 
 def own_data(wildcards):
     """How the user's files are to be read; None for a named data set."""
-    own = STUDY.own_data.get(wildcards.data)
+    own = STUDY.own(wildcards.data)
     return own and own.model_dump(mode="json")
 
 
@@ -71,6 +71,11 @@ def methods(file):
         return [f"{folder}/{name}/{file}" for name in (*settings.arms, *settings.baselines)]
 
     return paths
+
+
+def classifier_of(wildcards):
+    """What looks at the images of a task before they are scored."""
+    return {"classifier": f"{TASK.format(**wildcards)}/classifier.safetensors"} if wildcards.task in OF_IMAGES else {}
 
 
 def first_arm(wildcards):

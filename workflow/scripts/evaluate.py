@@ -8,4 +8,5 @@ with stages.log_to(snakemake.log[0]):
         truth=snakemake.input.truth,
         mapped=snakemake.input.mapped,
         metrics=snakemake.output[0],
+        classifier=snakemake.input.get("classifier"),
     )

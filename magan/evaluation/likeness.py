@@ -1,0 +1,135 @@
+"""How like its true partner an image is, and what of the relations between images a map keeps.
+
+Images are rows of pixels in [0, 1]; partners stand in the same row. Every score is
+nan where there is no image or one holds a nan.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import correlate1d
+from scipy.spatial.distance import cdist
+
+SIGMA, RADIUS = 1.5, 5  # pixels: the Gaussian window of structural similarity and half its width
+C1, C2 = 0.01**2, 0.03**2  # its constants, for intensities from 0 to 1
+GALLERY = 100  # partners among which the true one is sought
+PLACES = 8  # windows along a side that are compared where all images meet all partners
+RANKS = (1, 2, 5, 10, 20, 50)
+
+
+def l1(x: np.ndarray, truth: np.ndarray) -> float:
+    """Mean absolute difference of all pixels, ``(n, P), (n, P)``, in [0, 1]; lower is better."""
+    return float(np.abs(x.astype(np.float64) - truth).mean()) if _scored(x, truth) else np.nan
+
+
+def ssim(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int]) -> float:
+    """Mean structural similarity, at most 1; higher is better.
+
+    At every pixel of every channel ``(2 m1 m2 + C1)(2 s12 + C2) / ((m1^2 + m2^2 + C1)(s1^2 + s2^2 + C2))`` with
+    means and (co)variances weighted by a Gaussian window of 11 x 11 pixels, sd 1.5; borders are mirrored.
+
+    Parameters
+    ----------
+    x, truth
+        ``(n, C*H*W)``.
+    shape
+        ``(C, H, W)``.
+
+    References
+    ----------
+    Wang et al. 2004, IEEE Transactions on Image Processing 13:600.
+    """
+    if not _scored(x, truth):
+        return np.nan
+    x, truth = (side.astype(np.float64).reshape(-1, *shape) for side in (x, truth))
+    return float(_similarity(*(_smooth(part) for part in (x, truth, x * x, truth * truth, x * truth))).mean())
+
+
+def _similarity(m1, m2, square_1, square_2, product) -> np.ndarray:
+    """Structural similarity from the windows' means, mean squares and mean products, of any shape."""
+    structure = (2 * (product - m1 * m2) + C2) / (square_1 - m1**2 + square_2 - m2**2 + C2)
+    return (2 * m1 * m2 + C1) / (m1**2 + m2**2 + C1) * structure
+
+
+def _window() -> np.ndarray:
+    weights = np.exp(-(np.arange(-RADIUS, RADIUS + 1) ** 2) / (2 * SIGMA**2))
+    return weights / weights.sum()
+
+
+def _smooth(images: np.ndarray) -> np.ndarray:
+    return correlate1d(correlate1d(images, _window(), axis=2, mode="reflect"), _window(), axis=3, mode="reflect")
+
+
+def similarities(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int], places: int = PLACES) -> np.ndarray:
+    """Structural similarity of each image with each partner, ``(n, C*H*W), (m, C*H*W) -> (n, m)``.
+
+    As `ssim`, but only at windows on a grid of about ``places`` by ``places`` pixels.
+    """
+    first, second = (_patches(side.astype(np.float64).reshape(-1, *shape), places) for side in (x, truth))
+    weights = np.outer(_window(), _window()).ravel()
+    m1, m2, square_1, square_2 = (part @ weights for part in (first, second, first**2, second**2))
+    product = (first * weights) @ second.transpose(0, 2, 1)
+    rows, columns = (slice(None), slice(None), None), (slice(None), None, slice(None))
+    return _similarity(m1[rows], m2[columns], square_1[rows], square_2[columns], product).mean(axis=0)
+
+
+def _patches(images: np.ndarray, places: int) -> np.ndarray:
+    """Pixels of the windows, ``(n, C, H, W) -> (channels x windows, n, 121)``."""
+    step = max(1, min(images.shape[2:]) // places)
+    wide = np.pad(images, ((0, 0), (0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="symmetric")
+    windows = sliding_window_view(wide, (2 * RADIUS + 1,) * 2, axis=(2, 3))[:, :, ::step, ::step]
+    return windows.reshape(len(images), -1, (2 * RADIUS + 1) ** 2).transpose(1, 0, 2)
+
+
+def ranks(distance) -> np.ndarray:
+    """Place of the true partner among all, 1 the nearest, from the distances ``(n, n)``; an equal one counts before."""
+    return (distance <= np.diag(distance)[:, None]).sum(axis=1)
+
+
+def partner_ranks(x: np.ndarray, truth: np.ndarray, distance=cdist) -> np.ndarray:
+    """`ranks` of each image among the partners of its hundred, ``(n, F), (n, F) -> (n,)``.
+
+    Images stand in groups of 100 as they come (the last may be smaller), so that
+    chance does not depend on how many there are. nan for every image where one holds a nan.
+    """
+    if not _scored(x, truth):
+        return np.full(len(x), np.nan)
+    parts = [slice(start, start + GALLERY) for start in range(0, len(x), GALLERY)]
+    return np.concatenate([ranks(distance(x[part], truth[part])) for part in parts]).astype(float)
+
+
+def travel_cosine(before: np.ndarray, after: np.ndarray) -> float:
+    """Mean cosine between ``before_i - before_j`` and ``after_i - after_j`` over all pairs, ``(n, F), (n, F)``.
+
+    1 where a map keeps the direction from every sample to every other, 0 by chance.
+    Pairs of which a vector is 0 are left out.
+
+    References
+    ----------
+    Amodio and Krishnaswamy 2019, CVPR (transformation vector learning).
+    """
+    if len(before) < 2 or not _scored(before, after):
+        return np.nan
+    before, after = before.astype(np.float64), after.astype(np.float64)
+    products = [_vectors(a, b) for a, b in ((before, after), (before, before), (after, after))]
+    across, own_1, own_2 = (product[np.triu_indices(len(before), 1)] for product in products)
+    moved = (own_1 > 1e-12) & (own_2 > 1e-12)
+    return float((across[moved] / np.sqrt(own_1[moved] * own_2[moved])).mean()) if moved.any() else np.nan
+
+
+def _vectors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``(a_i - a_j) (b_i - b_j)`` of all pairs, ``(n, n)``."""
+    product = a @ b.T
+    own = np.diag(product)
+    return own[:, None] + own[None, :] - product - product.T
+
+
+def background_change(before: np.ndarray, after: np.ndarray, shown: np.ndarray) -> float:
+    """Mean absolute change of the pixels outside the object (``shown`` 0), ``(n, P)`` each; lower is better."""
+    outside = shown == 0
+    if not _scored(before, after) or not outside.any():
+        return np.nan
+    return float(np.abs(after.astype(np.float64) - before)[outside].mean())
+
+
+def _scored(x: np.ndarray, truth: np.ndarray) -> bool:
+    return len(x) > 0 and bool(np.isfinite(x).all() and np.isfinite(truth).all())

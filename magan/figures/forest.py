@@ -1,0 +1,79 @@
+"""Forest plots: one panel a score, one line a method, with its interval over seeds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from magan import keys
+from magan.figures.style import GREY, PALE, colour, label, new, panels, seeds_of, short
+
+ARROWS = {"lower": "← better", "higher": "better →", "one": "best at 1"}
+COLUMNS = 3
+
+
+def forest(
+    summary: pd.DataFrame,
+    metrics: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    scores: Sequence[str],
+    title: str,
+    foot: str,
+    digest: str,
+) -> Figure:
+    """Means over seeds with their intervals, every seed, the consensus and the floor.
+
+    Parameters
+    ----------
+    summary, metrics
+        Rows of one data set.
+    pairs
+        The (method, arm) pairs that are drawn, in this order.
+    scores
+        One panel each.
+    """
+    whole = summary[(summary["group"] == keys.ALL) & (summary["feature"] == keys.ALL)]
+    every = metrics[(metrics["group"] == keys.ALL) & (metrics["feature"] == keys.ALL)]
+    n_rows = -(-len(scores) // COLUMNS)
+    figure = new(0.9 + n_rows * (0.75 + 0.24 * len(pairs)), title, foot, digest)
+    for i, (axes, score) in enumerate(zip(panels(figure, len(scores), COLUMNS), scores)):
+        rows = whole[whole["metric"] == score].set_index(["method", "arm"])
+        _panel(axes, rows, every[every["metric"] == score], pairs)
+        name, better = keys.SCORES[score]
+        axes.set_title(f"{name.split(' (')[0]}\n", fontsize=9)
+        axes.text(0, 1.02, ARROWS[better], fontsize=9, color=GREY, transform=axes.transAxes, va="bottom")
+        axes.set_yticks(range(len(pairs)), [label(*pair) for pair in pairs] if i % COLUMNS == 0 else [])
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> None:
+    across = axes.get_yaxis_transform()
+    for y, pair in enumerate(pairs):
+        axes.axhline(y, color=PALE, lw=0.6, zorder=0)
+        tint = colour(*pair)
+        if pair not in rows.index or not np.isfinite(rows.loc[pair, "mean"]):
+            axes.text(1.02, y, "–", color=GREY, fontsize=9, va="center", transform=across)
+            continue
+        row = rows.loc[pair]
+        own = seeds[(seeds["method"] == pair[0]) & (seeds["arm"] == pair[1]) & seeds_of(seeds).notna()]["value"]
+        axes.plot(own, np.full(len(own), y + 0.24), ".", ms=3.5, color=tint, alpha=0.6, mew=0)
+        if np.isfinite(row["low"]) and np.isfinite(row["high"]):
+            axes.plot([row["low"], row["high"]], [y, y], color=tint, lw=1.6)
+        axes.plot(row["mean"], y, "o", ms=4.5, color=tint)
+        if np.isfinite(row["consensus"]):
+            axes.plot(row["consensus"], y - 0.24, "D", ms=3.5, mfc="white", mec=tint, mew=1)
+        axes.text(1.02, y, _written(row["mean"]), fontsize=9, va="center", transform=across)
+    floor = (keys.FLOOR, keys.FLOOR)
+    if floor in rows.index and np.isfinite(rows.loc[floor, "mean"]):
+        axes.axvline(rows.loc[floor, "mean"], color=GREY, lw=1, ls=(0, (4, 2)), zorder=0)
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=4)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.08)
+
+
+def _written(value: float) -> str:
+    return short(value) if abs(value) < 10 else f"{value:.0f}"

@@ -1,0 +1,165 @@
+"""Figures of images made by the zoo: what they look like, how well they are made, and which classes are missing."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from matplotlib.figure import Figure
+
+from magan import keys
+from magan.figures.forest import forest
+from magan.figures.pictures import laid, shape_of, typical
+from magan.figures.style import GREY, INK, counted, empty, lanes, new, panels, seeds_of, short, styled
+
+RANKING = ("frechet", "l1", "sliced_wasserstein")  # the first that is scored ranks the seeds of an arm
+SCORES = (
+    *("frechet", "kid", "sliced_wasserstein", "precision", "recall", "density", "real_coverage"),
+    *("modes", "class_divergence", "entropy_score", "class_accuracy", "permuted_accuracy", "l1", "ssim"),
+)
+COLUMNS = 3  # arms beside one another
+ACROSS, DOWN = 10, 8  # samples of an arm
+COVERED = 0.1  # share of a class, made over real, below which it counts as dropped
+
+
+@styled
+def generation_grid(truth: AnnData, mapped: Mapping[str, AnnData], metrics: pd.DataFrame, *, digest: str) -> Figure:
+    """Samples of the median seed of every arm, and real images first.
+
+    Parameters
+    ----------
+    truth
+        Test images, ``uns["image"]["shape"]``.
+    mapped
+        Arm -> its samples, row by row of the test images. An arm that was told classes has one row of pictures a
+        class; of one that was told images pictures stand below the image that they are of.
+    metrics
+        The tidy table, which ranks the seeds.
+    digest
+        Of the data, written at the foot.
+    """
+    arms = list(mapped)
+    title = f"Images made: {mapped[arms[0]].uns.get('dataset', '')}"
+    foot = "the first samples of the median seed of each arm, none chosen · rows are classes where these were asked for"
+    shape = shape_of(truth)
+    n_rows = -(-(len(arms) + 1) // COLUMNS)
+    figure = new(0.8 + n_rows * (0.5 + 2.1 * DOWN / ACROSS), title, foot, digest)
+    real = (truth.obs[keys.DOMAIN].astype(str) == "1").to_numpy()
+    first, *others = panels(figure, len(arms) + 1, COLUMNS)
+    laid(first, _filled(np.asarray(truth[real].X), shape))
+    first.set_title("real test images", fontsize=9)
+    for axes, arm in zip(others, arms):
+        found = typical(mapped[arm], metrics, RANKING)
+        if found is None:
+            axes.axis("off")
+            axes.set_title(f"{arm}: failed", fontsize=9, color=GREY)
+            continue
+        _, seed, score, value = found
+        values = np.asarray(mapped[arm].layers[f"{keys.SEED}_{seed}"])
+        laid(axes, _arranged(truth, mapped[arm], values, shape))
+        said = f", {keys.SCORES[score][0].split(' (')[0]} {short(value)}" if score else ""
+        axes.set_title(f"{arm}\nseed {seed}{said}", fontsize=9)
+    return figure
+
+
+def _filled(values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The first images in rows, blank where there are too few."""
+    images = np.zeros((DOWN * ACROSS, int(np.prod(shape))))
+    images[: len(values)] = values[: DOWN * ACROSS]
+    return images.reshape(DOWN, ACROSS, *shape)
+
+
+def _arranged(truth: AnnData, mapped: AnnData, values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Samples by class, or below their images, or as they come: as far as the arm was told."""
+    given = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
+    if "x" in given:
+        own = np.asarray(truth[mapped.obs_names].X)
+        both = np.stack(
+            [part[: DOWN // 2 * ACROSS].reshape(-1, ACROSS, own.shape[1]) for part in (own, values)], axis=1
+        )
+        return both.reshape(-1, ACROSS, *shape)
+    labels = truth.obs[keys.CELL_TYPE].astype(str).loc[mapped.obs_names].to_numpy()
+    classes = sorted(set(labels))
+    if "label" not in given or not 1 < len(classes) <= ACROSS:
+        return _filled(values, shape)
+    images = np.zeros((len(classes), ACROSS, values.shape[1]))
+    for row, name in zip(images, classes):
+        own = values[labels == name][:ACROSS]
+        row[: len(own)] = own
+    return images.reshape(len(classes), ACROSS, *shape)
+
+
+@styled
+def generation_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: str, digest: str) -> Figure:
+    """Every score of every arm.
+
+    Parameters
+    ----------
+    metrics, summary
+        The tidy tables; rows of other tasks and data sets are passed over.
+    dataset
+        Which to draw.
+    digest
+        Of the data, written at the foot.
+    """
+    title = f"Scores of the images made: {dataset}"
+    metrics, summary = (t[(t["task"] == "generation") & (t["dataset"] == dataset)] for t in (metrics, summary))
+    pairs = lanes(summary)
+    known = summary[np.isfinite(summary["mean"]) & (summary["arm"] != keys.FLOOR) & (summary["group"] == keys.ALL)]
+    scores = [score for score in SCORES if (known["metric"] == score).any()]
+    if not pairs or not scores:
+        return empty(title, "No arm was scored.", digest)
+    foot = "large: mean over seeds with its 95 % bootstrap interval · small: seeds"
+    foot += "\ndashed: real training images against real test images, as many"
+    return forest(summary, metrics, pairs, scores, title, foot, digest)
+
+
+@styled
+def generation_modes(metrics: pd.DataFrame, *, dataset: str, digest: str) -> Figure:
+    """How often each class is made, relative to real images: by the median seed of each arm, and by the worst.
+
+    Parameters
+    ----------
+    metrics
+        The tidy table; rows of other tasks and data sets are passed over.
+    dataset
+        Which to draw.
+    digest
+        Of the data, written at the foot.
+    """
+    title = f"Which classes are made, and which are missing: {dataset}"
+    table = metrics[(metrics["task"] == "generation") & (metrics["dataset"] == dataset)]
+    rows = table[(table["metric"] == "class_share") & seeds_of(table).notna()]
+    pairs = [pair for pair in lanes(rows) if pair[1] not in keys.SEEDLESS]
+    if not pairs:
+        return empty(title, "The classes of the images are not known.", digest)
+    classes = sorted(rows["group"].unique())
+    n_seeds = rows["seed"].nunique()
+    foot = f"share of a class among samples, divided by its share among real images; {counted(n_seeds, 'seed')}"
+    foot += f"\n× dropped: less than {short(COVERED)} · seeds ranked by classes covered, then by KL of the classes"
+    figure = new(1.5 + 0.26 * len(pairs), title, foot, digest)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, rank in ((left, "median seed"), (right, "worst seed")):
+        shares = np.stack([_shares(table, pair, classes, worst=rank == "worst seed") for pair in pairs])
+        picture = axes.imshow(shares, cmap="BuPu", vmin=0, vmax=2, aspect="auto", interpolation="nearest")
+        for y, x in np.argwhere(shares < COVERED):
+            axes.text(x, y, "×", ha="center", va="center", color="#D55E00", fontsize=11, fontweight="bold")
+        axes.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 4 else 45)
+        axes.set_yticks(range(len(pairs)), [arm for _, arm in pairs])
+        axes.set_title(rank, color=INK)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    bar = figure.colorbar(picture, ax=[left, right], shrink=0.8, ticks=[0, 1, 2], extend="max")
+    bar.ax.set_yticklabels(["0", "as real", "twice"])
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _shares(table: pd.DataFrame, pair: tuple[str, str], classes: list[str], worst: bool) -> np.ndarray:
+    """Of one seed of an arm, by classes covered and then by the divergence of its classes."""
+    own = table[(table["method"] == pair[0]) & (table["arm"] == pair[1])].assign(number=lambda t: seeds_of(t))
+    ranks = own[own["group"] == keys.ALL].pivot_table(index="number", columns="metric", values="value")
+    ordered = ranks.sort_values(["modes", "class_divergence"], ascending=[False, True], kind="stable").index
+    seed = ordered[-1] if worst else ordered[len(ordered) // 2]
+    shares = own[(own["metric"] == "class_share") & (own["number"] == seed)].set_index("group")["value"]
+    return shares.reindex(classes).to_numpy(dtype=float)

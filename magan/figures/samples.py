@@ -1,0 +1,21 @@
+"""Samples of one moment of a training, seed by seed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from magan.figures.digits import pictures
+from magan.figures.style import new, panels, styled
+
+INCH = 0.45  # of one image
+
+
+@styled
+def sample_grid(rows: Mapping[str, np.ndarray], *, shape: tuple[int, int, int], title: str) -> Figure:
+    """Images in rows with a name before each: ``name -> (n, C*H*W)`` in [0, 1]."""
+    n = len(next(iter(rows.values())))
+    figure = new(0.6 + INCH * len(rows), title, "", "", width=max(3.0, 1.0 + INCH * n))
+    (axes,) = panels(figure, 1, 1)
+    pictures(axes, dict(rows), shape)
+    return figure

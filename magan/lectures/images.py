@@ -1,0 +1,46 @@
+"""Images as the experiments train on them."""
+
+import numpy as np
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan import keys
+from magan.errors import InputError
+
+
+def shape_of(images: AnnData) -> tuple[int, ...]:
+    """``(C, H, W)``."""
+    return tuple(int(n) for n in images.uns[keys.IMAGE]["shape"])
+
+
+def chosen(images: AnnData, n: int | None, split: str = "train") -> AnnData:
+    """The first n images of a split where images have one, else of all in a fixed random order; all of them for None.
+
+    Raises
+    ------
+    InputError
+        There are fewer.
+    """
+    if keys.SPLIT in images.obs:
+        rows = np.flatnonzero(images.obs[keys.SPLIT] == split)
+    else:
+        order = np.random.default_rng(0).permutation(images.n_obs)
+        rows = order[images.n_obs // 5 :] if split == "train" else order[: images.n_obs // 5]
+    if n is not None and n > len(rows):
+        raise InputError(f"the lecture asks for {n} {split} images and there are {len(rows)}; lower the option")
+    return images[rows[:n]]
+
+
+def pixels(images: AnnData) -> Tensor:
+    """``(n, C, H, W)`` in [-1, 1]."""
+    x = np.asarray(images.X)
+    x = x / 255 if x.dtype == np.uint8 else x
+    return torch.from_numpy(x.astype(np.float32)).reshape(-1, *shape_of(images)) * 2 - 1
+
+
+def classes(images: AnnData) -> tuple[list[str], Tensor]:
+    """Names of the classes, sorted, and the number of each image's, ``(n,)``."""
+    labels = images.obs[keys.CELL_TYPE].astype(str).to_numpy()
+    names, numbers = np.unique(labels, return_inverse=True)
+    return [str(name) for name in names], torch.from_numpy(numbers.astype(np.int64))

@@ -1,0 +1,94 @@
+"""What a discriminator learns if it is left alone: the share of real samples at every point."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from magan.data.sampling import batches
+from magan.lectures import told
+from magan.lectures.mixtures import GRID, Mixtures, integral, jensen_shannon, mixtures
+from magan.losses.adversarial import ADVERSARIAL
+from magan.networks.mlp import MLP
+from magan.recipe import Adam, Noise, Phase, Recipe
+from magan.training.fit import fit
+
+# name: real and generated density, as (mean, standard deviation, weight) of two components
+PAIRS = {
+    "two Gaussians": ([(-1, 1, 0.5), (-1, 1, 0.5)], [(1, 1, 0.5), (1, 1, 0.5)]),
+    "mixture and Gaussian": ([(-1.5, 0.6, 0.6), (2, 0.8, 0.4)], [(0, 1.6, 0.5), (0, 1.6, 0.5)]),
+}
+SHOWN = np.linspace(-5, 5, 201)
+
+
+def optimal_discriminator(
+    seeds: Sequence[int], *, steps: int = 2000, batch_size: int = 512, hidden: Sequence[int] = (64, 64)
+) -> pd.DataFrame:
+    """A discriminator trained on samples of two known densities, beside the best there is.
+
+    For fixed p_r and p_g the value ``V(D) = E_r log D + E_g log(1 - D)`` is greatest for ``D* = p_r / (p_r + p_g)``,
+    where ``V(D*) = -2 log 2 + 2 JSD(p_r, p_g)`` (Goodfellow et al. 2014, proposition 1 and theorem 1).
+
+    Quantities, pair by pair: curves over x "real" and "generated" (densities), "best" (D*) and "discriminator"
+    (of each seed); "best value" ``V(D*)``, and of each seed "value" ``V(D)`` and "error", the mean of ``|D - D*|``
+    over both densities, all three by quadrature.
+    """
+    replicates = [(pair, seed) for pair in PAIRS for seed in seeds]
+    real, made = (mixtures([PAIRS[pair][side] for pair, _ in replicates]) for side in (0, 1))
+    recipe = _recipe(real, made, hidden)
+    own = [seed for _, seed in replicates]
+    draws = batches([], recipe.noise, batch_size=batch_size, seeds=own)
+    network = fit(recipe, draws, seeds=own, steps=steps, decay=0.5)["discriminator"]
+    with torch.no_grad():
+        scores = network(torch.tensor(GRID, dtype=torch.float32).expand(len(own), -1)[..., None])[..., 0].double()
+        D = scores.sigmoid().numpy()
+        value = integral(
+            real.density(GRID) * torch.nn.functional.logsigmoid(scores).numpy()
+            + made.density(GRID) * torch.nn.functional.logsigmoid(-scores).numpy()
+        )
+    p, q = real.density(GRID), made.density(GRID)
+    best = p / np.maximum(p + q, 1e-300)
+    error = integral((p + q) / 2 * np.abs(D - best))
+    parts = []
+    for i, pair in enumerate(PAIRS):
+        rows = slice(i * len(seeds), (i + 1) * len(seeds))
+        at = {"arm": pair, "x": SHOWN}
+        for name, curve in (("real", p), ("generated", q), ("best", best)):
+            parts.append(told.points(name, np.interp(SHOWN, GRID, curve[rows][0]), **at))
+        shown = [np.interp(SHOWN, GRID, one) for one in D[rows]]
+        parts.append(told.points("discriminator", shown, seeds=seeds, **at))
+        limit = -2 * np.log(2) + 2 * jensen_shannon(p[rows][:1], q[rows][:1])
+        parts.append(told.points("best value", limit, arm=pair))
+        parts.append(told.points("value", value[rows], seeds=seeds, arm=pair))
+        parts.append(told.points("error", error[rows], seeds=seeds, arm=pair))
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """V(D) must reach its limit to within .01, and D lie within .02 of D* on average."""
+    rows = []
+    for pair in PAIRS:
+        limit = told.values(points, "best value", pair)["value"].item()
+        value, error = told.by_seed(points, "value", pair), told.by_seed(points, "error", pair)
+        claim = f"-2 log 2 + 2 JSD = {limit:.4f}"
+        rows.append(told.number("V(D)", value, claim, abs(value.mean() - limit) < 0.01, pair))
+        rows.append(told.number("mean |D - D*|", error, "at most .02", error.mean() <= 0.02, pair))
+    return told.numbers(rows)
+
+
+def _recipe(real: Mixtures, made: Mixtures, hidden: Sequence[int]) -> Recipe:
+    game = ADVERSARIAL["non_saturating"]
+
+    def objective(networks, batch, carry):
+        D = networks["discriminator"]
+        x = [m.draw(batch["uniform"][..., i], batch["normal"][..., i]) for i, m in enumerate((real, made))]
+        return {"adversarial": game.discriminator(D(x[0]), D(x[1]))}
+
+    return Recipe(
+        networks={"discriminator": partial(MLP, (1,), (1,), tuple(hidden), torch.tanh)},
+        phases=(Phase("discriminator", trains=("discriminator",), objective=objective),),
+        optimiser=Adam(learning_rate=3e-3, betas=(0.9, 0.99)),
+        noise={"uniform": Noise((2,), "uniform"), "normal": Noise((2,))},
+    )

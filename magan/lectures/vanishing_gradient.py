@@ -1,0 +1,145 @@
+"""What is left of the generator's gradient once the discriminator has won."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan.data.sampling import Table, batches
+from magan.lectures import told
+from magan.lectures.images import chosen, pixels
+from magan.losses.adversarial import ADVERSARIAL
+from magan.models import GENERATING
+from magan.networks.replicate import Replicated
+from magan.recipe import Phase, Recipe
+from magan.training.fit import fit
+
+LOSSES = ("minimax", "non_saturating")
+DECADES = {"minimax": 3.0, "non_saturating": 1.0}  # at least, and less than
+MOMENTS = 50  # at which everything is measured
+N_JUDGED = 200  # samples of either kind that measure it
+
+
+def vanishing_gradient(
+    seeds: Sequence[int],
+    images: AnnData,
+    *,
+    epochs: Sequence[int] = (1, 10, 25),
+    n_train: int = 3000,
+    steps: int = 1000,
+    batch_size: int = 64,
+    width: int = 8,
+    learning_rate: float = 1e-3,
+) -> pd.DataFrame:
+    """The experiment of Arjovsky & Bottou 2017, section 2.2.1: a generator is frozen, a new discriminator trained.
+
+    A DCGAN is trained for some epochs of ``n_train`` images. Its generator is then frozen, and a
+    discriminator trained from scratch, for ``steps`` at ``learning_rate``, to tell its samples from the images.
+
+    Quantities, curves over the discriminator's steps for an arm "<n> epochs" and each seed: "error" (its loss
+    ``-E log D(x) - E log(1 - D(G(z)))``), "accuracy", and for each loss of a generator as item "gradient", the norm
+    of that loss's derivative by all of the generator's weights.
+    """
+    x = pixels(chosen(images, n_train))
+    recipe = GENERATING["dcgan"]({"x": tuple(x.shape[1:])}, width=width)
+    with_rate = replace(recipe, optimiser=replace(recipe.optimiser, learning_rate=learning_rate))
+    table, parts = Table({"x": x}, (torch.arange(len(x)),) * len(seeds)), []
+    for n, generator in _generators(recipe, table, seeds, epochs, batch_size).items():
+        arm = f"{n} {'epoch' if n == 1 else 'epochs'}"
+        for step, told_now in _against(with_rate, generator, table, seeds, steps, batch_size):
+            parts += [
+                told.points(quantity, values, seeds=seeds, x=[step], arm=arm, item=item)
+                for (quantity, item), values in told_now.items()
+            ]
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """The minimax gradient must fall by three decades or more, the other's by less than one, after any epoch."""
+    rows = []
+    for loss, limit in DECADES.items():
+        for arm in dict.fromkeys(points["arm"]):
+            fall = fallen(told.values(points, "gradient", arm, loss))
+            holds = fall.mean() >= limit if loss == "minimax" else fall.mean() < limit
+            claim = f"{'at least' if loss == 'minimax' else 'less than'} {limit:g}"
+            quantity = f"decades by which the {loss.replace('_', '-')} gradient falls"
+            rows.append(told.number(quantity, fall, claim, holds, arm))
+    for arm in dict.fromkeys(points["arm"]):
+        accuracy = told.values(points, "accuracy", arm)
+        last = accuracy[accuracy["x"] == accuracy["x"].max()].sort_values("seed")["value"].to_numpy()
+        rows.append(told.number("accuracy in the end", last, "at least .99", last.mean() >= 0.99, arm))
+    return told.numbers(rows)
+
+
+def fallen(gradient: pd.DataFrame) -> np.ndarray:
+    """Decades from a curve's first point to the median of its last tenth, ``(S,)``."""
+    wide = np.log10(gradient.pivot(index="seed", columns="x", values="value").to_numpy())
+    return wide[:, 0] - np.median(wide[:, -max(wide.shape[1] // 10, 1) :], axis=1)
+
+
+def _generators(
+    recipe: Recipe, table: Table, seeds: Sequence[int], epochs: Sequence[int], batch_size: int
+) -> dict[int, Replicated]:
+    """The generators after each number of epochs, from one training."""
+    per_epoch = -(-len(table.entries["x"]) // batch_size)
+    wanted = {n * per_epoch - 1: n for n in epochs}
+    kept: dict[int, Replicated] = {}
+
+    def look(step: int, networks: Mapping[str, Replicated]) -> dict:
+        if step in wanted:
+            kept[wanted[step]] = networks["generator"].select(range(len(seeds)))
+        return {}
+
+    draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
+    fit(recipe, draws, seeds=seeds, steps=max(wanted) + 1, look=look, every=1)
+    return kept
+
+
+def _against(
+    recipe: Recipe, generator: Replicated, table: Table, seeds: Sequence[int], steps: int, batch_size: int
+) -> list[tuple[int, dict[tuple[str, str], np.ndarray]]]:
+    """A new discriminator's error and accuracy against a generator that stands still, and the latter's gradients."""
+    game = ADVERSARIAL["non_saturating"]
+
+    def objective(networks, batch, carry):
+        D = networks["discriminator"]
+        with torch.no_grad():
+            made = generator(batch["z"])
+        return {"adversarial": game.discriminator(D(batch["x"]), D(made))}
+
+    alone = Recipe(
+        networks={"discriminator": recipe.networks["discriminator"]},
+        phases=(Phase("discriminator", trains=("discriminator",), objective=objective),),
+        optimiser=recipe.optimiser,
+        noise=recipe.noise,
+    )
+    judged = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
+    curve: list[tuple[int, dict]] = []
+
+    def look(step: int, networks: Mapping[str, Replicated]) -> dict:
+        curve.append((step, _measured(networks["discriminator"], generator, judged["x"], judged["z"])))
+        return {}
+
+    draws = batches([table], recipe.noise, batch_size=batch_size, seeds=[seed + 1 for seed in seeds])
+    fit(alone, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
+    return curve
+
+
+def _measured(D: Replicated, generator: Replicated, x: Tensor, z: Tensor) -> dict[tuple[str, str], np.ndarray]:
+    """(quantity, item) -> its value of each replicate, ``(R,)``."""
+    weights = {name: w.detach().requires_grad_() for name, w in generator.weights().items()}
+    fake = D(generator.at(weights)(z))
+    with torch.no_grad():
+        real = D(x)
+        error = ADVERSARIAL["non_saturating"].discriminator(real, fake)
+        right = ((real > 0).flatten(1).float().mean(1) + (fake <= 0).flatten(1).float().mean(1)) / 2
+    told_now = {("error", ""): error.numpy(), ("accuracy", ""): right.numpy()}
+    for loss in LOSSES:
+        slopes = torch.autograd.grad(ADVERSARIAL[loss].generator(fake).sum(), list(weights.values()), retain_graph=True)
+        squares = torch.stack([slope.flatten(1).square().sum(1) for slope in slopes])
+        told_now["gradient", loss] = squares.sum(0).sqrt().numpy()
+    return told_now

@@ -1,0 +1,67 @@
+"""Adversarial Autoencoders (Makhzani et al. 2016, arXiv 1511.05644)."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.reconstruction import squared_error
+from magan.networks.mlp import MLP
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def aae(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    prior_deviation: float = 5.0,
+    hidden: Sequence[int] = (1000, 1000),
+    n_noise: int = 8,
+) -> Recipe:
+    """An autoencoder whose codes a discriminator cannot tell from draws of a prior, from which samples are then made.
+
+    Real to the discriminator are draws of the prior, generated are codes of images. The encoder is trained twice: with
+    the decoder to rebuild images, and alone to fool the discriminator.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+    prior_deviation
+        Of each number of the prior, which is normal about 0.
+    hidden
+        Widths of the encoder's hidden layers and the discriminator's; the decoder has them in reverse.
+    n_noise
+        Length of the code.
+    """
+    shape, game = shapes["x"], ADVERSARIAL["non_saturating"]
+
+    def rebuilt(networks, batch, carry):
+        E, G = networks["encoder"], networks["decoder"]
+        return {"squared": squared_error(batch["x"], G(E(batch["x"])))}
+
+    def discriminators(networks, batch, carry):
+        E, D = networks["encoder"], networks["discriminator"]
+        return {"adversarial": game.discriminator(D(prior_deviation * batch["z"]), D(E(batch["x"]).detach()))}
+
+    def encoders(networks, batch, carry):
+        E, D = networks["encoder"], networks["discriminator"]
+        return {"adversarial": game.generator(D(E(batch["x"])))}
+
+    final = torch.tanh if len(shape) > 1 else None
+    return Recipe(
+        networks={
+            "encoder": partial(MLP, shape, (n_noise,), tuple(hidden)),
+            "decoder": partial(MLP, (n_noise,), shape, tuple(hidden)[::-1], final=final),
+            "discriminator": partial(MLP, (n_noise,), (1,), tuple(hidden)),
+        },
+        phases=(
+            Phase("reconstruction", trains=("encoder", "decoder"), objective=rebuilt),
+            Phase("discriminator", trains=("discriminator",), objective=discriminators),
+            Phase("encoder", trains=("encoder",), objective=encoders),
+        ),
+        optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
+        noise={"z": Noise((n_noise,))},
+        blind={"discriminator/adversarial": game.blind},
+        sample=lambda networks, batch: networks["decoder"](prior_deviation * batch["z"]),
+    )

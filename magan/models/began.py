@@ -1,0 +1,79 @@
+"""BEGAN: Boundary Equilibrium GANs (Berthelot, Schumm & Metz 2017), whose discriminator is an autoencoder."""
+
+from collections.abc import Mapping
+
+import torch
+
+from magan.losses.reconstruction import absolute_error
+from magan.networks.generation import discriminator, generator
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def began(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    gamma: float = 0.5,
+    balance_rate: float = 1e-3,
+    n_noise: int = 64,
+    architecture: str = "auto",
+    width: int = 64,
+    normalised: bool = False,
+) -> Recipe:
+    """The autoencoder learns to rebuild real samples and not generated ones; G makes what it rebuilds well.
+
+    With L(x) = |x - AE(x)| the discriminator pays L(x) - k L(G(z)) and the generator L(G(z)). k keeps
+    ``gamma L(x) = L(G(z))``: ``k <- clip(k + balance_rate (gamma L(x) - L(G(z))), 0, 1)`` after each step. The
+    logs show k as ``carry/k`` and the measure of convergence ``M = L(x) + |gamma L(x) - L(G(z))|`` as
+    ``carry/convergence``.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+    gamma
+        Diversity asked for: 0.5 in the authors' experiments, lower for cleaner and more similar samples.
+    balance_rate
+        The paper's lambda_k.
+    n_noise
+        Length of z, uniform on [-1, 1), and of the autoencoder's code.
+    architecture, width
+        See `magan.networks.generation`; the decoder has the shape of the generator.
+    normalised
+        Batch normalisation in G; the paper's networks have none.
+    """
+
+    def autoencoded(networks, x):
+        return networks["decoder"](networks["encoder"](x))
+
+    def discriminators(networks, batch, carry):
+        x, fake = batch["x"], networks["generator"](batch["z"]).detach()
+        return {
+            "real": absolute_error(x, autoencoded(networks, x)),
+            "fake": -carry["k"] * absolute_error(fake, autoencoded(networks, fake)),
+        }
+
+    def generators(networks, batch, carry):
+        fake = networks["generator"](batch["z"])
+        return {"adversarial": absolute_error(fake, autoencoded(networks, fake))}
+
+    def balanced(carry, terms):
+        real, fake = terms["discriminator/real"], terms["generator/adversarial"]
+        gap = gamma * real - fake
+        return {**carry, "k": (carry["k"] + balance_rate * gap).clamp(0, 1), "convergence": real + gap.abs()}
+
+    return Recipe(
+        networks={
+            "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
+            "encoder": discriminator(shapes["x"], architecture, width, n_out=n_noise),
+            "decoder": generator(n_noise, shapes["x"], architecture, width, normalised=False),
+        },
+        phases=(
+            Phase("discriminator", trains=("encoder", "decoder"), objective=discriminators),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=1e-4, betas=(0.5, 0.999)),
+        noise={"z": Noise((n_noise,), "signed")},
+        carry={"k": torch.zeros(1), "convergence": torch.full((1,), torch.nan)},
+        advance=balanced,
+        sample=lambda networks, batch: networks["generator"](batch["z"]),
+    )

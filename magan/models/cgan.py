@@ -1,0 +1,73 @@
+"""Conditional Generative Adversarial Nets (Mirza & Osindero 2014): samples of a class one asks for."""
+
+from collections.abc import Mapping
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.networks.generation import discriminator, generator, onehot
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def cgan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    adversarial: str = "non_saturating",
+    n_noise: int = 100,
+    architecture: str = "auto",
+    width: int = 64,
+    normalised: bool = True,
+) -> Recipe:
+    """Both networks are told the class, as a one-hot vector: G(z, y) and D(x, y).
+
+    D sees real samples with their own class and generated ones with the class asked for. `sample` makes the
+    class of each row's ``label``.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample, and the number of classes: ``{"x": (C, H, W) or (M,), "label": (n_classes,)}``.
+    adversarial
+        A key of ``ADVERSARIAL``.
+    n_noise
+        Length of z, uniform on [-1, 1).
+    architecture, width
+        See `magan.networks.generation`. The paper's networks are fully connected.
+    normalised
+        Batch normalisation in G, by the statistics of each minibatch; D has none.
+
+    Raises
+    ------
+    ValueError
+        No classes, an unknown game or architecture.
+    """
+    if "label" not in shapes:
+        raise ValueError("cgan needs classes; give images with classes, or use gan")
+    if adversarial not in ADVERSARIAL:
+        raise ValueError(f"adversarial '{adversarial}' is unknown; there are {', '.join(ADVERSARIAL)}")
+    game, (n_classes,) = ADVERSARIAL[adversarial], shapes["label"]
+
+    def discriminators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        y = onehot(batch["label"], n_classes)
+        return {"adversarial": game.discriminator(D(batch["x"], y), D(G(batch["z"], y).detach(), y))}
+
+    def generators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        y = onehot(batch["label"], n_classes)
+        return {"adversarial": game.generator(D(G(batch["z"], y), y))}
+
+    return Recipe(
+        networks={
+            "generator": generator(n_noise + n_classes, shapes["x"], architecture, width, normalised=normalised),
+            "discriminator": discriminator(
+                shapes["x"], architecture, width, n_condition=n_classes, normalised=normalised
+            ),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
+        noise={"z": Noise((n_noise,), "signed")},
+        blind={"discriminator/adversarial": game.blind},
+        sample=lambda networks, batch: networks["generator"](batch["z"], onehot(batch["label"], n_classes)),
+    )

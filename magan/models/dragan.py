@@ -1,0 +1,68 @@
+"""DRAGAN: On Convergence and Stability of GANs (Kodali et al. 2017)."""
+
+from collections.abc import Mapping
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.penalties import gradient_penalty, perturb
+from magan.networks.generation import discriminator, generator
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def dragan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    penalty_weight: float = 10.0,
+    n_discriminator: int = 1,
+    n_noise: int = 64,
+    architecture: str = "auto",
+    width: int = 64,
+    normalised: bool = True,
+) -> Recipe:
+    """The non-saturating game, with D's slope drawn to 1 around the real samples.
+
+    The slope is of the raw score, as in the authors' code, and not of its sigmoid.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+    penalty_weight
+        The paper's lambda.
+    n_discriminator
+        Updates of D for each of G.
+    n_noise
+        Length of z, uniform on [-1, 1), as in Lucic et al. 2018.
+    architecture, width
+        See `magan.networks.generation`.
+    normalised
+        Batch normalisation in G. D has none: the penalty is of each sample's own slope.
+    """
+    game = ADVERSARIAL["non_saturating"]
+
+    def discriminators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        real = batch["x"]
+        around = perturb(real, batch["perturbation"])
+        return {
+            "adversarial": game.discriminator(D(real), D(G(batch["z"]).detach())),
+            "penalty": penalty_weight * gradient_penalty(D, around),
+        }
+
+    def generators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        return {"adversarial": game.generator(D(G(batch["z"])))}
+
+    return Recipe(
+        networks={
+            "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
+            "discriminator": discriminator(shapes["x"], architecture, width),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators, repeats=n_discriminator),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=1e-4, betas=(0.5, 0.9)),
+        noise={"z": Noise((n_noise,), "signed"), "perturbation": Noise(shapes["x"], "uniform")},
+        blind={"discriminator/adversarial": game.blind},
+        sample=lambda networks, batch: networks["generator"](batch["z"]),
+    )

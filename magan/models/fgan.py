@@ -1,0 +1,69 @@
+"""f-GAN: Generative Neural Samplers by Variational Divergence Minimization (Nowozin, Cseke & Tomioka, NIPS 2016)."""
+
+from collections.abc import Mapping
+
+from magan.losses.f_divergence import DIVERGENCES, game
+from magan.networks.generation import discriminator, generator
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def fgan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    divergence: str = "kl",
+    saturating: bool = False,
+    n_noise: int = 100,
+    architecture: str = "auto",
+    width: int = 64,
+    normalised: bool = True,
+) -> Recipe:
+    """The discriminator estimates a divergence of one's choice and the generator lowers it, a step each.
+
+    In the logs ``discriminator/adversarial`` is minus the estimate.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+    divergence
+        A key of ``DIVERGENCES``: "kl", "reverse_kl", "pearson", "hellinger", "jeffrey", "js" or "gan".
+    saturating
+        G lowers the estimate itself, as the paper's objective reads; otherwise it raises what D makes of a real
+        sample, the paper's section 3.2, which for "gan" is the non-saturating game.
+    n_noise
+        Length of z, uniform on [-1, 1).
+    architecture, width
+        See `magan.networks.generation`.
+    normalised
+        Batch normalisation in G, by the statistics of each minibatch; as in the paper D has none.
+
+    Raises
+    ------
+    ValueError
+        An unknown divergence or architecture.
+    """
+    if divergence not in DIVERGENCES:
+        raise ValueError(f"divergence '{divergence}' is unknown; there are {', '.join(DIVERGENCES)}")
+    played = game(DIVERGENCES[divergence], saturating)
+
+    def discriminators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        return {"adversarial": played.discriminator(D(batch["x"]), D(G(batch["z"]).detach()))}
+
+    def generators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        return {"adversarial": played.generator(D(G(batch["z"])))}
+
+    return Recipe(
+        networks={
+            "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
+            "discriminator": discriminator(shapes["x"], architecture, width),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
+        noise={"z": Noise((n_noise,), "signed")},
+        sample=lambda networks, batch: networks["generator"](batch["z"]),
+    )

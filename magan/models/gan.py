@@ -1,0 +1,69 @@
+"""Generative Adversarial Nets (Goodfellow et al., NIPS 2014), with the games that share its two phases."""
+
+from collections.abc import Mapping
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.networks.generation import discriminator, generator
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def gan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    adversarial: str = "non_saturating",
+    n_discriminator: int = 1,
+    n_noise: int = 64,
+    architecture: str = "auto",
+    width: int = 64,
+    normalised: bool = True,
+) -> Recipe:
+    """A generator G(z) of samples, and a discriminator D that tells them from real ones.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+    adversarial
+        A key of ``ADVERSARIAL``: "minimax" is the paper's value function, "non_saturating" what its authors
+        train, "least_squares" is LSGAN (Mao et al. 2017).
+    n_discriminator
+        Updates of the discriminator for each of the generator; the paper's k.
+    n_noise
+        Length of z, uniform on [-1, 1), as in Lucic et al. 2018.
+    architecture, width
+        See `magan.networks.generation`; at 64 the image networks are those of Lucic et al. 2018.
+    normalised
+        Batch normalisation in both networks, by the statistics of each minibatch.
+
+    Raises
+    ------
+    ValueError
+        An unknown game or architecture.
+    """
+    if adversarial not in ADVERSARIAL:
+        raise ValueError(f"adversarial '{adversarial}' is unknown; there are {', '.join(ADVERSARIAL)}")
+    game = ADVERSARIAL[adversarial]
+
+    def discriminators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        # Real and generated samples pass apart, so that each are normalised by their own statistics.
+        return {"adversarial": game.discriminator(D(batch["x"]), D(G(batch["z"]).detach()))}
+
+    def generators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        return {"adversarial": game.generator(D(G(batch["z"])))}
+
+    return Recipe(
+        networks={
+            "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
+            "discriminator": discriminator(shapes["x"], architecture, width, normalised=normalised),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators, repeats=n_discriminator),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
+        noise={"z": Noise((n_noise,), "signed")},
+        blind={"discriminator/adversarial": game.blind},
+        sample=lambda networks, batch: networks["generator"](batch["z"]),
+    )

@@ -1,0 +1,70 @@
+"""Photo-Realistic Single Image Super-Resolution Using a GAN (Ledig et al., CVPR 2017)."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.reconstruction import squared_error
+from magan.networks.enlarging import Enlarging, doublings
+from magan.networks.generation import discriminator
+from magan.networks.resizing import shrunk
+from magan.recipe import Adam, Phase, Recipe
+
+
+def srgan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    factor: int = 4,
+    adversarial_weight: float = 1e-3,
+    n_blocks: int = 16,
+    width: int = 64,
+) -> Recipe:
+    """Images from their means over ``factor`` x ``factor`` pixels: near the true ones, and not to be told from real.
+
+    G minimises the mean squared error plus the game's loss. The paper measures the error in the features of a network
+    trained on ImageNet; this is its variant on pixels, SRGAN-MSE. `sample` knows of a query image only its means.
+
+    Parameters
+    ----------
+    shapes
+        Of one large image: ``{"x": (C, H, W)}``.
+    factor
+        By which sides grow: 2, 4 or 8.
+    adversarial_weight
+        Of G's part of the game; 0 gives the most likely image, and a blurred one.
+    n_blocks
+        Residual blocks of G, at the small size.
+    width
+        Maps of G, and of D's first layer.
+
+    Raises
+    ------
+    ValueError
+        Samples are no images, or ``factor`` does not divide them.
+    """
+    if len(shapes["x"]) != 3:
+        raise ValueError(f"srgan needs images, not samples of shape {shapes['x']}; use another model for tables")
+    game, n_doublings = ADVERSARIAL["non_saturating"], doublings(shapes["x"], factor)
+
+    def discriminators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        return {"adversarial": game.discriminator(D(batch["x"]), D(G(shrunk(batch["x"], factor)).detach()))}
+
+    def generators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        made = G(shrunk(batch["x"], factor))
+        return {"content": squared_error(batch["x"], made), "adversarial": adversarial_weight * game.generator(D(made))}
+
+    return Recipe(
+        networks={
+            "generator": partial(Enlarging, shapes["x"][0], n_doublings, width, n_blocks),
+            "discriminator": discriminator(shapes["x"], "auto", width),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=1e-4, betas=(0.9, 0.999)),
+        blind={"discriminator/adversarial": game.blind},
+        sample=lambda networks, batch: networks["generator"](shrunk(batch["x"], factor)).clamp(-1, 1),
+    )

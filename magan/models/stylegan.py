@@ -1,0 +1,128 @@
+"""A Style-Based Generator Architecture for Generative Adversarial Networks (Karras, Laine & Aila, CVPR 2019)."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.penalties import gradient_penalty
+from magan.networks import style
+from magan.networks.draws import normal, seeds
+from magan.networks.progressive import (
+    GrowingDiscriminator,
+    grown_in_training,
+    growth,
+    levels,
+    shares,
+    shown,
+    whole,
+)
+from magan.networks.resizing import unframed
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def stylegan(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    mixing_rate: float = 0.9,
+    truncation: float = 0.7,
+    penalty_weight: float = 10.0,
+    start: int = 1,
+    stable_steps: int = 600,
+    fade_steps: int = 600,
+    n_noise: int = 512,
+    mapping_depth: int = 8,
+    mapping_rate: float = 0.01,
+    width: int = 64,
+) -> Recipe:
+    """Progressive growing with styles: the non-saturating game, D's slope penalised at real samples.
+
+    Images are framed, grown and sampled as by `progressive`. The paper samples from a running mean of the generator's
+    weights: set ``training.average`` to 0.999.
+
+    Parameters
+    ----------
+    shapes
+        Of one image: ``{"x": (C, H, W)}``.
+    mixing_rate
+        Share of generated samples that take a second style from some layer on.
+    truncation
+        The paper's psi, of `sample`: 1 uses styles as they come, 0 the average style for all.
+    penalty_weight
+        gamma of R1, the mean of ``gamma / 2 |grad D(x)|^2``.
+    start
+        Level at which training begins: 1 is the paper's 8 x 8 pixels.
+    stable_steps, fade_steps
+        See `progressive`; the defaults end growth from 8 to 32 pixels after 2,400 steps.
+    n_noise
+        Length of z, standard normal, and of a style.
+    mapping_depth, mapping_rate
+        Layers from z to a style, and how fast they learn compared with all others. Many slow layers are for long
+        trainings: at first they make styles that are nearly alike, and 5,000 steps do not change that.
+    width
+        Maps at the largest size, doubled at each half of its side up to 512.
+
+    Raises
+    ------
+    ValueError
+        Samples are no images.
+    """
+    if len(shapes["x"]) != 3:
+        raise ValueError(f"stylegan needs images, not samples of shape {shapes['x']}; use gan for tables")
+    game, n_levels, n_channels = ADVERSARIAL["non_saturating"], levels(shapes["x"]), shapes["x"][0]
+    of_layers = [level for level in range(n_levels) for _ in range(style.LAYERS)]
+    n_layers, n_pixels = len(of_layers), style.n_pixels(of_layers)
+
+    def grown_at(step: int) -> float:
+        return growth(step, n_levels, stable_steps, fade_steps, min(start, n_levels - 1))
+
+    def generated(networks, batch, faded):
+        M, G = networks["mapping"], networks["generator"]
+        w = style.mixed(M(batch["z"]), M(batch["z_other"]), batch["mixing"], n_layers, mixing_rate)
+        return G(w, pixels(batch), faded)
+
+    def pixels(batch):
+        return normal(seeds(batch["pixels"], batch["pixels"].shape[1], 0), (n_pixels,))
+
+    def discriminators(networks, batch, carry):
+        D, faded = networks["discriminator"], shares(grown_at(int(carry["step"])), batch["x"])
+        real = shown(batch["x"], faded, n_levels)
+        fake = generated(networks, batch, faded).detach()
+        return {
+            "adversarial": game.discriminator(D(real, faded), D(fake, faded)),
+            "penalty": penalty_weight / 2 * gradient_penalty(lambda x: D(x, faded), real, target=0),
+        }
+
+    def generators(networks, batch, carry):
+        D, faded = networks["discriminator"], shares(grown_at(int(carry["step"])), batch["x"])
+        return {"adversarial": game.generator(D(generated(networks, batch, faded), faded))}
+
+    def note(networks, step):
+        grown_in_training(networks["discriminator"]).fill_(grown_at(step))
+
+    def sample(networks, batch):
+        faded = shares(grown_in_training(networks["discriminator"])[0].item(), batch["z"])
+        w = style.truncated(networks["mapping"](batch["z"]), style.average(networks["mapping"], batch["z"]), truncation)
+        w = w[:, :, None].expand(-1, -1, n_layers, -1)
+        made = whole(networks["generator"](w, pixels(batch), faded), n_levels)
+        return unframed(made, shapes["x"]).clamp(-1, 1)
+
+    return Recipe(
+        networks={
+            "mapping": partial(style.Mapping, n_noise, mapping_depth, mapping_rate),
+            "generator": partial(style.StyleGenerator, n_noise, n_channels, n_levels, width),
+            "discriminator": partial(GrowingDiscriminator, n_channels, n_levels, width),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators, after=note),
+            Phase("generator", trains=("mapping", "generator"), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=1e-3, betas=(0.0, 0.99)),
+        noise={
+            "z": Noise((n_noise,)),
+            "z_other": Noise((n_noise,)),
+            "mixing": Noise((2,), "uniform"),
+            "pixels": Noise((2,), "uniform"),
+        },
+        blind={"discriminator/adversarial": game.blind},
+        sample=sample,
+    )

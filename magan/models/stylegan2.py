@@ -1,0 +1,140 @@
+"""Analyzing and Improving the Image Quality of StyleGAN (Karras et al., CVPR 2020)."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.path_length import path_lengths
+from magan.losses.penalties import gradient_penalty
+from magan.losses.reduce import replicate_mean
+from magan.networks import style
+from magan.networks.demodulated import ResidualDiscriminator, SkipGenerator, levels_of_layers
+from magan.networks.draws import normal, seeds
+from magan.networks.progressive import FIRST, levels
+from magan.networks.resizing import framed, unframed
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+MEMORY = 0.99  # share that the running mean of path lengths keeps
+SHARE = 2  # one in so many samples of a minibatch measures path lengths
+
+
+def stylegan2(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    mixing_rate: float = 0.9,
+    truncation: float = 0.7,
+    penalty_weight: float = 10.0,
+    penalty_every: int = 16,
+    path_weight: float = 2.0,
+    path_every: int = 4,
+    n_noise: int = 512,
+    mapping_depth: int = 8,
+    mapping_rate: float = 0.01,
+    width: int = 64,
+) -> Recipe:
+    """The non-saturating game at full size from the start, with two penalties paid only now and then.
+
+    A penalty that is paid every k-th step counts k times, so its mean over steps is that of one paid always. It shares
+    its step, and the optimiser's moments, with the game. Images are framed in black to the next of 4, 8, 16, 32, ...
+    pixels. The paper samples from a running mean of the generator's weights: set ``training.average`` to 0.999.
+
+    Parameters
+    ----------
+    shapes
+        Of one image: ``{"x": (C, H, W)}``.
+    mixing_rate, truncation
+        See `stylegan`.
+    penalty_weight, penalty_every
+        gamma of R1, the mean of ``gamma / 2 |grad D(x)|^2`` at real samples, and steps between two.
+    path_weight, path_every
+        Of the squared distance of path lengths from their running mean, on half of the minibatch, and steps between
+        two. With lengths measured per layer and pixel, 2 is the paper's ``ln 2 / (r^2 (ln r - ln 2))`` at each size r.
+    n_noise
+        Length of z, standard normal, and of a style.
+    mapping_depth, mapping_rate
+        See `stylegan`.
+    width
+        Maps at the largest size, doubled at each half of its side up to 512.
+
+    Raises
+    ------
+    ValueError
+        Samples are no images.
+    """
+    if len(shapes["x"]) != 3:
+        raise ValueError(f"stylegan2 needs images, not samples of shape {shapes['x']}; use gan for tables")
+    game, n_levels, n_channels = ADVERSARIAL["non_saturating"], levels(shapes["x"]), shapes["x"][0]
+    side, of_layers = FIRST * 2 ** (n_levels - 1), levels_of_layers(n_levels)
+    n_layers, n_pixels = len(of_layers), style.n_pixels(of_layers)
+
+    def pixels(batch):
+        return normal(seeds(batch["pixels"], batch["pixels"].shape[1], 0), (n_pixels,))
+
+    def styles(networks, batch):
+        M = networks["mapping"]
+        return style.mixed(M(batch["z"]), M(batch["z_other"]), batch["mixing"], n_layers, mixing_rate)
+
+    def lengths(networks, batch):
+        n = max(1, batch["z"].shape[1] // SHARE)
+        part = {name: batch[name][:, :n] for name in ("z", "z_other", "mixing", "pixels")}
+        directions = normal(seeds(part["pixels"], n, 1), (n_channels, side, side))
+        return path_lengths(lambda w: networks["generator"](w, pixels(part)), styles(networks, part), directions)
+
+    def usual(carry, now):
+        """The running mean of path lengths, which begins with the first ones: from 0 it would first shorten paths."""
+        return torch.where(carry["path_length"].isnan(), now.mean(1).detach(), carry["path_length"])
+
+    def discriminators(networks, batch, carry):
+        D = networks["discriminator"]
+        real = framed(batch["x"], side)
+        fake = networks["generator"](styles(networks, batch), pixels(batch)).detach()
+        terms = {"adversarial": game.discriminator(D(real), D(fake))}
+        if int(carry["step"]) % penalty_every == 0:
+            terms["penalty"] = penalty_every * penalty_weight / 2 * gradient_penalty(D, real, target=0)
+        return terms
+
+    def generators(networks, batch, carry):
+        D = networks["discriminator"]
+        fake = networks["generator"](styles(networks, batch), pixels(batch))
+        terms = {"adversarial": game.generator(D(fake))}
+        if int(carry["step"]) % path_every == 0:
+            now = lengths(networks, batch)
+            gap = now - usual(carry, now)[:, None]
+            terms["path"] = path_every * path_weight * replicate_mean(gap**2)
+        return terms
+
+    def remember(networks, batch, carry):
+        """The running mean of path lengths, after those of this minibatch."""
+        if int(carry["step"]) % path_every:
+            return carry
+        now = lengths(networks, batch).detach()
+        return {**carry, "path_length": torch.lerp(now.mean(1), usual(carry, now), MEMORY)}
+
+    def sample(networks, batch):
+        w = style.truncated(networks["mapping"](batch["z"]), style.average(networks["mapping"], batch["z"]), truncation)
+        w = w[:, :, None].expand(-1, -1, n_layers, -1)
+        return unframed(networks["generator"](w, pixels(batch)), shapes["x"]).clamp(-1, 1)
+
+    return Recipe(
+        networks={
+            "mapping": partial(style.Mapping, n_noise, mapping_depth, mapping_rate),
+            "generator": partial(SkipGenerator, n_noise, n_channels, n_levels, width),
+            "discriminator": partial(ResidualDiscriminator, n_channels, n_levels, width),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators),
+            Phase("generator", trains=("mapping", "generator"), objective=generators, keep=remember),
+        ),
+        optimiser=Adam(learning_rate=2e-3, betas=(0.0, 0.99)),
+        noise={
+            "z": Noise((n_noise,)),
+            "z_other": Noise((n_noise,)),
+            "mixing": Noise((2,), "uniform"),
+            "pixels": Noise((2,), "uniform"),
+        },
+        carry={"path_length": torch.full((1,), torch.nan)},
+        blind={"discriminator/adversarial": game.blind},
+        sample=sample,
+    )

@@ -1,0 +1,66 @@
+"""WGAN-GP: Improved Training of Wasserstein GANs (Gulrajani et al., NIPS 2017)."""
+
+from collections.abc import Mapping
+
+from magan.losses.adversarial import ADVERSARIAL
+from magan.losses.penalties import gradient_penalty, interpolate
+from magan.networks.generation import discriminator, generator
+from magan.recipe import Adam, Noise, Phase, Recipe
+
+
+def wgan_gp(
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    penalty_weight: float = 10.0,
+    n_discriminator: int = 5,
+    n_noise: int = 128,
+    architecture: str = "auto",
+    width: int = 64,
+    normalised: bool = False,
+) -> Recipe:
+    """The game of WGAN, with D's slope drawn to 1 between real and generated samples.
+
+    Parameters
+    ----------
+    shapes
+        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+    penalty_weight
+        The paper's lambda.
+    n_discriminator
+        Updates of D for each of G.
+    n_noise
+        Length of z, standard normal.
+    architecture, width
+        See `magan.networks.generation`.
+    normalised
+        Batch normalisation in G. The authors' network for MNIST has none; D never has, because the penalty is
+        of each sample's own slope.
+    """
+    game = ADVERSARIAL["wasserstein"]
+
+    def discriminators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        real, fake = batch["x"], G(batch["z"]).detach()
+        between = interpolate(real, fake, batch["alpha"])
+        return {
+            "adversarial": game.discriminator(D(real), D(fake)),
+            "penalty": penalty_weight * gradient_penalty(D, between),
+        }
+
+    def generators(networks, batch, carry):
+        G, D = networks["generator"], networks["discriminator"]
+        return {"adversarial": game.generator(D(G(batch["z"])))}
+
+    return Recipe(
+        networks={
+            "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised, activation="relu"),
+            "discriminator": discriminator(shapes["x"], architecture, width),
+        },
+        phases=(
+            Phase("discriminator", trains=("discriminator",), objective=discriminators, repeats=n_discriminator),
+            Phase("generator", trains=("generator",), objective=generators),
+        ),
+        optimiser=Adam(learning_rate=1e-4, betas=(0.5, 0.9)),
+        noise={"z": Noise((n_noise,)), "alpha": Noise((), "uniform")},
+        sample=lambda networks, batch: networks["generator"](batch["z"]),
+    )

@@ -1,0 +1,71 @@
+"""Networks that make a small image large: super-resolution's, and the second stage of StackGAN."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from magan.networks.resizing import enlarged
+
+
+class Block(nn.Module):
+    """``x + f(x)``: two 3 x 3 convolutions with a PReLU between them."""
+
+    def __init__(self, n: int):
+        super().__init__()
+        self.change = nn.Sequential(nn.Conv2d(n, n, 3, 1, 1), nn.PReLU(), nn.Conv2d(n, n, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.change(x)
+
+
+class Enlarging(nn.Module):
+    """``(B, C, h, w), (B, n_condition) -> (B, C, 2^n h, 2^n w)``.
+
+    SRResNet (Ledig et al. 2017): one convolution, residual blocks at the small size, then for each doubling a
+    convolution to four times the maps, laid out as pixels. Conditions are laid beside the image as constant maps.
+    Two things differ. There is no normalisation, so that an image's result does not depend on the images beside it
+    (as in Lim et al. 2017); and all that is made is added to the image enlarged bilinearly, so that little has to be
+    learned to begin with. Blocks and the last layer start small.
+    """
+
+    def __init__(self, n_channels: int, n_doublings: int, width: int = 64, n_blocks: int = 16, n_condition: int = 0):
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(n_channels + n_condition, width, 3, 1, 1), nn.PReLU())
+        self.blocks = nn.Sequential(*(Block(width) for _ in range(n_blocks)))
+        self.up = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(width, 4 * width, 3, 1, 1), nn.PixelShuffle(2), nn.PReLU())
+                for _ in range(n_doublings)
+            )
+        )
+        self.factor = 2**n_doublings
+        self.last = nn.Conv2d(width, n_channels, 3, 1, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            for layer in (self.last, *(block.change[-1] for block in self.blocks)):
+                layer.weight.mul_(0.1)
+
+    def forward(self, x: Tensor, *conditions: Tensor) -> Tensor:
+        constant = (c[:, :, None, None].expand(-1, -1, *x.shape[2:]) for c in conditions)
+        h = self.first(torch.cat([x, *constant], 1))
+        return enlarged(x, self.factor, smooth=True) + self.last(self.up(h + self.blocks(h)))
+
+
+def doublings(shape: Sequence[int], factor: int) -> int:
+    """How often an image ``(C, H / factor, W / factor)`` is doubled to become ``(C, H, W)``.
+
+    Raises
+    ------
+    ValueError
+        ``factor`` is no power of two from 2 on, or does not divide the sides.
+    """
+    n = factor.bit_length() - 1
+    if n < 1 or factor != 2**n:
+        raise ValueError(f"factor {factor} is not 2, 4, 8, ...; use one of these")
+    if any(side % factor for side in shape[1:]):
+        raise ValueError(f"factor {factor} does not divide an image of {tuple(shape)}; use a smaller one")
+    return n

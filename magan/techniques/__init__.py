@@ -1,0 +1,51 @@
+"""Techniques that change any recipe with a generator and a discriminator, by the name configurations use.
+
+Each is ``name(recipe, *, options) -> recipe``, the builders' defaults being the papers'. They are applied in the
+order of this list, in whatever order a study names them: what tells real samples from generated
+ones must see them as the model does, before anything else changes them, and what looks ahead looks at all the rest.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from magan.recipe import Recipe
+from magan.techniques.dropout import dropout
+from magan.techniques.history import historical_averaging
+from magan.techniques.labels import label_smoothing, noisy_labels
+from magan.techniques.matching import feature_matching, minibatch_discrimination
+from magan.techniques.noise import instance_noise
+from magan.techniques.replay import experience_replay
+from magan.techniques.spectral import spectral_normalisation
+from magan.techniques.unrolled import unrolled
+
+TECHNIQUES = {
+    "label_smoothing": label_smoothing,
+    "noisy_labels": noisy_labels,
+    "feature_matching": feature_matching,
+    "minibatch_discrimination": minibatch_discrimination,
+    "dropout": dropout,
+    "spectral_normalisation": spectral_normalisation,
+    "instance_noise": instance_noise,
+    "experience_replay": experience_replay,
+    "historical_averaging": historical_averaging,
+    "unrolled": unrolled,
+}
+
+
+def applied(recipe: Recipe, chosen: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """The recipe with every chosen technique: name -> options.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, or the recipe lacks what a technique changes.
+    TypeError
+        An option is unknown.
+    """
+    for name in chosen:
+        if name not in TECHNIQUES:
+            raise ValueError(f"technique '{name}' is unknown; there are {', '.join(TECHNIQUES)}")
+    for name, technique in TECHNIQUES.items():
+        if name in chosen:
+            recipe = technique(recipe, **chosen[name])
+    return recipe

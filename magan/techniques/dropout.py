@@ -1,0 +1,48 @@
+"""Dropout whose masks are inputs, so that a seed alone and among others drops the same."""
+
+from dataclasses import replace
+from functools import partial
+from itertools import count
+
+from magan.networks.altered import Dropped
+from magan.networks.draws import seeds
+from magan.recipe import Noise, Objective, Recipe
+from magan.techniques.wrapping import altered, changed, trained
+
+
+def dropout(recipe: Recipe, *, rate: float = 0.5, of: str = "discriminator") -> Recipe:
+    """Hidden values of every discriminator, or generator, are dropped at ``rate``; of a generator also in samples.
+
+    Raises
+    ------
+    ValueError
+        ``of`` is neither, or ``rate`` is not in [0, 1).
+    """
+    if of not in ("discriminator", "generator"):
+        raise ValueError(f"dropout of '{of}' is unknown; there are discriminator, generator")
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout has the rate {rate}; give one of at least 0 and less than 1")
+    roles = trained(recipe, of)
+
+    def seeded(call_whole):
+        """An objective, or a sampler, whose networks get their seeds."""
+
+        def dropped(networks, batch, *carry):
+            calls = count()
+
+            def seed(role):
+                def call(network, x, *others):
+                    return network(x, *others, seeds(batch["dropout"], x.shape[1], next(calls)))
+
+                return call
+
+            return call_whole(altered(networks, roles, seed), batch, *carry)
+
+        return dropped
+
+    def change(objective: Objective) -> Objective:
+        return seeded(objective)
+
+    build = partial(partial, Dropped, rate=rate)
+    recipe = changed(recipe, change, noise={"dropout": Noise((2,), "uniform")}, builders=build, of=roles)
+    return replace(recipe, sample=seeded(recipe.sample)) if recipe.sample and of == "generator" else recipe

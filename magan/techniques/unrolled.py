@@ -1,0 +1,50 @@
+"""A generator that looks ahead (Metz et al. 2017)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from magan.recipe import Objective, Recipe
+from magan.techniques.wrapping import Moved, changed, trained, trains
+
+
+class Attached(TorchFunctionMode):
+    """Within it nothing is detached: a discriminator's loss keeps its dependence on the generator."""
+
+    def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
+        return args[0] if function is Tensor.detach else function(*args, **(kwargs or {}))
+
+
+def unrolled(recipe: Recipe, *, n_steps: int = 5, rate: float = 0.1) -> Recipe:
+    """The generator's loss is taken at discriminators that have answered it ``n_steps`` times, virtually.
+
+    The virtual updates are gradient steps of length ``rate`` on the same minibatch, and the generator's gradient goes
+    through them: it also learns how the discriminator would react. The discriminators themselves train
+    as before.
+    """
+    generators, discriminators = trained(recipe, "generator"), trained(recipe, "discriminator")
+    answers = [phase.objective for phase in recipe.phases if trains(phase, discriminators)]
+
+    def change(objective: Objective) -> Objective:
+        def ahead(networks, batch, carry):
+            moved = {role: networks[role].weights() for role in discriminators}
+            moved = {role: {name: w.detach().requires_grad_() for name, w in of.items()} for role, of in moved.items()}
+            for _ in range(n_steps):
+                within = {**networks, **{role: Moved(networks[role], w) for role, w in moved.items()}}
+                with Attached():
+                    terms = [term for answer in answers for term in answer(within, batch, carry).values()]
+                weights = [w for of in moved.values() for w in of.values()]
+                slopes = iter(
+                    torch.autograd.grad(
+                        torch.stack(terms).sum(), weights, create_graph=True, allow_unused=True, materialize_grads=True
+                    )
+                )
+                moved = {role: {k: w - rate * next(slopes) for k, w in of.items()} for role, of in moved.items()}
+            within = {**networks, **{role: Moved(networks[role], w) for role, w in moved.items()}}
+            return objective(within, batch, carry)
+
+        return ahead
+
+    return changed(recipe, change, training=generators)

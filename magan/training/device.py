@@ -1,0 +1,20 @@
+"""Which device to train on."""
+
+import torch
+
+from magan.errors import InputError
+
+
+def best_device(name: str) -> str:
+    """The device to train on: "auto" is a CUDA device where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        A CUDA device is asked for and there is none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device '{name}' is not available here; set device: auto")
+    return name

@@ -1,0 +1,28 @@
+"""Every seed trained, a few at a time, and once more where its weights turned NaN."""
+
+from collections.abc import Callable, Sequence
+
+from magan.networks.replicate import role_seed
+
+# (seeds, the seeds to draw from, "first" or "again") -> the seeds that broke
+Attempt = Callable[[Sequence[int], Sequence[int], str], list[int]]
+Status = dict[int, tuple[str, str]]  # seed -> ("ok", "retried" or "failed", detail)
+
+
+def every_seed(attempt: Attempt, seeds: Sequence[int], at_once: int) -> Status:
+    """Train ``at_once`` seeds together and the rest after them, and tell how each ended.
+
+    A seed that breaks is tried again with a derived seed; the others never notice.
+    """
+    status: Status = {}
+    for start in range(0, len(seeds), at_once):
+        some = seeds[start : start + at_once]
+        failed = attempt(some, some, "first")
+        derived = dict(zip(failed, (role_seed(seed, "retry") for seed in failed)))
+        failed_twice = attempt(failed, list(derived.values()), "again") if failed else []
+        status |= dict.fromkeys(some, ("ok", ""))
+        for seed, other in derived.items():
+            status[seed] = ("retried", f"weights turned NaN; trained again with seed {other}")
+        for seed in failed_twice:
+            status[seed] = ("failed", "weights turned NaN, and again when retried with a derived seed")
+    return status

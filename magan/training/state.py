@@ -1,0 +1,51 @@
+"""All that training changes, as tensors: what must be kept to go on with it in another run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from magan.networks.replicate import Replicated
+from magan.recipe import Carry, Terms
+
+Groups = dict[str, dict[str, Tensor]]  # group -> name -> tensor
+
+
+@dataclass
+class State:
+    """A training between two steps."""
+
+    networks: dict[str, Replicated]
+    optimisers: dict[str, torch.optim.Optimizer]  # of each phase
+    carry: Carry
+    step: int = 0  # steps done
+    told: list[tuple[int, Terms]] = field(default_factory=list)  # every step and terms recorded
+
+    def tensors(self) -> Groups:
+        """Groups of tensors from which `restore` makes the same state."""
+        groups: Groups = {f"network.{role}": network.state() for role, network in self.networks.items()}
+        for phase, optimiser in self.optimisers.items():
+            own = optimiser.state_dict()["state"]
+            groups[f"optimiser.{phase}"] = {f"{i}.{name}": x for i, held in own.items() for name, x in held.items()}
+        groups["carry"] = dict(self.carry)
+        groups["step"] = {"": torch.tensor([self.step])}
+        for step, terms in self.told:
+            groups[f"told.{step}"] = {f"{i:03d}.{term}": x for i, (term, x) in enumerate(terms.items())}  # a file sorts
+        return groups
+
+    def restore(self, groups: Mapping[str, Mapping[str, Tensor]], device: str) -> None:
+        """Become what another, of the same recipe, was when it gave its `tensors`."""
+        for role, network in self.networks.items():
+            for name, value in network.state().items():
+                value.copy_(groups[f"network.{role}"][name])
+        for phase, optimiser in self.optimisers.items():
+            held: dict[int, dict[str, Tensor]] = {}
+            for key, value in groups.get(f"optimiser.{phase}", {}).items():
+                i, name = key.split(".", 1)
+                held.setdefault(int(i), {})[name] = value
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": held})
+        self.carry = {name: value.to(device) for name, value in groups["carry"].items()}
+        self.step = int(groups["step"][""])
+        steps = sorted(int(group.removeprefix("told.")) for group in groups if group.startswith("told."))
+        self.told = [(step, {name[4:]: x for name, x in sorted(groups[f"told.{step}"].items())}) for step in steps]

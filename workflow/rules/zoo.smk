@@ -1,0 +1,84 @@
+# Models that make samples: how they are trained, and a target for each arm, so that
+# `snakemake dcgan --cores 2 --configfile config/zoo.yaml` trains and scores that one.
+
+
+rule generate:
+    """Train every seed of one arm as one batched model and make a sample for each test image."""
+    input:
+        train=rules.prepare.output.train,
+        query=rules.prepare.output.query,
+        ready=ancient(rules.ready.output),
+    output:
+        model=f"{TASK}/{{arm}}/model.safetensors",
+        events=f"{TASK}/{{arm}}/events.jsonl",
+        mapped=f"{TASK}/{{arm}}/mapped.h5ad",
+    wildcard_constraints:
+        task="generation",  # every other is for rule align
+    log:
+        f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        gpu=1,
+    params:
+        arm=lambda wildcards: arm_of(wildcards).model_dump(mode="json", exclude={"training"}),
+        training=lambda wildcards: STUDY.training_of(settings_of(wildcards), arm_of(wildcards)).model_dump(mode="json"),
+        seeds=lambda wildcards: list(STUDY.seeds_of(settings_of(wildcards))),
+        device=STUDY.device,
+    script:
+        "../scripts/generate.py"
+
+
+rule score:
+    """One arm alone by the functions of rule evaluate, which waits for all."""
+    input:
+        unpack(classifier_of),
+        truth=rules.prepare.output.truth,
+        mapped=[f"{TASK}/{{arm}}/mapped.h5ad"],
+    output:
+        f"{TASK}/{{arm}}/metrics.tsv",
+    log:
+        f"logs/{STUDY.name}/score/{{task}}/{{dataset}}/{{arm}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/score/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
+    conda:
+        "../../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/evaluate.py"
+
+
+ZOO = sorted({arm for settings in STUDY.generation.values() for arm in settings.arms})
+TAKEN = [arm for arm in ZOO if arm in {"zoo", *(rule.name for rule in workflow.rules)}]
+if TAKEN:
+    raise WorkflowError(f"the study cannot run: arm '{TAKEN[0]}' is called like a rule of the workflow; rename it")
+
+
+def scored(arm):
+    """The scores of an arm on every data set that it is trained on."""
+    return [
+        f"{ROOT}/generation/{dataset}/{arm}/metrics.tsv"
+        for dataset, settings in STUDY.generation.items()
+        if arm in settings.arms
+    ]
+
+
+for arm in ZOO:
+
+    rule:
+        name:
+            arm
+        input:
+            scored(arm),
+
+
+rule zoo:
+    """Every model that makes samples, trained and scored on its own."""
+    input:
+        [scored(arm) for arm in ZOO],

@@ -1,0 +1,20 @@
+"""Rule `generate`: one call into the package, nothing decided here."""
+
+from magan import stages
+
+with stages.log_to(snakemake.log[0]):
+    stages.generate(
+        dataset=snakemake.wildcards.dataset,
+        arm_name=snakemake.wildcards.arm,
+        arm=snakemake.params.arm,
+        training=snakemake.params.training,
+        seeds=snakemake.params.seeds,
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+        train=snakemake.input.train,
+        query=snakemake.input.query,
+        model=snakemake.output.model,
+        events=snakemake.output.events,
+        mapped=snakemake.output.mapped,
+        log=snakemake.log[0],
+    )
