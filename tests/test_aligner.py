@@ -261,7 +261,11 @@ def test_a_marker_missing_from_the_query_is_named():
 @pytest.mark.parametrize(
     "settings, x2, sentence",
     [
-        ({"model": "mgan"}, cells(PANEL_2), "model 'mgan' is unknown; there are magan, cyclegan, discogan, travelgan, pix2pix"),
+        (
+            {"model": "mgan"},
+            cells(PANEL_2),
+            "model 'mgan' is unknown; there are magan, cyclegan, discogan, travelgan, pix2pix",
+        ),
         (
             {"correspondence": "pears"},
             cells(PANEL_2),

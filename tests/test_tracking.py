@@ -48,6 +48,23 @@ def test_what_is_written_is_read(tmp_path):
     np.testing.assert_array_equal(events.curves["value"], [0.25, 0.5, 0.125, np.nan])
 
 
+def test_what_went_wrong_in_a_training_is_read_back(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", seeds=(3, 5))
+    log.health(5, "mode collapse", "health/diversity", 300, True)
+    events = read_events(log.path)
+    assert events.health.to_dict("records") == [
+        {"seed": 5, "sign": "mode collapse", "term": "health/diversity", "step": 300, "lasted": True}
+    ]
+    assert read_events(EventLog(tmp_path / "other.jsonl", seeds=(3,)).path).health.empty
+
+
+def test_of_a_seed_trained_twice_the_second_curve_is_read(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", seeds=(3, 5))
+    log.metrics(0, {"a": [1.0, float("nan")]})
+    log.metrics(0, {"a": [2.0]}, seeds=[5])
+    assert read_events(log.path).curves[["seed", "value"]].to_numpy().tolist() == [[3, 1.0], [5, 2.0]]
+
+
 def test_a_value_that_is_not_finite_is_written_as_null(tmp_path):
     log = EventLog(tmp_path / "events.jsonl", seeds=(0, 1))
     log.metrics(0, {"a": [float("inf"), 1.0]})
@@ -237,6 +254,33 @@ def test_curves_have_their_steps_and_no_more_than_thirty_points(uri, client, res
     assert len(curve) == 30
     assert {point.step for point in curve} >= {0, 4990}
     assert all(values[point.step] == point.value for point in curve)
+
+
+def test_what_went_wrong_in_a_training_is_told_of_its_seed_and_counted_for_the_arm(uri, client, results):
+    log = EventLog(results.folder / "ill.jsonl", SEEDS)
+    log.health(0, "mode collapse", "health/diversity", 300, True)
+    log.health(1, "mode collapse", "health/diversity", 900, False)
+    log.health(1, "discriminator wins", "discriminator/adversarial", 500, True)
+    results.runs[0] = replace(results.runs[0], events=log.path)
+    results.collect(uri)
+    runs = by_key(client, results)
+    assert runs[keyed(results, "magan", 0)].data.tags["health"] == "mode collapse from step 300"
+    told = "mode collapse from step 900, not to the end; discriminator wins from step 500"
+    assert runs[keyed(results, "magan", 1)].data.tags["health"] == told
+    assert "health" not in runs[keyed(results, "magan", 2)].data.tags
+    metrics = runs[keyed(results, "magan")].data.metrics
+    assert metrics["health/mode collapse"] == 2 and metrics["health/discriminator wins"] == 1
+
+
+def test_pictures_of_a_training_are_its_arms_alone(uri, client, results):
+    (results.folder / "looks" / "seed_0").mkdir(parents=True)
+    (results.folder / "looks" / "seed_0" / "step_000000.png").write_bytes(b"picture")
+    results.runs[0] = replace(results.runs[0], files={"looks": results.folder / "looks"})
+    results.collect(uri)
+    run = by_key(client, results)[keyed(results, "magan")]
+    (picture,) = client.list_artifacts(run.info.run_id, "looks/seed_0")
+    assert picture.path == "looks/seed_0/step_000000.png"
+    assert not client.list_artifacts(by_key(client, results)[keyed(results, "knn")].info.run_id)
 
 
 def test_a_failed_seed_is_a_failed_run(uri, client, results):

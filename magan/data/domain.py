@@ -75,7 +75,9 @@ def decoded(values: Tensor) -> Tensor:
     The pixels are, to the bit, those of the same images as floats in [0, 1]. They are looked up, for a GPU that
     divides by 255 is a bit off.
     """
-    return _levels(values.device)[values.int()] if values.dtype == torch.uint8 else values
+    if values.dtype != torch.uint8:
+        return values
+    return _levels(values.device).index_select(0, values.flatten().int()).reshape(values.shape)
 
 
 @cache
@@ -85,9 +87,9 @@ def _levels(device: torch.device) -> Tensor:
 
 
 def to_array(values: Tensor, shape: tuple[int, ...]) -> np.ndarray:
-    """Mapped samples ``(n, *shape)`` back in AnnData's units: ``(n, M)`` markers, or pixels in [0, 1]."""
+    """Mapped samples ``(n, *shape)`` back in AnnData's units: ``(n, M)`` markers, or pixels cut to [0, 1]."""
     array = values.flatten(1).cpu().numpy()
-    return (array + 1) / 2 if len(shape) > 1 else array
+    return ((array + 1) / 2).clip(0, 1) if len(shape) > 1 else array
 
 
 def _strings(adata: AnnData, key: str) -> tuple[str, ...] | None:

@@ -76,4 +76,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, pairs: Sequence[
 
 
 def _written(value: float) -> str:
-    return short(value) if abs(value) < 10 else f"{value:.0f}"
+    if 0.001 <= abs(value) < 0.1:
+        return f"{value:.3f}".replace("0.", ".", 1)
+    rounded = round(float(value), 2) + 0.0  # no minus before a zero
+    return short(rounded) if abs(rounded) < 10 else f"{rounded:.0f}"

@@ -13,12 +13,13 @@ from magan.figures.pictures import laid, shape_of, typical
 from magan.figures.style import GREY, INK, counted, empty, lanes, new, panels, seeds_of, short, styled
 
 RANKING = ("frechet", "l1", "sliced_wasserstein")  # the first that is scored ranks the seeds of an arm
+SHOWN = 9  # scores: the first that are known of
 SCORES = (
-    *("frechet", "kid", "sliced_wasserstein", "precision", "recall", "density", "real_coverage"),
-    *("modes", "class_divergence", "entropy_score", "class_accuracy", "permuted_accuracy", "l1", "ssim"),
+    *("frechet", "kid", "modes", "precision", "recall", "entropy_score", "density", "real_coverage"),
+    *("class_accuracy", "sliced_wasserstein"),
 )
-COLUMNS = 3  # arms beside one another
-ACROSS, DOWN = 10, 8  # samples of an arm
+COLUMNS = 4  # arms beside one another
+ACROSS, DOWN = 8, 10  # samples of an arm
 COVERED = 0.1  # share of a class, made over real, below which it counts as dropped
 
 
@@ -40,14 +41,15 @@ def generation_grid(truth: AnnData, mapped: Mapping[str, AnnData], metrics: pd.D
     """
     arms = list(mapped)
     title = f"Images made: {mapped[arms[0]].uns.get('dataset', '')}"
-    foot = "the first samples of the median seed of each arm, none chosen · rows are classes where these were asked for"
+    foot = "first samples of the median seed of each arm, none chosen"
+    foot += "\nrows are classes where these were asked for, or stand below the images that were given"
     shape = shape_of(truth)
     n_rows = -(-(len(arms) + 1) // COLUMNS)
-    figure = new(0.8 + n_rows * (0.5 + 2.1 * DOWN / ACROSS), title, foot, digest)
+    figure = new(0.8 + n_rows * (0.5 + 1.7 * DOWN / ACROSS), title, foot, digest)
     real = (truth.obs[keys.DOMAIN].astype(str) == "1").to_numpy()
     first, *others = panels(figure, len(arms) + 1, COLUMNS)
     laid(first, _filled(np.asarray(truth[real].X), shape))
-    first.set_title("real test images", fontsize=9)
+    first.set_title("real\ntest images", fontsize=9)
     for axes, arm in zip(others, arms):
         found = typical(mapped[arm], metrics, RANKING)
         if found is None:
@@ -57,7 +59,7 @@ def generation_grid(truth: AnnData, mapped: Mapping[str, AnnData], metrics: pd.D
         _, seed, score, value = found
         values = np.asarray(mapped[arm].layers[f"{keys.SEED}_{seed}"])
         laid(axes, _arranged(truth, mapped[arm], values, shape))
-        said = f", {keys.SCORES[score][0].split(' (')[0]} {short(value)}" if score else ""
+        said = f", {keys.SCORES[score][0].split()[0]} {short(value)}" if score else ""
         axes.set_title(f"{arm}\nseed {seed}{said}", fontsize=9)
     return figure
 
@@ -73,20 +75,15 @@ def _arranged(truth: AnnData, mapped: AnnData, values: np.ndarray, shape: tuple[
     """Samples by class, or below their images, or as they come: as far as the arm was told."""
     given = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
     if "x" in given:
-        own = np.asarray(truth[mapped.obs_names].X)
-        both = np.stack(
-            [part[: DOWN // 2 * ACROSS].reshape(-1, ACROSS, own.shape[1]) for part in (own, values)], axis=1
-        )
-        return both.reshape(-1, ACROSS, *shape)
+        n = DOWN // 2 * ACROSS
+        both = [_filled(part[:n], shape)[: DOWN // 2] for part in (np.asarray(truth[mapped.obs_names].X), values)]
+        return np.stack(both, axis=1).reshape(-1, ACROSS, *shape)
     labels = truth.obs[keys.CELL_TYPE].astype(str).loc[mapped.obs_names].to_numpy()
     classes = sorted(set(labels))
-    if "label" not in given or not 1 < len(classes) <= ACROSS:
+    if "label" not in given or not 1 < len(classes) <= DOWN:
         return _filled(values, shape)
-    images = np.zeros((len(classes), ACROSS, values.shape[1]))
-    for row, name in zip(images, classes):
-        own = values[labels == name][:ACROSS]
-        row[: len(own)] = own
-    return images.reshape(len(classes), ACROSS, *shape)
+    each = DOWN // len(classes) * ACROSS
+    return np.concatenate([_filled(values[labels == name][:each], shape)[: each // ACROSS] for name in classes])
 
 
 @styled
@@ -106,7 +103,7 @@ def generation_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: 
     metrics, summary = (t[(t["task"] == "generation") & (t["dataset"] == dataset)] for t in (metrics, summary))
     pairs = lanes(summary)
     known = summary[np.isfinite(summary["mean"]) & (summary["arm"] != keys.FLOOR) & (summary["group"] == keys.ALL)]
-    scores = [score for score in SCORES if (known["metric"] == score).any()]
+    scores = [score for score in SCORES if (known["metric"] == score).any()][:SHOWN]
     if not pairs or not scores:
         return empty(title, "No arm was scored.", digest)
     foot = "large: mean over seeds with its 95 % bootstrap interval · small: seeds"
@@ -141,9 +138,9 @@ def generation_modes(metrics: pd.DataFrame, *, dataset: str, digest: str) -> Fig
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, rank in ((left, "median seed"), (right, "worst seed")):
         shares = np.stack([_shares(table, pair, classes, worst=rank == "worst seed") for pair in pairs])
-        picture = axes.imshow(shares, cmap="BuPu", vmin=0, vmax=2, aspect="auto", interpolation="nearest")
+        picture = axes.imshow(shares, cmap="PuOr", vmin=0, vmax=2, aspect="auto", interpolation="nearest")
         for y, x in np.argwhere(shares < COVERED):
-            axes.text(x, y, "×", ha="center", va="center", color="#D55E00", fontsize=11, fontweight="bold")
+            axes.text(x, y, "×", ha="center", va="center", color="white", fontsize=11, fontweight="bold")
         axes.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 4 else 45)
         axes.set_yticks(range(len(pairs)), [arm for _, arm in pairs])
         axes.set_title(rank, color=INK)

@@ -123,7 +123,7 @@ def translation_retrieval(summary: pd.DataFrame, *, dataset: str, digest: str) -
     rows = rows.assign(most=rows["group"].str.removeprefix("first ").astype(int)).sort_values("most")
     n_seeds = int(pd.to_numeric(rows["n_seeds"]).max())
     foot = f"lines: mean over {counted(n_seeds, 'seed')}; bands: 95 % bootstrap interval over seeds"
-    foot += "\nby the distance of pixels, among the partners of 100 test images, or of all where they are fewer"
+    foot += "\npartners of 100 test images, or of all where they are fewer, by the distance of pixels"
     figure = new(3.6, title, foot, digest)
     axes, shapes = figure.subplots(), marks(pairs)
     ends = []
@@ -141,7 +141,9 @@ def translation_retrieval(summary: pd.DataFrame, *, dataset: str, digest: str) -
     ticks = sorted(rows["most"].unique())
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="nearest that are looked at", ylabel="share of images", ylim=(0, 1.02), xlim=(0.4, ticks[-1] * 1.1))
+    axes.set(
+        xlabel="nearest that are looked at", ylabel="share of images", ylim=(-0.04, 1.03), xlim=(0.4, ticks[-1] * 1.1)
+    )
     axes.grid(axis="y", color=PALE, lw=0.6)
     return figure
 

@@ -1,0 +1,45 @@
+"""Experiments that lectures on GANs show, each in one file: points, the numbers they come to, and what is claimed.
+
+An experiment is ``name(seeds, **settings) -> DataFrame`` with the columns ``told.POINTS``, or ``name(seeds, images,
+**settings)``; its `judge` turns the points into numbers with the columns ``told.NUMBERS``.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+
+from magan.lectures import (
+    adversarial_examples,
+    digit_map,
+    f_divergences,
+    infogan_codes,
+    js_against_wasserstein,
+    latent_arithmetic,
+    mode_collapse,
+    optimal_discriminator,
+    progressive_growing,
+    vanishing_gradient,
+)
+
+
+class Lecture(NamedTuple):
+    """One experiment."""
+
+    run: Callable[..., pd.DataFrame]
+    judge: Callable[[pd.DataFrame], pd.DataFrame]
+    of_images: bool = False  # whether it takes a data set of images
+
+
+LECTURES = {
+    "optimal_discriminator": Lecture(optimal_discriminator.optimal_discriminator, optimal_discriminator.judge),
+    "vanishing_gradient": Lecture(vanishing_gradient.vanishing_gradient, vanishing_gradient.judge, of_images=True),
+    "js_against_wasserstein": Lecture(js_against_wasserstein.js_against_wasserstein, js_against_wasserstein.judge),
+    "mode_collapse": Lecture(mode_collapse.mode_collapse, mode_collapse.judge),
+    "f_divergences": Lecture(f_divergences.f_divergences, f_divergences.judge),
+    "infogan_codes": Lecture(infogan_codes.infogan_codes, infogan_codes.judge, of_images=True),
+    "progressive_growing": Lecture(progressive_growing.progressive_growing, progressive_growing.judge, of_images=True),
+    "digit_map": Lecture(digit_map.digit_map, digit_map.judge, of_images=True),
+    "adversarial_examples": Lecture(adversarial_examples.adversarial_examples, adversarial_examples.judge, True),
+    "latent_arithmetic": Lecture(latent_arithmetic.latent_arithmetic, latent_arithmetic.judge, of_images=True),
+}

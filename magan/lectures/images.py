@@ -39,6 +39,13 @@ def pixels(images: AnnData) -> Tensor:
     return torch.from_numpy(x.astype(np.float32)).reshape(-1, *shape_of(images)) * 2 - 1
 
 
+def floats(images: AnnData) -> AnnData:
+    """The images with pixels in [0, 1], as the classifier learns them."""
+    whole = images.copy()
+    whole.X = ((pixels(images) + 1) / 2).flatten(1).numpy()
+    return whole
+
+
 def classes(images: AnnData) -> tuple[list[str], Tensor]:
     """Names of the classes, sorted, and the number of each image's, ``(n,)``."""
     labels = images.obs[keys.CELL_TYPE].astype(str).to_numpy()

@@ -72,7 +72,9 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
     js = told.values(points, "JS told", LINES)
     far = js[js["x"] >= FAR].groupby("seed")["value"].mean().to_numpy()
     rows.append(
-        told.number(f"JS told from {FAR} on", far, f"log 2 = {np.log(2):.4f}", abs(far.mean() - np.log(2)) < 0.01, LINES)
+        told.number(
+            f"JS told from {FAR} on", far, f"log 2 = {np.log(2):.4f}", abs(far.mean() - np.log(2)) < 0.01, LINES
+        )
     )
     js = told.values(points, "JS told", MIXTURE)
     last = js[js["x"] == js["x"].max()].sort_values("seed")["value"].to_numpy()

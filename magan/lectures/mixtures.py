@@ -26,7 +26,9 @@ class Mixtures(NamedTuple):
 
     def draw(self, uniform: Tensor, normal: Tensor) -> Tensor:
         """``(R, B, 1)`` samples from uniform and normal numbers ``(R, B)``."""
-        means, sds, edges = (torch.tensor(x, dtype=normal.dtype) for x in (self.means, self.sds, self.weights.cumsum(1)))
+        means, sds, edges = (
+            torch.tensor(x, dtype=normal.dtype) for x in (self.means, self.sds, self.weights.cumsum(1))
+        )
         # The last edge may round to below 1.
         which = (uniform[..., None] >= edges[:, None, :-1]).sum(-1)
         return (means.gather(1, which) + sds.gather(1, which) * normal).unsqueeze(-1)

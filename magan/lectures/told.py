@@ -52,6 +52,16 @@ def points(
     )
 
 
+def pictures(name: str, images: Any, *, arm: str = "", seeds: Sequence[int] | None = None) -> list[pd.DataFrame]:
+    """Rows of the quantity "image", pixel by pixel: the items "<name>|0", "<name>|1", ... of images ``(n, C, H, W)``.
+
+    Pixels in [-1, 1] are kept as levels of grey in [0, 1], to three decimals.
+    """
+    levels = np.round((np.asarray(images, dtype=np.float64).reshape(len(images), -1) + 1) / 2, 3)
+    x = np.arange(levels.shape[1])
+    return [points("image", own, seeds=seeds, x=x, arm=arm, item=f"{name}|{i}") for i, own in enumerate(levels)]
+
+
 def table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """All points, with the columns ``POINTS``."""
     return pd.concat(parts, ignore_index=True)[list(POINTS)]

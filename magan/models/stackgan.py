@@ -45,7 +45,8 @@ def stackgan(
         Choices for each word of the template. Classes count through them with the last word first: (6, 10) says that
         class 13 has the second of six colours and the fourth of ten digits. By default a caption is one word.
     divergence_weight
-        Of the divergence of conditions.
+        Of the divergence of conditions, per number. The paper's formula sums over numbers, which here holds conditions
+        at N(0, 1), so that nothing is told; its authors' code takes the mean.
     n_condition
         Length of a condition.
     n_noise
@@ -75,7 +76,7 @@ def stackgan(
         for stage in STAGES:
             mean, log_variance = networks[f"condition_{stage}"](words(batch["label"], n_words)).chunk(2, -1)
             drawn.append(mean + (log_variance / 2).exp() * batch[f"epsilon_{stage}"])
-            paid.append(gaussian_kl(mean, log_variance))
+            paid.append(gaussian_kl(mean, log_variance) / n_condition)
         return drawn, paid
 
     def made(networks, batch, drawn):

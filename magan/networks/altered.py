@@ -60,7 +60,9 @@ class MinibatchDiscriminated(nn.Module):
         last = layers(self.tapped)[-1]
         n_in, n_out = last.weight.shape if isinstance(last, Linear) else last.weight.shape[::-1][:2]
         if not isinstance(last, Linear | nn.Linear) or n_out != 1:
-            raise ValueError("minibatch_discrimination needs a discriminator that ends in one dense score; leave it out")
+            raise ValueError(
+                "minibatch_discrimination needs a discriminator that ends in one dense score; leave it out"
+            )
         self.project = Linear(n_in, n_kernels * n_dimensions, bias=False)
         self.score = Linear(n_kernels, 1, bias=False)
         nn.init.zeros_(self.score.weight)  # of a minibatch of 64 o is up to 63: it starts as the network alone

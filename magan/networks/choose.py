@@ -13,9 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from magan.networks.mlp import MLP, Residual
+from magan.networks.mlp import MLP
 from magan.networks.patch import Patch, layers_within
 from magan.networks.pyramid import Pyramid
+from magan.networks.residual import Residual
 from magan.networks.resnet import ResNet
 from magan.networks.siamese import Siamese, SiamesePyramid
 from magan.networks.unet import UNet, halvings_to
@@ -36,7 +37,7 @@ class Sizes:
     generator: Sequence[int] = GENERATOR_HIDDEN
     discriminator: Sequence[int] = DISCRIMINATOR_HIDDEN
     siamese: Sequence[int] = SIAMESE_HIDDEN
-    residual: bool = False  # whether a fully connected generator is x + f(x)
+    residual: bool = False  # whether a generator is x + f(x)
     width: int = 64  # maps of the first convolution
     depth: int | None = None  # residual blocks, or halvings; None is the paper's
 
@@ -56,15 +57,25 @@ def architecture_of(name: str, sizes: Sizes) -> Architecture:
     Raises
     ------
     ValueError
-        The name is unknown, a residual generator is asked of a convolutional one, or ``depth`` is below 1.
+        The name is unknown, or ``depth`` is below 1.
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"architecture '{name}' is unknown; there are {', '.join(ARCHITECTURES)}")
     if sizes.depth is not None and sizes.depth < 1:
         raise ValueError(f"depth {sizes.depth} is less than 1; give more, or leave it out")
-    if sizes.residual and name != "mlp":
-        raise ValueError(f"residual generators are of the architecture mlp, not {name}; leave residual out")
-    return ARCHITECTURES[name](sizes)
+    kind = ARCHITECTURES[name](sizes)
+    return kind._replace(generator=_residual(kind.generator)) if sizes.residual else kind
+
+
+def _residual(generator: Callable[[Shape, Shape], Builder]) -> Callable[[Shape, Shape], Builder]:
+    """Generators that are ``x + f(x)`` instead of ``f(x)``."""
+
+    def build(source: Shape, target: Shape) -> Builder:
+        if source != target:
+            raise ValueError(f"residual generators need domains of one shape, not {source} and {target}; leave it out")
+        return partial(Residual, generator(source, target))
+
+    return build
 
 
 def connected(sizes: Sizes) -> Architecture:
@@ -72,12 +83,8 @@ def connected(sizes: Sizes) -> Architecture:
 
     def generator(source: Shape, target: Shape) -> Builder:
         _fits(source, target)
-        if not sizes.residual:
-            final = torch.tanh if len(target) > 1 else None
-            return partial(MLP, source, target, tuple(sizes.generator), final=final)
-        if source != target:
-            raise ValueError(f"residual generators need domains of one shape, not {source} and {target}; leave it out")
-        return partial(Residual, source, tuple(sizes.generator))
+        final = torch.tanh if len(target) > 1 and not sizes.residual else None
+        return partial(MLP, source, target, tuple(sizes.generator), final=final)
 
     def discriminator(shape: Shape, features: bool = False) -> Builder:
         _fits(shape)

@@ -7,14 +7,15 @@ Batch normalisation is by the minibatch, also when sampling, and no layer before
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
+from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
 
 SPREAD = 0.02  # standard deviation of the first weights
 MOST_HALVINGS = 2
-ACTIVATIONS = {"relu": nn.ReLU(), "leaky": nn.LeakyReLU(0.2)}
+LEAK = 0.2
+ACTIVATIONS = {"relu": nn.ReLU(), "leaky": nn.LeakyReLU(LEAK)}
 
 
 class Generator(nn.Module):
@@ -45,7 +46,7 @@ class Generator(nn.Module):
         blocks += [_block(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=bias), normalised, act) for a, b in pairwise(widths)]
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Sequential(nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1), final or nn.Tanh())
-        start(self)
+        start(self) if normalised else start_preserving(self)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.last(self.blocks(torch.cat(inputs, 1)))
@@ -84,7 +85,7 @@ class Discriminator(nn.Module):
         )
         self.last = nn.Linear([n_flat, *dense][-1], n_out)
         self.features = features
-        start(self)
+        start(self) if normalised else start_preserving(self)
 
     def forward(self, x: Tensor, *conditions: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
         (convolve, activate), *rest = self.maps
@@ -122,6 +123,22 @@ def start(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, std=SPREAD)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def start_preserving(network: nn.Module) -> None:
+    """Weights from N(0, 1.92 / n) with n the inputs of a value, biases 0 (He et al. 2015, for a leak of 0.2).
+
+    Without normalisation signals keep their size through the layers only so. A discriminator of N(0, 0.02^2) and few
+    maps is nearly flat at first, pushes all samples one way, and the generator soon makes a single one.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            n = prod(module.weight.shape[1:])
+            if isinstance(module, nn.ConvTranspose2d):  # a pixel hears of one in stride^2 places of the kernel
+                n = module.in_channels * prod(module.kernel_size) / prod(module.stride)
+            nn.init.normal_(module.weight, std=sqrt(2 / ((1 + LEAK**2) * n)))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 

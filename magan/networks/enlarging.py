@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from magan.networks.resizing import enlarged
 
+SMALL = 0.1  # what residual blocks add at first, as a share of what they would
+
 
 class Block(nn.Module):
     """``x + f(x)``: two 3 x 3 convolutions with a PReLU between them."""
@@ -25,8 +27,7 @@ class Enlarging(nn.Module):
     SRResNet (Ledig et al. 2017): one convolution, residual blocks at the small size, then for each doubling a
     convolution to four times the maps, laid out as pixels. Conditions are laid beside the image as constant maps.
     Two things differ. There is no normalisation, so that an image's result does not depend on the images beside it
-    (as in Lim et al. 2017); and all that is made is added to the image enlarged bilinearly, so that little has to be
-    learned to begin with. Blocks and the last layer start small.
+    (as in Lim et al. 2017); and what is made is added to the image enlarged bilinearly, as which the network starts.
     """
 
     def __init__(self, n_channels: int, n_doublings: int, width: int = 64, n_blocks: int = 16, n_condition: int = 0):
@@ -45,9 +46,10 @@ class Enlarging(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
                 nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.last.weight)
         with torch.no_grad():
-            for layer in (self.last, *(block.change[-1] for block in self.blocks)):
-                layer.weight.mul_(0.1)
+            for block in self.blocks:
+                block.change[-1].weight.mul_(SMALL)
 
     def forward(self, x: Tensor, *conditions: Tensor) -> Tensor:
         constant = (c[:, :, None, None].expand(-1, -1, *x.shape[2:]) for c in conditions)

@@ -96,17 +96,3 @@ class Joined(nn.Module):
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
         return self.network(torch.cat([x.flatten(-self.n_axes), *others], -1))
-
-
-class Residual(nn.Module):
-    """``x + f(x)`` with f an `MLP` whose last layer starts at zero: the identity, until training moves it."""
-
-    broadcasts = True
-
-    def __init__(self, shape: Sequence[int], hidden: Sequence[int]):
-        super().__init__()
-        self.change = MLP(shape, shape, hidden)
-        nn.init.zeros_(self.change.layers[-1].weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.change(x)

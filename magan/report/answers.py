@@ -7,7 +7,8 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from magan import keys
-from magan.report.words import TASKS, consensus_wins, counted, interval, number, trained, verdict
+from magan.report import images
+from magan.report.words import TASKS, answering, consensus_wins, counted, interval, number, trained, verdict
 
 
 def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> dict[str, str]:
@@ -15,14 +16,18 @@ def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
     mine = rows[rows["arm"] == arm]
     whole = mine[(mine["group"] == keys.ALL) & (mine["feature"] == keys.ALL)].set_index("metric")
-    score = TASKS[task].score
+    score = answering(task, set(whole.index[whole["mean"].notna()]))
     if score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
         return {"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."}
     row, better = whole.loc[score], keys.SCORES[score][1]
-    text = [_reached(dataset, arm, score, row, mine), _compared(arm, score, row), _consensus(score, row)]
-    text += [_plain(task, whole), _nothing(rows, TASKS[task].part_score), _floor(rows, TASKS[task].part_score)]
+    part = score if TASKS[task].otherwise else TASKS[task].part_score
+    text = [_reached(dataset, arm, score, row, mine), _consensus(score, row)]
+    text[1:1] = [_compared(arm, score, row)] if task != "generation" else []
+    text += [_plain(task, whole), _nothing(rows, part), _floor(rows, part, TASKS[task].over)]
     text += [_outcomes(dataset, arm, metrics)] if task == "digits" else []
-    text += [_split(task, mine), _others(whole, score)]
+    text += [tell(rows, metrics, arm) for tell in images.SENTENCES.get(task, ())]
+    text += [_split(task, mine)] if not TASKS[task].otherwise else []
+    text += [_others(whole, score)]
     outcome = "consensus" if consensus_wins(row, better) else verdict(row, better) or "no verdict"
     return {"arm": arm, "verdict": outcome, "text": " ".join(part for part in text if part)}
 
@@ -94,10 +99,11 @@ def _nothing(rows: pd.DataFrame, score: str) -> str:
     return f"Doing nothing (identity) scores {number(same['mean'].iloc[0])}." if len(same) else ""
 
 
-def _floor(rows: pd.DataFrame, score: str) -> str:
+def _floor(rows: pd.DataFrame, score: str, over: str) -> str:
     floor = rows[(rows["arm"] == keys.FLOOR) & (rows["metric"] == score)]
     floor = floor.loc[(floor["group"] == keys.ALL) & (floor["feature"] == keys.ALL), "mean"].dropna()
-    return f"Two halves of the real data score {number(floor.iloc[0])}." if len(floor) else ""
+    whose = "Real images against other real images" if over == "images" else "Two halves of the real data"
+    return f"{whose} score {number(floor.iloc[0])}." if len(floor) else ""
 
 
 def _tested(p: float, n_seeds: int) -> str:

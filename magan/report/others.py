@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from magan import keys
-from magan.report.words import TASKS, consensus_wins, counted, interval, number, trained, verdict
+from magan.report.words import TASKS, answering, consensus_wins, counted, interval, number, trained, verdict
 
 CONTROLS = {"alone": "without correspondence", "shuffled": "with its correspondence shuffled"}
 OUTCOMES = {"wins": "better", "loses": "worse", "ties": "not told apart from it, as the intervals overlap"}
@@ -20,8 +20,9 @@ def sentences(task: str, dataset: str, summary: pd.DataFrame, arm: str, controls
 
 def _controlled(task: str, rows: pd.DataFrame, arm: str, controls: Mapping[str, str]) -> str:
     """``arm`` and each of its controls by the task's score, and on which side their intervals lie."""
-    score = TASKS[task].score
-    whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL) & (rows["metric"] == score)]
+    whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
+    score = answering(task, set(whole.loc[whole["mean"].notna(), "metric"]))
+    whole = whole[whole["metric"] == score]
     of = {row["arm"]: row for row in whole.to_dict("records") if math.isfinite(row["mean"])}
     if arm not in of:
         return ""

@@ -16,7 +16,7 @@ from magan.report.tables import tables
 from magan.report.words import TASKS
 
 HEAVY = 400_000  # bytes of an svg above which a png beside it is taken
-PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}}
+PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}, "judges": {}}
 
 
 def render(
@@ -42,7 +42,8 @@ def render(
         ``title``, ``caption``, ``path`` (svg or png), ``task`` and ``dataset`` (empty: all) of each.
     provenance
         What is known of ``commit``, ``code`` (digest), ``config`` (mapping), ``sources`` (each ``name``, ``files``,
-        ``licence``, ``citation``), ``versions``, ``seeds`` (of what: list) and ``failures`` (each ``task``,
+        ``licence``, ``citation``), ``versions``, ``seeds`` (of what: list), ``judges`` (of what: digest of the
+        classifier that judged the images) and ``failures`` (each ``task``,
         ``dataset``, ``name``, ``message``, ``log``).
     """
     summary = summary.assign(best_baseline=summary["best_baseline"].astype(object).fillna(""))

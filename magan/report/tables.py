@@ -14,15 +14,21 @@ def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) ->
     whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
     scores = [score for score in keys.SCORES if score in set(whole.loc[whole["mean"].notna(), "metric"])]
     faults = {name: f for (t, d, name), f in failures.items() if (t, d) == (task, dataset)}
-    found = [_by_method(whole, part, about, faults) for about, part in aspects(scores).items()]
+    over = TASKS[task].over
+    found = [_by_method(whole, part, (over, about), faults) for about, part in aspects(scores).items()]
     column, score = TASKS[task].split, TASKS[task].part_score
     other = {"feature": "group", "group": "feature"}[column]
     parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[other] == keys.ALL)]
     return found + ([_by_part(parts, TASKS[task])] if len(parts) else [])
 
 
-def _by_method(whole: pd.DataFrame, scores: Sequence[str], about: str, failures: Mapping[str, Mapping]) -> dict:
-    """One row per method with such a score, then one for the consensus of its seeds; one column per score."""
+def _by_method(
+    whole: pd.DataFrame, scores: Sequence[str], told: tuple[str, str], failures: Mapping[str, Mapping]
+) -> dict:
+    """One row per method with such a score, then one for the consensus of its seeds; one column per score.
+
+    ``told`` is what the scores are over, and about.
+    """
     lines = []
     order = {keys.BASELINE: 1, keys.CEILING: 2, keys.CONTROL: 3, keys.FLOOR: 4}
     pairs = sorted(dict.fromkeys(zip(whole["method"], whole["arm"])), key=lambda pair: order.get(pair[1], 0))
@@ -47,7 +53,7 @@ def _by_method(whole: pd.DataFrame, scores: Sequence[str], about: str, failures:
             means = [_consensus(mine.loc[s], s) if s in mine.index else {} for s in scores]
             lines.append({"name": f"consensus of {name}", "kind": "consensus", "seeds": "", "cells": means})
     return {
-        "caption": "Every method, over all markers and cells" + (f": {about}" if about else ""),
+        "caption": f"Every method, over all {': '.join(filter(None, told))}",
         "corner": "method",
         "heads": [_head(s) for s in scores],
         "lines": lines,

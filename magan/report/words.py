@@ -1,7 +1,7 @@
 """The words of a report that sentences and tables share: what is asked, how a number is written, who wins."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,6 +18,14 @@ class Task(NamedTuple):
     split: str  # the column that splits the score further
     part: str  # what one part of it is called
     part_score: str  # the score of one part: the same, or what it is made of
+    otherwise: tuple[str, ...] = ()  # the scores that answer where that one is not known, in this order
+    over: str = "markers and cells"  # what a score is over
+
+
+def answering(task: str, known: Container[str]) -> str:
+    """The score that answers a task: the first of its own that is ``known``."""
+    of = TASKS[task]
+    return next((score for score in (of.score, *of.otherwise) if score in known), of.score)
 
 
 def verdict(row: Mapping[str, object], better: str) -> str:
@@ -62,11 +70,13 @@ def trained(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def aspects(scores: Sequence[str]) -> dict[str, list[str]]:
-    """What scores are about -> those: where some tell what cells keep, they have a table of their own."""
-    kept = [score for score in scores if score in KEPT]
-    if not kept or len(kept) == len(scores):
-        return {"": list(scores)}
-    return {"how near the batches come": [s for s in scores if s not in KEPT], "what the cells keep": kept}
+    """What scores are about -> those, where some are about one thing and others about another; else "" -> all."""
+    for some, about, otherwise in ASPECTS:
+        inside = [score for score in scores if score in some]
+        outside = [score for score in scores if score not in some]
+        if inside and set(outside) - {"classifier_accuracy"}:
+            return {otherwise: outside, about: inside}
+    return {"": list(scores)}
 
 
 def counted(n: int, noun: str) -> str:
@@ -76,6 +86,15 @@ def counted(n: int, noun: str) -> str:
 
 # Scores of what a map must not change, or may change only as a batch effect.
 KEPT = ("label_transfer", "rank_kept", "mad", "population_variance", "consistent_peaks", "group_effect", "clisi")
+# Scores of images as one set, against a set of real ones.
+AS_A_SET = (
+    *("frechet", "kid", "sliced_wasserstein", "precision", "recall", "density", "real_coverage"),
+    *("entropy_score", "modes", "class_divergence"),
+)
+ASPECTS = (
+    (KEPT, "what the cells keep", "how near the batches come"),
+    (AS_A_SET, "the images as a set, against real ones", "image by image"),
+)
 
 TASKS = {
     "heldout": Task(
@@ -104,6 +123,31 @@ TASKS = {
         "group",
         "digit",
         "identity_accuracy",
+        over="images",
+    ),
+    "translation": Task(
+        "Images of one kind as another",
+        "Images of one set are mapped to what they would be in another, trained without being told which belongs to "
+        "which, or with a few pairs; images that were kept from training are compared with their true partner, where "
+        "there is one, and with real images of the other set.",
+        "retrieved",
+        "group",
+        "number of nearest",
+        "retrieved",
+        ("frechet", "sliced_wasserstein"),
+        "images",
+    ),
+    "generation": Task(
+        "Images made",
+        "Models learn from images to make others like them; their samples are compared with real images that none of "
+        "them saw, by the features of a classifier that saw real images alone. Distances on these features cannot be "
+        "compared with published ones.",
+        "frechet",
+        "group",
+        "class",
+        "class_share",
+        ("sliced_wasserstein",),
+        "images",
     ),
     "matching": Task(
         "Cells measured in two ways",

@@ -117,17 +117,22 @@ def _images(study: config.Study) -> None:
     """Nothing that asks for markers, and no pairs where none is told."""
     for task in MAPPING_IMAGES:
         for dataset, settings in getattr(study, task).items():
+            told = settings.n_pairs or getattr(settings, "paired", False)
             for name, arm in settings.arms.items():
                 here, kept = f"{task}.{dataset}.arms.{name}", arm.correspondence.name
                 if kept in OF_MARKERS:
                     raise InputError(f"{here}: correspondence '{kept}' needs markers, and images have none; use pairs")
-                if kept == "pairs" and not (settings.n_pairs or getattr(settings, "paired", False)):
+                if kept == "pairs" and not told:
                     raise InputError(f"{here}: correspondence 'pairs' has none; set {task}.{dataset}.n_pairs")
             for baseline in settings.baselines:
                 if baseline in BASELINES and baseline not in OF_IMAGES:
                     raise InputError(
                         f"{task}.{dataset}.baselines: '{baseline}' needs markers, and images have none; "
                         f"use {', '.join(OF_IMAGES)}"
+                    )
+                if baseline in FROM_PAIRS and not told:
+                    raise InputError(
+                        f"{task}.{dataset}.baselines: '{baseline}' has no pairs; set {task}.{dataset}.n_pairs"
                     )
 
 

@@ -12,6 +12,7 @@ import anndata
 import numpy as np
 import pandas as pd
 
+from magan import classifier as eye
 from magan import config, keys, tracking
 from magan.correction import correction
 from magan.errors import InputError
@@ -21,6 +22,7 @@ from magan.figures import FIGURES, OF_PANELS, OF_TASK, save
 from magan.report import render
 from magan.stages.files import beside, code, read_gate, read_metrics, write_table
 from magan.stages.methods import flat
+from magan.stages.training import LOOKS
 
 LIBRARIES = ("magan", "torch", "numpy", "anndata", "scanpy", "scikit-learn", "mlflow", "snakemake")
 
@@ -55,6 +57,12 @@ def draw(
         "umap": ((truth, first), {}),
         "digit_outcomes": ((table,), {}),
         "digit_grid": ((truth, first, table), {}),
+        "translation_grid": ((truth, mapped, table), {}),
+        "translation_scores": ((table, means), {"dataset": dataset}),
+        "translation_retrieval": ((means,), {"dataset": dataset}),
+        "generation_grid": ((truth, mapped, table), {}),
+        "generation_scores": ((table, means), {"dataset": dataset}),
+        "generation_modes": ((table,), {"dataset": dataset}),
         "matching_scores": ((table, means), {"dataset": dataset}),
         "matching_cells": ((truth, first), {}),
         "loss_curves": ((curves,), {"methods": dict(arms)}),
@@ -96,6 +104,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
                     "config": study,
                     "sources": list(_all_sources(checked, root).values()),
                     "seeds": {"/".join(place): list(checked.seeds_of(settings)) for place, settings in told.items()},
+                    "judges": _judges(checked, root),
                     "failures": _failures(checked, root),
                 },
             )
@@ -119,7 +128,9 @@ def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, pag
             events = Path(place, name, "events.jsonl")
             first = task == "batch" and name == next(iter(settings.arms))
             model = _model(f"{checked.name}-{dataset}", Path(place), name) if first else None
-            runs.append(tracking.Run(task, dataset, name, arm.model, name, events, chosen, digests, model))
+            looks = Path(place, name, LOOKS)
+            files = {LOOKS: looks} if looks.is_dir() else {}
+            runs.append(tracking.Run(task, dataset, name, arm.model, name, events, chosen, digests, model, files))
         for name in settings.baselines:
             events = Path(place, name, "events.jsonl")
             runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests))
@@ -202,11 +213,13 @@ def _controls(settings: config.Task) -> dict[str, str]:
 def _network(arm: config.Arm) -> tuple:
     """Everything of an arm but its correspondence and the weight of it."""
     options = {name: value for name, value in arm.options.items() if name != "correspondence_weight"}
-    return arm.model, options, arm.scale, arm.training
+    return arm.model, options, arm.techniques, arm.scale, arm.training
 
 
 def _shown(task: str, arms: Mapping[str, str], methods: Sequence[str], means: pd.DataFrame) -> list[str]:
-    """The arm whose cells are drawn, and beside a held-out marker the best baseline."""
+    """The arm whose cells are drawn, and beside a held-out marker the best baseline; of images that were made all."""
+    if task in ("translation", "generation"):
+        return list(arms)
     best = means.loc[(means["metric"] == "pearson") & (means["feature"] == keys.ALL), "best_baseline"]
     beside_it = [name for name in best.unique() if name in methods][:1] if task == "heldout" else []
     return [next(iter(arms)), *beside_it]
@@ -238,6 +251,16 @@ def _merged(name: str, panels: config.Panels, root: str) -> dict[str, Any]:
     """What rule `merge` found of panels."""
     verdicts = pd.read_csv(Path(root, "panels", name, "verdicts.tsv"), sep="\t", keep_default_na=False, na_values=[""])
     return {"name": name, "arm": next(iter(panels.arms)), "verdicts": verdicts, "asked": ASKED}
+
+
+def _judges(study: config.Study, root: str) -> dict[str, str]:
+    """Data set of images -> SHA-256 of the weights of the classifier that judged them, where there is one."""
+    paths = {
+        f"{task}/{dataset}": Path(root, task, dataset, "classifier.safetensors")
+        for task, dataset, _ in study.tasks()
+        if task in config.OF_IMAGES
+    }
+    return {name: eye.digest(eye.load(path)) for name, path in paths.items() if path.exists() and path.stat().st_size}
 
 
 def _left_out(settings: config.Task, root: str) -> list[tuple[str, str, str]]:

@@ -50,13 +50,15 @@ class Resume:
 
     def keep(self, state: State, batches: Resumable) -> None:
         """Write the file, unless it has just been."""
-        if time.monotonic() - self.last < SECONDS:
-            return
+        if time.monotonic() - self.last >= SECONDS:
+            self._write(state, batches)
+            self.last = time.monotonic()
+
+    def _write(self, state: State, batches: Resumable) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(f"{self.path.name}.part")
         checkpoint.save(part, self.about, {**state.tensors(), "batches": batches.state()})
         os.replace(part, self.path)
-        self.last = time.monotonic()
 
 
 class Never:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from magan.data import sampling
-from magan.data.sampling import CHUNK, Table, batches, placed
+from magan.data.sampling import CHUNK, Table, batches, noise_of, placed
 from magan.recipe import Noise
 
 NUMBERS = torch.arange(50.0)
@@ -117,3 +117,31 @@ def test_drawing_leaves_the_global_random_state_alone():
     torch.manual_seed(0)
     take([Table({"x": NUMBERS}, all_rows(2))], [0, 1], n=1, noise={"z": Noise((3,))}.items())
     assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 5])
+def test_minibatches_can_be_taken_up_where_they_were_left(n):
+    def anew():
+        return batches([Table({"x": NUMBERS}, all_rows(2))], {"z": Noise((3,))}, batch_size=4, seeds=[0, 1])
+
+    one, two = anew(), anew()
+    for _ in range(n):
+        next(one)
+    state = one.state()
+    following = list(itertools.islice(one, FEW))
+    two.restore(state)
+    for a, b in zip(following, itertools.islice(two, FEW)):
+        assert all(torch.equal(a[name], b[name]) for name in ("x", "z"))
+
+
+def test_signed_noise_is_even_on_both_sides_of_zero():
+    (batch,) = take(
+        [Table({"x": NUMBERS}, all_rows(1))], [0], n=1, batch_size=5000, noise=[("s", Noise((2,), "signed"))]
+    )
+    assert batch["s"].min() >= -1 and batch["s"].max() < 1
+    assert abs(batch["s"].mean()) < 0.05 and abs(batch["s"].var() - 1 / 3) < 0.02
+
+
+def test_noise_of_samples_is_each_seeds_own():
+    alone, among = noise_of(Noise((2,)), 6, [7]), noise_of(Noise((2,)), 6, [3, 7])
+    assert among.shape == (2, 6, 2) and torch.equal(among[1], alone[0]) and not torch.equal(among[0], among[1])

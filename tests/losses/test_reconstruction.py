@@ -3,7 +3,13 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from magan.losses.reconstruction import absolute_error, bernoulli, feature_matching, squared_error
+from magan.losses.reconstruction import (
+    absolute_error,
+    bernoulli,
+    feature_matching,
+    gradient_difference,
+    squared_error,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -63,3 +69,14 @@ def test_fair_coins_pay_log_two_a_pixel_and_huge_logits_stay_finite():
     x = torch.tensor([[[0.0, 1.0, 0.3]]])
     torch.testing.assert_close(bernoulli(torch.zeros(1, 1, 3), x), torch.tensor([3 * np.log(2)]).float())
     assert bernoulli(torch.full((1, 1, 3), 1e4), x).isfinite().all()
+
+
+def test_gradient_difference_compares_steps_between_neighbours_and_not_their_sign():
+    x, y = draw(2, 3, 1, 4, 5), draw(2, 3, 1, 4, 5, seed=1)
+    steps = [
+        np.abs(np.abs(np.diff(x.numpy(), axis=a)) - np.abs(np.diff(y.numpy(), axis=a))).mean((1, 2, 3, 4))
+        for a in (3, 4)
+    ]
+    np.testing.assert_allclose(gradient_difference(x, y), sum(steps))
+    torch.testing.assert_close(gradient_difference(x, 7 - x), torch.zeros(2).to(x), atol=1e-12, rtol=0)
+    assert gradcheck(lambda y: gradient_difference(x, y), (y.requires_grad_(),))

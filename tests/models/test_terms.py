@@ -274,3 +274,20 @@ def test_discriminators_send_no_gradient_to_the_generators(name):
     for role, network in networks.items():
         reached = any(p.grad is not None and p.grad.any() for p in network.parameters())
         assert reached == role.startswith("discriminator")
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "unet", "encoder_decoder"])
+@pytest.mark.parametrize("name, share", [("magan", 1.0), ("cyclegan", 1.0), ("discogan", 1.0), ("travelgan", 0.5)])
+def test_convolutional_discriminators_see_real_and_generated_samples_apart(name, share, architecture):
+    """Each normalised by its own statistics, and what is blind pays what the recipe says."""
+    shapes = {"x1": (1, 16, 16), "x2": (2, 16, 16)}
+    options = {"architecture": architecture, "width": 2, "depth": 1, "adversarial": "least_squares"}
+    recipe, networks, batch = setting(name, shapes, **options)
+    found = terms(recipe, "discriminator", networks, batch)
+    for domain, source, way in ((1, 2, "21"), (2, 1, "12")):
+        fake = networks[f"generator_{way}"](batch[f"x{source}"])
+        real, fake = (networks[f"discriminator_{domain}"](x) for x in (batch[f"x{domain}"], fake))
+        real, fake = (s[0] if name == "discogan" else s for s in (real, fake))
+        expected = share / 2 * ((real - 1) ** 2 + fake**2).flatten(1).mean(1)
+        np.testing.assert_allclose(found[f"discriminator_{domain}"], expected.detach().numpy(), rtol=1e-6)
+        assert recipe.blind[f"discriminator/discriminator_{domain}"] == share / 4  # of scores that are all a half

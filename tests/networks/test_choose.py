@@ -77,9 +77,6 @@ def refused(name: str, source=(1, 28, 28), target=(1, 28, 28), **sizes) -> str:
 
 def test_what_cannot_be_built_is_refused_in_a_sentence():
     assert refused("vgg") == "architecture 'vgg' is unknown; there are mlp, resnet, unet, encoder_decoder"
-    assert refused("unet", residual=True) == (
-        "residual generators are of the architecture mlp, not unet; leave residual out"
-    )
     assert refused("resnet", source=(4,)) == (
         "a sample of (4,) is no image of at least 8 x 8 pixels; convolutions need one, the architecture mlp does not"
     )
@@ -91,3 +88,18 @@ def test_what_cannot_be_built_is_refused_in_a_sentence():
         "depth 5 is not between 1 and 4, the times an image of (1, 28, 28) can be halved"
     )
     assert refused("resnet", depth=0) == "depth 0 is less than 1; give more, or leave it out"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_residual_generator_starts_as_the_identity_and_can_leave_it(name):
+    shape = (3, 16, 16)
+    build = architecture_of(name, Sizes(generator=(6,), residual=True, width=4)).generator(shape, shape)
+    network, x = build(), torch.rand(4, *shape) * 2 - 1
+    torch.testing.assert_close(network(x), x)
+    network(x).square().sum().backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+
+
+def test_a_residual_generator_between_domains_of_different_shapes_is_refused():
+    with pytest.raises(ValueError, match=r"one shape, not .* leave it out"):
+        architecture_of("unet", Sizes(residual=True, width=4)).generator((1, 16, 16), (3, 16, 16))

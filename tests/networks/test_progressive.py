@@ -26,23 +26,23 @@ def test_levels_reach_the_power_of_two_that_holds_the_image():
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_level_begins_as_the_one_below_enlarged_and_ends_alone(n):
-    G, z = GrowingGenerator(6, 1, 4, 4), torch.randn(3, 6)
-    below, whole = G(z, torch.ones(n - 1)), G(z, torch.ones(n))
-    torch.testing.assert_close(G(z, torch.tensor([1.0] * (n - 1) + [0.0])), enlarged(below))
+    make, z = GrowingGenerator(6, 1, 4, 4), torch.randn(3, 6)
+    below, whole = make(z, torch.ones(n - 1)), make(z, torch.ones(n))
+    torch.testing.assert_close(make(z, torch.tensor([1.0] * (n - 1) + [0.0])), enlarged(below))
     torch.testing.assert_close(
-        G(z, torch.tensor([1.0] * (n - 1) + [0.25])), 0.75 * enlarged(below) + 0.25 * whole, rtol=1e-4, atol=1e-5
+        make(z, torch.tensor([1.0] * (n - 1) + [0.25])), 0.75 * enlarged(below) + 0.25 * whole, rtol=1e-4, atol=1e-5
     )
     with torch.no_grad():  # nothing of the level below is left: its colours do not matter
-        G.colours[n - 1].weight.add_(1)
-    assert torch.equal(G(z, torch.ones(n)), whole)
+        make.colours[n - 1].weight.add_(1)
+    assert torch.equal(make(z, torch.ones(n)), whole)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_discriminator_that_begins_a_level_sees_the_image_shrunk(n):
-    D, x = GrowingDiscriminator(1, 4, 4), torch.randn(3, 1, 4 * 2**n, 4 * 2**n)
-    begun = D(x, torch.tensor([1.0] * (n - 1) + [0.0]))
-    torch.testing.assert_close(begun, D(shrunk(x), torch.ones(n - 1)))
-    assert not torch.allclose(begun, D(x, torch.ones(n)))
+    judge, x = GrowingDiscriminator(1, 4, 4), torch.randn(3, 1, 4 * 2**n, 4 * 2**n)
+    begun = judge(x, torch.tensor([1.0] * (n - 1) + [0.0]))
+    torch.testing.assert_close(begun, judge(shrunk(x), torch.ones(n - 1)))
+    assert not torch.allclose(begun, judge(x, torch.ones(n)))
 
 
 def test_growth_stays_then_rises_level_by_level_and_ends():
@@ -73,6 +73,6 @@ def test_a_coarse_sample_is_enlarged_to_the_full_size():
 
 
 def test_copies_grow_together():
-    G = Replicated(lambda: GrowingGenerator(6, 2, 3, 4), [0, 1])
+    make = Replicated(lambda: GrowingGenerator(6, 2, 3, 4), [0, 1])
     for n in range(3):
-        assert G(torch.randn(2, 5, 6), torch.ones(2, n)).shape == (2, 5, 2, 4 * 2**n, 4 * 2**n)
+        assert make(torch.randn(2, 5, 6), torch.ones(2, n)).shape == (2, 5, 2, 4 * 2**n, 4 * 2**n)

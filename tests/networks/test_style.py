@@ -7,7 +7,7 @@ from magan.losses.path_length import path_lengths
 from magan.networks.demodulated import Modulated, ResidualDiscriminator, SkipGenerator, levels_of_layers
 from magan.networks.replicate import Replicated
 from magan.networks.resizing import enlarged
-from magan.networks.style import LAYERS, Mapping, StyleGenerator, adain, average, mixed, n_pixels, truncated
+from magan.networks.style import Mapping, StyleGenerator, adain, average, mixed, n_pixels, truncated
 
 LEVELS = [0, 0, 1, 1, 2, 2]  # of a `StyleGenerator` with three
 
@@ -27,30 +27,30 @@ def test_a_styled_map_has_the_styles_mean_and_deviation():
 
 
 def test_a_mapping_sees_only_the_direction_of_z():
-    M, z = Mapping(8, 3), torch.randn(5, 8)
-    torch.testing.assert_close(M(z), M(3 * z), rtol=1e-4, atol=1e-6)
+    mapping, z = Mapping(8, 3), torch.randn(5, 8)
+    torch.testing.assert_close(mapping(z), mapping(3 * z), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_styled_level_begins_as_the_one_below_enlarged(n):
-    G, w, noise = StyleGenerator(5, 1, 3, 4), torch.randn(2, 6, 5), torch.randn(2, n_pixels(LEVELS))
-    begun = G(w, noise, torch.tensor([1.0] * (n - 1) + [0.0]))
-    torch.testing.assert_close(begun, enlarged(G(w, noise, torch.ones(n - 1))))
-    assert not torch.allclose(begun, G(w, noise, torch.ones(n)))
+    make, w, noise = StyleGenerator(5, 1, 3, 4), torch.randn(2, 6, 5), torch.randn(2, n_pixels(LEVELS))
+    begun = make(w, noise, torch.tensor([1.0] * (n - 1) + [0.0]))
+    torch.testing.assert_close(begun, enlarged(make(w, noise, torch.ones(n - 1))))
+    assert not torch.allclose(begun, make(w, noise, torch.ones(n)))
 
 
 def images(kind: str, w, noise):
     torch.manual_seed(1)
     if kind == "style":
-        G = StyleGenerator(5, 1, 3, 4)
-        strengths = [layer.strength for layer in G.styled]
+        make = StyleGenerator(5, 1, 3, 4)
+        strengths = [layer.strength for layer in make.styled]
     else:
-        G = SkipGenerator(5, 1, 3, 4)
-        strengths = [layer.strength for layer in G.layers]
+        make = SkipGenerator(5, 1, 3, 4)
+        strengths = [layer.strength for layer in make.layers]
     with torch.no_grad():
         for strength in strengths:
             strength.fill_(0.5)
-    return G(w, noise, torch.ones(2)) if kind == "style" else G(w, noise)
+    return make(w, noise, torch.ones(2)) if kind == "style" else make(w, noise)
 
 
 @pytest.mark.parametrize("kind, of_layers", [("style", LEVELS), ("skip", levels_of_layers(3))])
@@ -78,15 +78,14 @@ def test_samples_change_to_another_style_at_their_own_layer():
     styles = mixed(w, other, draws, n_layers=5, rate=0.9)
     assert styles[0, :, :, 0].tolist() == [[0] * 5, [0, 1, 1, 1, 1], [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]
     assert torch.equal(styles[..., 0], styles[..., 1])
-    assert LAYERS * 3 == len(LEVELS)
 
 
 def test_truncation_goes_from_the_average_style_to_the_own():
-    M = Replicated(lambda: Mapping(6, 2), [0, 1])
+    mapping = Replicated(lambda: Mapping(6, 2), [0, 1])
     z = torch.randn(2, 7, 6)
-    w, mean = M(z), average(M, z)
-    assert mean.shape == (2, 1, 6) and torch.equal(mean, average(M, torch.randn(2, 3, 6)))
-    torch.testing.assert_close(mean, M(torch.randn(2, 20_000, 6)).mean(1, keepdim=True), rtol=0, atol=0.15)
+    w, mean = mapping(z), average(mapping, z)
+    assert mean.shape == (2, 1, 6) and torch.equal(mean, average(mapping, torch.randn(2, 3, 6)))
+    torch.testing.assert_close(mean, mapping(torch.randn(2, 20_000, 6)).mean(1, keepdim=True), rtol=0, atol=0.15)
     torch.testing.assert_close(truncated(w, mean, 0.0), mean.expand_as(w))
     torch.testing.assert_close(truncated(w, mean, 1.0), w)
     torch.testing.assert_close(truncated(w, mean, 0.7), mean + 0.7 * (w - mean))
@@ -112,31 +111,33 @@ def test_demodulation_gives_unit_variance_whatever_the_style():
 
 
 def test_an_image_adds_up_over_sizes():
-    G, w, noise = SkipGenerator(5, 1, 2, 4), torch.randn(2, 3, 5), torch.randn(2, n_pixels([0, 1, 1]))
+    make, w, noise = SkipGenerator(5, 1, 2, 4), torch.randn(2, 3, 5), torch.randn(2, n_pixels([0, 1, 1]))
     with torch.no_grad():
-        G.colours[1].weight.zero_()
-    coarse = G.colours[0](G.layers[0](G.constant.expand(2, -1, -1, -1), w[:, 0], noise[:, :16].reshape(2, 1, 4, 4)), w[:, 0])
-    torch.testing.assert_close(G(w, noise), enlarged(coarse, smooth=True))
+        make.colours[1].weight.zero_()
+    coarse = make.colours[0](
+        make.layers[0](make.constant.expand(2, -1, -1, -1), w[:, 0], noise[:, :16].reshape(2, 1, 4, 4)), w[:, 0]
+    )
+    torch.testing.assert_close(make(w, noise), enlarged(coarse, smooth=True))
 
 
 def test_a_residual_discriminator_scores_and_sees_the_minibatch():
-    D, x = ResidualDiscriminator(1, 3, 4), torch.randn(5, 1, 16, 16)
-    assert D(x).shape == (5, 1)
-    assert not torch.allclose(D(x)[:3], D(x[:3]))
+    judge, x = ResidualDiscriminator(1, 3, 4), torch.randn(5, 1, 16, 16)
+    assert judge(x).shape == (5, 1)
+    assert not torch.allclose(judge(x)[:3], judge(x[:3]))
 
 
 def test_the_length_of_a_linear_path_is_known():
-    A = torch.randn(2, 3, 12, dtype=torch.float64)  # one matrix for each of two layers: J is both
+    matrix = torch.randn(2, 3, 12, dtype=torch.float64)  # one matrix for each of two layers: J is both
     w, y = torch.randn(1, 4, 2, 3, dtype=torch.float64), torch.randn(1, 4, 1, 3, 4, dtype=torch.float64)
 
-    def make(w):
-        return torch.einsum("rbln,lnp->rbp", w, A).unflatten(2, (1, 3, 4))
+    def linear(w):
+        return torch.einsum("rbln,lnp->rbp", w, matrix).unflatten(2, (1, 3, 4))
 
     expected = []
     for i in range(4):
-        slopes = A.numpy() @ y[0, i].numpy().ravel() / np.sqrt(12)  # J'y of each layer
+        slopes = matrix.numpy() @ y[0, i].numpy().ravel() / np.sqrt(12)  # J'y of each layer
         expected.append(np.sqrt((slopes**2).sum(1).mean()))
-    np.testing.assert_allclose(path_lengths(make, w, y)[0], expected, rtol=1e-10)
+    np.testing.assert_allclose(path_lengths(linear, w, y)[0], expected, rtol=1e-10)
 
 
 def test_path_lengths_train_the_generator():
@@ -150,7 +151,7 @@ def test_path_lengths_train_the_generator():
 
 
 def test_squared_lengths_are_on_average_the_slopes_squares_per_pixel():
-    A = torch.randn(3, 16)
+    matrix = torch.randn(3, 16)
     w, y = torch.randn(1, 20_000, 1, 3), torch.randn(1, 20_000, 1, 4, 4)
-    squares = path_lengths(lambda w: (w.squeeze(2) @ A).unflatten(2, (1, 4, 4)), w, y).square().mean()
-    assert squares.item() == pytest.approx((A**2).sum().item() / 16, rel=0.05)
+    squares = path_lengths(lambda w: (w.squeeze(2) @ matrix).unflatten(2, (1, 4, 4)), w, y).square().mean()
+    assert squares.item() == pytest.approx((matrix**2).sum().item() / 16, rel=0.05)

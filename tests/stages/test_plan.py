@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from magan.baselines import OF_IMAGES
 from magan.config import data_of
 from magan.errors import InputError
 from magan.stages import plan
@@ -180,7 +181,12 @@ def test_a_translation_with_told_pairs_may_use_them(told):
         (
             "translation.emoji",
             {**EMOJI, "baselines": ["quantile"]},
-            "translation.emoji.baselines: 'quantile' needs markers, and images have none; use identity",
+            f"translation.emoji.baselines: 'quantile' needs markers, and images have none; use {', '.join(OF_IMAGES)}",
+        ),
+        (
+            "translation.emoji",
+            {**EMOJI, "baselines": ["identity", "pair_ridge"]},
+            "translation.emoji.baselines: 'pair_ridge' has no pairs; set translation.emoji.n_pairs",
         ),
         (
             "translation.emoji",
@@ -219,3 +225,47 @@ def test_own_images_are_images_and_have_a_name_of_their_own():
     table = {"own_data": {"pets": {"files": [{"path": "a.fcs"}]}}}
     with pytest.raises(InputError, match=r"^own_images.pets: own_data has a data set of this name; rename one$"):
         plan(SMOKE | own | table)
+
+
+DRAWN = {"images": "digits", "arms": {"mine": {"model": "gan", "techniques": {"label_smoothing": {}}}}}
+
+
+def test_models_that_make_samples_are_planned_with_their_techniques():
+    study = plan(changed("generation", {"drawn": DRAWN}))
+    assert study.find("generation", "drawn").arms["mine"].techniques == {"label_smoothing": {}}
+    assert [data_of(settings) for task, _, settings in study.tasks() if task == "generation"] == [("digits",)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"images": "wishbone"}, "generation.drawn: data set 'wishbone' holds cells, and this task is of images; name"),
+        ({"arms": {"mine": {"model": "magan"}}}, "generation.drawn.arms.mine: model 'magan' is unknown"),
+        (
+            {"arms": {"mine": {"model": "gan", "options": {"widht": 4}}}},
+            "generation.drawn.arms.mine.options: unknown option 'widht' (did you mean 'width'?)",
+        ),
+        (
+            {"arms": {"mine": {"model": "gan", "techniques": {"label_smothing": {}}}}},
+            "generation.drawn.arms.mine.techniques: technique 'label_smothing' is unknown (did you mean 'label_smooth",
+        ),
+        (
+            {"arms": {"mine": {"model": "gan", "techniques": {"label_smoothing": {"recipe": 1}}}}},
+            "generation.drawn.arms.mine.techniques.label_smoothing: unknown option 'recipe'",
+        ),
+        (
+            {"arms": {"mine": {"model": "gan", "scale": "ranks"}}},
+            "generation.drawn.arms.mine: 'scale' is for maps; leave it out",
+        ),
+        ({"baselines": ["identity"]}, "generation.drawn.baselines: 'identity' maps and makes no samples; leave it out"),
+    ],
+)
+def test_what_no_model_that_makes_samples_has_is_refused(parts, sentence):
+    with pytest.raises(InputError) as refused:
+        plan(changed("generation", {"drawn": DRAWN | parts}))
+    assert str(refused.value).startswith(sentence)
+
+
+def test_a_model_that_makes_samples_maps_nothing():
+    with pytest.raises(InputError, match=r"^digits.digits.arms.cyclegan: model 'wgan' is unknown"):
+        plan(changed("digits.digits.arms.cyclegan.model", "wgan"))

@@ -239,3 +239,49 @@ def test_a_replicate_is_broken_by_any_weight_that_is_not_finite():
     networks["one"].state()["layers.0.bias"][1, 2] = torch.nan
     networks["two"].state()["layers.1.weight"][2] = torch.inf
     assert broken(networks).tolist() == [False, True, True]
+
+
+def test_what_a_look_tells_is_recorded_with_the_terms_and_sees_the_networks_of_that_step():
+    seen = []
+
+    def look(step, networks):
+        return {"health/w": networks["a"].state()["w"][:, 0] + step}
+
+    recipe = one_weight(Phase("only", ("a",), pull))
+    fit(recipe, still(), seeds=SEEDS, steps=2, look=look, record=lambda step, terms: seen.append(terms), every=1)
+    assert [list(terms) for terms in seen] == [["only/pull", "health/w"]] * 2
+    torch.testing.assert_close(seen[0]["health/w"], torch.full((2,), 0.1))
+
+
+def test_mixed_precision_computes_in_bfloat16_and_learns_in_single():
+    kinds, networks = {}, {}
+
+    def objective(nets, batch, carry):
+        made = nets["a"](batch["x"])
+        kinds["made"] = made.dtype
+        return {"square": made.pow(2).flatten(1).mean(1)}
+
+    recipe = Recipe({"a": partial(MLP, (3,), (1,), (8,))}, (Phase("only", ("a",), objective),), Adam(0.01, (0.5, 0.9)))
+    for precision, kind in (("single", torch.float32), ("mixed", torch.bfloat16)):
+        networks[precision] = fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=20, precision=precision)[
+            "a"
+        ].state()
+        assert kinds["made"] == kind
+    for name, value in networks["mixed"].items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, networks["single"][name], rtol=0, atol=0.05)
+    assert not torch.equal(networks["mixed"]["layers.0.weight"], networks["single"]["layers.0.weight"])
+
+
+def test_mixed_precision_keeps_the_gradient_of_a_weight_that_was_first_used_without_one():
+    def objective(nets, batch, carry):
+        with torch.no_grad():
+            nets["a"](batch["x"])
+        return {"square": nets["a"](batch["x"]).pow(2).flatten(1).mean(1)}
+
+    recipe = Recipe({"a": partial(MLP, (3,), (1,), (8,))}, (Phase("only", ("a",), objective),), Adam(0.01, (0.5, 0.9)))
+    first, last = (
+        fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=steps, precision="mixed")["a"].state()
+        for steps in (0, 1)
+    )
+    assert not torch.equal(first["layers.0.weight"], last["layers.0.weight"])

@@ -1,0 +1,122 @@
+"""Images changed so little that a reader does not care, and so that a classifier errs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from magan import classifier as eye
+from magan.classifier import Classifier
+from magan.lectures import told
+from magan.lectures.images import chosen, classes, floats, pixels
+
+TARGETED_STEPS = 20
+FOOLED, UNMOVED, REACHED = 0.5, 0.9, 0.9  # what judges: accuracies after FGSM and random signs, share of targets hit
+N_SHOWN = 8
+
+
+def adversarial_examples(
+    seeds: Sequence[int],
+    images: AnnData,
+    *,
+    n_train: int = 4000,
+    n_test: int = 500,
+    sizes: Sequence[float] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
+    shown: float = 0.2,
+) -> pd.DataFrame:
+    """A classifier of its own for each seed, and test images changed by at most a size at every pixel (levels 0 to 1).
+
+    FGSM (Goodfellow et al. 2015) adds the size times the sign of the slope of the loss. The targeted attack walks 20
+    steps down the loss of another class, the next one, never farther than the size (Kurakin et al. 2017).
+
+    Quantities of each seed, curves over the size: "accuracy" after an item "fgsm" or "random signs", and
+    "reached", the share that is taken for the target. "image" shows the first seed's at the size ``shown``.
+    """
+    lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
+    names, labels = classes(judged)
+    x = (pixels(judged) + 1) / 2
+    signs = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
+    curves: dict[tuple[str, str], list] = {}
+    parts = []
+    for seed in seeds:
+        own = eye.fit(floats(lesson), seed=seed)
+        for size in sizes:
+            changed = {
+                ("accuracy", "fgsm"): fgsm(own, x, labels, size),
+                ("accuracy", "random signs"): (x + size * signs).clamp(0, 1),
+                ("reached", ""): targeted(own, x, (labels + 1) % len(names), size),
+            }
+            for (quantity, item), images_now in changed.items():
+                wanted = labels if quantity == "accuracy" else (labels + 1) % len(names)
+                hit = (_scores(own, images_now).argmax(1) == wanted).float().mean().item()
+                curves.setdefault((quantity, item), []).append(hit)
+        if seed == seeds[0]:
+            parts += _shown(own, x, labels, len(names), shown, signs, seed)
+    for (quantity, item), values in curves.items():
+        by_seed = np.reshape(values, (len(seeds), len(sizes)))
+        parts.append(told.points(quantity, by_seed, seeds=seeds, x=sizes, item=item))
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """At the greatest size FGSM must take the accuracy below .5 where random signs leave .9, and targets be reached."""
+    rows = []
+    for quantity, item, words, claim, holds in (
+        ("accuracy", "fgsm", "accuracy after FGSM", f"below {FOOLED}", lambda mean: mean < FOOLED),
+        ("accuracy", "random signs", "accuracy after random signs", f"at least {UNMOVED}", lambda m: m >= UNMOVED),
+        ("reached", "", "share taken for the target", f"at least {REACHED}", lambda mean: mean >= REACHED),
+    ):
+        curve = told.values(points, quantity, item=item)
+        size = curve["x"].max()
+        last = curve[curve["x"] == size].sort_values("seed")["value"].to_numpy()
+        rows.append(told.number(f"{words}, {size:g} a pixel", last, claim, holds(last.mean())))
+    clean = told.values(points, "accuracy", item="fgsm")
+    clean = clean[clean["x"] == 0].sort_values("seed")["value"].to_numpy()
+    return told.numbers([*rows, told.number("accuracy on images as they are", clean)])
+
+
+def fgsm(classifier: Classifier, x: Tensor, labels: Tensor, size: float) -> Tensor:
+    """``x + size sign(slope of the loss at x)``, cut to [0, 1]."""
+    return (x + size * _slope(classifier, x, labels).sign()).clamp(0, 1)
+
+
+def targeted(classifier: Classifier, x: Tensor, targets: Tensor, size: float, n_steps: int = TARGETED_STEPS) -> Tensor:
+    """Images within ``size`` of x, and in [0, 1], that descend the loss of their targets by steps of ``2 size / n``."""
+    moved = x
+    for _ in range(n_steps):
+        moved = moved - 2 * size / n_steps * _slope(classifier, moved, targets).sign()
+        moved = torch.minimum(torch.maximum(moved, x - size), x + size).clamp(0, 1)
+    return moved
+
+
+def _slope(classifier: Classifier, x: Tensor, labels: Tensor) -> Tensor:
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(cross_entropy(classifier.network(x)[1], labels, reduction="sum"), x)
+    return slope
+
+
+@torch.no_grad()
+def _scores(classifier: Classifier, x: Tensor) -> Tensor:
+    return classifier.network(x)[1]
+
+
+def _shown(own: Classifier, x: Tensor, labels: Tensor, n_classes: int, size: float, signs: Tensor, seed: int) -> list:
+    """A few images as they are and changed, and as a number what each is taken for."""
+    rows = torch.stack([torch.nonzero(labels == k)[0, 0] for k in range(min(n_classes, N_SHOWN))])
+    x, labels = x[rows], labels[rows]
+    sets = {
+        "as it is": x,
+        "random signs": (x + size * signs[rows]).clamp(0, 1),
+        "FGSM": fgsm(own, x, labels, size),
+        "targeted": targeted(own, x, (labels + 1) % n_classes, size),
+    }
+    parts = []
+    for name, images in sets.items():
+        parts += told.pictures(name, images * 2 - 1, seeds=[seed])
+        taken = _scores(own, images).argmax(1)
+        parts += [told.points("taken for", [int(k)], seeds=[seed], item=f"{name}|{i}") for i, k in enumerate(taken)]
+    return parts

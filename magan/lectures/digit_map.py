@@ -1,0 +1,78 @@
+"""Digits on a page: where an autoencoder's codes put them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import KNeighborsClassifier
+
+from magan.data.sampling import Table, batches
+from magan.lectures import told
+from magan.lectures.images import chosen, classes, pixels
+from magan.models import GENERATING
+from magan.training.fit import fit
+
+NEIGHBOURS = 10
+PLACES = {"t-SNE": "t-SNE of the codes", "components": "two principal components"}
+
+
+def digit_map(
+    seeds: Sequence[int],
+    images: AnnData,
+    *,
+    n_train: int = 4000,
+    n_test: int = 1000,
+    steps: int = 2000,
+    batch_size: int = 64,
+    hidden: Sequence[int] = (256, 128),
+    n_code: int = 16,
+) -> pd.DataFrame:
+    """Test digits coded by an autoencoder that knows no label, and their codes laid out by t-SNE.
+
+    Quantities of each seed: "kept", the share of digits whose 10 nearest neighbours on the page vote for their
+    class (each digit without its own vote), of the arms "t-SNE" and, of the pixels' first two principal components,
+    "components". "first" and "second" are the first seed's places over the digits' order, with their "class"; of
+    the arm "components" they are of no seed.
+    """
+    lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
+    x, (_, labels) = pixels(lesson), classes(judged)
+    recipe = GENERATING["autoencoder"]({"x": tuple(x.shape[1:])}, hidden=tuple(hidden), n_code=n_code)
+    table = Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
+    draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
+    encoder = fit(recipe, draws, seeds=seeds, steps=steps)["encoder"]
+    tested = pixels(judged)
+    with torch.no_grad():
+        codes = encoder(tested.expand(len(seeds), *tested.shape)).numpy()
+    order = np.arange(len(labels))
+    flat = PCA(2, random_state=0).fit_transform(tested.flatten(1).numpy())
+    parts = [told.points("class", labels, x=order)]
+    parts.append(told.points("kept", [kept(flat, labels.numpy())], arm="components"))
+    parts += [told.points(name, flat[:, i], x=order, arm="components") for i, name in enumerate(("first", "second"))]
+    for seed, code in zip(seeds, codes):
+        places = TSNE(random_state=seed, init="pca", perplexity=min(30, len(code) // 4)).fit_transform(code)
+        parts.append(told.points("kept", [kept(places, labels.numpy())], seeds=[seed], arm="t-SNE"))
+        if seed == seeds[0]:
+            parts += [
+                told.points(name, places[:, i], seeds=[seed], x=order, arm="t-SNE")
+                for i, name in enumerate(("first", "second"))
+            ]
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """The page must keep more neighbours of a digit's own class than its two principal components do."""
+    page, plain = (told.by_seed(points, "kept", arm) for arm in PLACES)
+    claim = f"more than {plain.item():.2f}, of two principal components"
+    return told.numbers([told.number("share whose neighbours agree", page, claim, page.mean() > plain.item())])
+
+
+def kept(places: np.ndarray, labels: np.ndarray) -> float:
+    """Share of points ``(n, 2)`` whose 10 nearest others mostly have their label."""
+    model = KNeighborsClassifier(NEIGHBOURS).fit(places, labels)
+    nearest = model.kneighbors(return_distance=False)  # of each point of the fit, itself left out
+    votes = np.stack([(labels[nearest] == k).sum(1) for k in range(int(labels.max()) + 1)], 1)
+    return float((votes.argmax(1) == labels).mean())

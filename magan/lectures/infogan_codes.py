@@ -1,0 +1,141 @@
+"""Whether codes that nobody explained come to mean something."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from magan import classifier as eye
+from magan.data.sampling import Table, batches
+from magan.lectures import told
+from magan.lectures.images import chosen, classes, floats, pixels
+from magan.models import GENERATING
+from magan.recipe import Batch, Recipe
+from magan.training.fit import fit
+
+ARMS = {"InfoGAN": {}, "plain GAN": {"categorical_weight": 0.0, "continuous_weight": 0.0}}
+NAMED = 0.8  # share of samples that the best seed's category must name
+N_SHOWN = 8  # samples of each category
+
+
+def infogan_codes(
+    seeds: Sequence[int],
+    images: AnnData,
+    *,
+    n_train: int = 10_000,
+    n_test: int = 1000,
+    steps: int = 3000,
+    batch_size: int = 64,
+    width: int = 16,
+    architecture: str = "auto",
+) -> pd.DataFrame:
+    """InfoGAN, and the same networks and inputs without its information terms: a plain GAN.
+
+    Every category is given to as many samples, and each matched with one class so that most are matched right. A
+    classifier of real images says what the samples show.
+
+    Quantities of each seed: "named", the share of samples that show the class of their category; "read", the share of
+    real test images whose class is that of the category that Q reads (InfoGAN); "change", the mean change of a
+    pixel's level as the first continuous code goes from -1 to 1. "image" shows, of the seed with most
+    named, a row of samples for each category and a sweep of either continuous code.
+    """
+    lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
+    x, tested, (names, labels) = pixels(lesson), pixels(judged), classes(judged)
+    judge_of_classes, table = eye.fit(floats(lesson)), Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
+    parts = []
+    for arm, weights in ARMS.items():
+        recipe = GENERATING["infogan"](
+            {"x": tuple(x.shape[1:])}, n_categories=len(names), architecture=architecture, width=width, **weights
+        )
+        draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
+        networks = fit(recipe, draws, seeds=seeds, steps=steps)
+        fresh = next(batches([table], recipe.noise, batch_size=n_test, seeds=[seed + 10**6 for seed in seeds]))
+        category = (torch.arange(n_test) % len(names)).expand(len(seeds), -1)
+        made = _made(recipe, networks, {**fresh, "label": category})
+        named = [matched(category[0].numpy(), _seen(judge_of_classes, own), len(names)) for own in made]
+        parts.append(told.points("named", named, seeds=seeds, arm=arm))
+        parts.append(told.points("change", _change(recipe, networks, fresh, category), seeds=seeds, arm=arm))
+        if not weights:
+            read = [matched(own, labels.numpy(), len(names)) for own in _read(networks, tested, len(names))]
+            parts.append(told.points("read", read, seeds=seeds, arm=arm))
+        best = int(np.argmax(named))
+        parts += _shown(recipe, networks, fresh, len(names), best, seeds[best], arm)
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """The best seed's category must name .8 of the samples, and a plain GAN's less than InfoGAN's."""
+    named, plain = (told.by_seed(points, "named", arm) for arm in ARMS)
+    read, (moved, still) = told.by_seed(points, "read", "InfoGAN"), (told.by_seed(points, "change", a) for a in ARMS)
+    best = np.array([named.max()])
+    return told.numbers(
+        [
+            told.number("named by its category, best seed", best, f"at least {NAMED}", best[0] >= NAMED, "InfoGAN"),
+            told.number(
+                "named by its category", named, "more than a plain GAN", named.mean() > plain.mean(), "InfoGAN"
+            ),
+            told.number("named by its category", plain, arm="plain GAN"),
+            told.number("real images named by the category read", read, arm="InfoGAN"),
+            told.number(
+                "change by a continuous code", moved, "more than a plain GAN", moved.mean() > still.mean(), "InfoGAN"
+            ),
+            told.number("change by a continuous code", still, arm="plain GAN"),
+        ]
+    )
+
+
+def matched(category: np.ndarray, label: np.ndarray, n: int) -> float:
+    """Share of rows whose label is their category's, with the best pairing of n categories and n labels."""
+    counts = np.zeros((n, n))
+    np.add.at(counts, (category, label), 1)
+    rows, columns = linear_sum_assignment(-counts)
+    return float(counts[rows, columns].sum() / len(category))
+
+
+@torch.no_grad()
+def _made(recipe: Recipe, networks, batch: Batch) -> Tensor:
+    """``(S, n, C, H, W)`` in [-1, 1]."""
+    return recipe.sample(networks, batch)
+
+
+def _seen(judge_of_classes: eye.Classifier, made: Tensor) -> np.ndarray:
+    return eye.see(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())[1].argmax(1)
+
+
+def _change(recipe: Recipe, networks, fresh: Batch, category: Tensor) -> np.ndarray:
+    """Mean change of a pixel's level, ``(S,)``, as the first continuous code goes from -1 to 1 and all else stays."""
+    ends = []
+    for value in (-1.0, 1.0):
+        codes = fresh["continuous"].clone()
+        codes[..., 0] = value
+        ends.append(_made(recipe, networks, {**fresh, "label": category, "continuous": codes}))
+    return ((ends[1] - ends[0]).abs() / 2).flatten(1).mean(1).numpy()
+
+
+@torch.no_grad()
+def _read(networks, tested: Tensor, n: int) -> np.ndarray:
+    """The category that Q reads from every real image, ``(S, n_test)``."""
+    n_seeds = len(next(iter(networks["reader"].weights().values())))
+    _, hidden = networks["discriminator"](tested.expand(n_seeds, *tested.shape))
+    return networks["reader"](hidden[-1])[..., :n].argmax(-1).numpy()
+
+
+def _shown(recipe: Recipe, networks, fresh: Batch, n: int, row: int, seed: int, arm: str) -> list[pd.DataFrame]:
+    """Samples of each category, all rows with the same noise, and sweeps of the continuous codes on one sample."""
+    networks = {role: network.select([row]) for role, network in networks.items()}
+    few = {name: x[row : row + 1, :N_SHOWN] for name, x in fresh.items()}
+    parts = []
+    for k in range(n):
+        made = _made(recipe, networks, {**few, "label": torch.full((1, N_SHOWN), k)})
+        parts += told.pictures(f"category {k}", made[0], arm=arm, seeds=[seed])
+    one = {name: x[:, :1].expand(-1, N_SHOWN, *x.shape[2:]) for name, x in few.items()}
+    for code in range(few["continuous"].shape[-1]):
+        codes = one["continuous"].clone()
+        codes[..., code] = torch.linspace(-1, 1, N_SHOWN)
+        made = _made(recipe, networks, {**one, "label": torch.zeros(1, N_SHOWN, dtype=torch.long), "continuous": codes})
+        parts += told.pictures(f"code {code + 1}", made[0], arm=arm, seeds=[seed])
+    return parts

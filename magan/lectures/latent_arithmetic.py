@@ -1,0 +1,146 @@
+"""Sums and paths of codes: what they do to the images they stand for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan import classifier as eye
+from magan.data.sampling import Table, batches
+from magan.lectures import told
+from magan.lectures.images import chosen, classes, floats, pixels
+from magan.models import GENERATING
+from magan.networks.replicate import Replicated
+from magan.training.fit import fit
+
+BETWEEN = np.linspace(0, 1, 7)
+N_SHOWN = 4  # paths
+TERCILE = 1 / 3  # the images of a class with least and with most ink
+
+
+def latent_arithmetic(
+    seeds: Sequence[int],
+    images: AnnData,
+    *,
+    n_train: int = 4000,
+    n_test: int = 1000,
+    steps: int = 2000,
+    batch_size: int = 64,
+    hidden: Sequence[int] = (256,),
+    n_code: int = 16,
+) -> pd.DataFrame:
+    """Codes of a variational autoencoder, added and interpolated, and decoded again.
+
+    Arithmetic: mean code of bold digits minus that of thin ones, both of one class, is added to the
+    codes of thin digits of every other class. Paths: images of two classes are joined by a line of
+    codes, and by a line of pixels (a cross-fade).
+
+    Quantities of each seed: "ink", the share of the way from thin to bold (mean brightness) that the sum
+    goes, and "class kept", the share that a classifier takes for what they were; over x from 0 to 1 "distance", the
+    distance (RMSE of levels) of what lies on a path of codes or of pixels (arm) to the nearest training image.
+    "image" shows the first seed's.
+    """
+    lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
+    x, tested, (_, labels) = pixels(lesson), pixels(judged), classes(judged)
+    recipe = GENERATING["vae"]({"x": tuple(x.shape[1:])}, hidden=tuple(hidden), n_noise=n_code)
+    table = Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
+    draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
+    networks = fit(recipe, draws, seeds=seeds, steps=steps)
+    judge_of_classes = eye.fit(floats(lesson))
+    parts = []
+    for i, seed in enumerate(seeds):
+        encoder, decoder = (networks[role].select([i]) for role in ("encoder", "decoder"))
+        codes = _codes(encoder, tested)
+        parts += _sums(codes, tested, labels, decoder, judge_of_classes, seed)
+        parts += _paths(codes, tested, labels, decoder, x, seed, shown=seed == seeds[0])
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """Sums must carry the ink half of the way and keep the class of .8, and codes lead nearer past real images."""
+    ink, same = told.by_seed(points, "ink"), told.by_seed(points, "class kept")
+    middle = points[(points["quantity"] == "distance") & (points["x"] == 0.5)]
+    codes, faded = (middle[middle["arm"] == arm].sort_values("seed")["value"].to_numpy() for arm in ("codes", "pixels"))
+    return told.numbers(
+        [
+            told.number("share of the way from thin to bold", ink, "at least .5", ink.mean() >= 0.5),
+            told.number("share that keeps its class", same, "at least .8", same.mean() >= 0.8),
+            told.number(
+                "distance to a real image half way, codes",
+                codes,
+                f"less than {faded.mean():.3f}, of a cross-fade",
+                codes.mean() < faded.mean(),
+            ),
+        ]
+    )
+
+
+@torch.no_grad()
+def _codes(encoder: Replicated, x: Tensor) -> Tensor:
+    """Mean codes ``(n, k)``; the encoder also says their variance."""
+    return encoder(x[None])[0].chunk(2, -1)[0]
+
+
+@torch.no_grad()
+def _decoded(decoder: Replicated, codes: Tensor) -> Tensor:
+    """Images in [-1, 1]."""
+    return 2 * decoder(codes[None])[0].sigmoid() - 1
+
+
+def _sums(
+    codes: Tensor, x: Tensor, labels: Tensor, decoder: Replicated, judge_of_classes: eye.Classifier, seed: int
+) -> list[pd.DataFrame]:
+    """Every class teaches what bold is, all others are made bold by it."""
+    ink = x.flatten(1).mean(1)
+    thin, bold = _terciles(ink, labels)
+    gained, kept = [], []
+    for k in labels.unique():
+        step = codes[bold & (labels == k)].mean(0) - codes[thin & (labels == k)].mean(0)
+        rows = thin & (labels != k)
+        made = _decoded(decoder, codes[rows] + step)
+        own = _decoded(decoder, codes[rows])  # a decoder blurs: ink is compared among what it makes
+        wide = ink[bold & (labels == k)].mean() - ink[thin & (labels == k)].mean()
+        gained.append(((made - own).flatten(1).mean() / wide).item())
+        levels = ((made + 1) / 2).flatten(1).numpy()
+        _, chances = eye.see(judge_of_classes, levels)
+        kept.append((torch.from_numpy(chances.argmax(1)) == labels[rows]).float().mean().item())
+    return [
+        told.points("ink", [np.mean(gained)], seeds=[seed]),
+        told.points("class kept", [np.mean(kept)], seeds=[seed]),
+    ]
+
+
+def _terciles(ink: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Which images have least and most ink of their class, ``(n,)`` each."""
+    thin, bold = torch.zeros_like(labels, dtype=torch.bool), torch.zeros_like(labels, dtype=torch.bool)
+    for k in labels.unique():
+        own = labels == k
+        low, high = (torch.quantile(ink[own], q) for q in (TERCILE, 1 - TERCILE))
+        thin |= own & (ink <= low)
+        bold |= own & (ink >= high)
+    return thin, bold
+
+
+def _paths(
+    codes: Tensor, x: Tensor, labels: Tensor, decoder: Replicated, real: Tensor, seed: int, shown: bool
+) -> list[pd.DataFrame]:
+    """Paths from images of each class to one of the next, by codes and by pixels."""
+    firsts = torch.stack([torch.nonzero(labels == k)[0, 0] for k in labels.unique()])
+    ends, n = firsts.roll(-1), len(firsts)
+    share = torch.tensor(BETWEEN, dtype=torch.float32)[:, None, None]
+    line = codes[firsts] * (1 - share) + codes[ends] * share
+    made = _decoded(decoder, line.flatten(0, 1)).unflatten(0, (len(BETWEEN), n))
+    flat = x.flatten(1)
+    faded = (flat[firsts] * (1 - share) + flat[ends] * share).unflatten(-1, x.shape[1:])
+    parts = []
+    for arm, images in (("codes", made), ("pixels", faded)):
+        apart = torch.cdist(images.flatten(2).flatten(0, 1), real.flatten(1)).amin(1) / 2 / flat.shape[1] ** 0.5
+        along = apart.unflatten(0, (len(BETWEEN), n)).mean(1).numpy()
+        parts.append(told.points("distance", along[None], seeds=[seed], x=BETWEEN, arm=arm))
+        if shown:
+            for path in range(min(N_SHOWN, n)):
+                parts += told.pictures(f"{arm} {path}", images[:, path], seeds=[seed])
+    return parts

@@ -1,0 +1,185 @@
+"""How much of a distribution a generator leaves out, and what helps."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from magan.data.sampling import Table, batches
+from magan.lectures import told
+from magan.models import GENERATING
+from magan.recipe import Adam, Recipe
+from magan.techniques import applied
+from magan.training.fit import fit
+
+N_REAL = 20_000
+N_JUDGED = 2500  # samples of each seed
+N_SHOWN = 500  # of them in the table, of the first seed
+GOOD = 3.0  # standard deviations within which a sample is of high quality
+LEAST = 0.1  # a mode is covered by this share of the samples it should have, all of high quality
+N_MODES, RADIUS, SD = 8, 2.0, 0.02  # of the ring
+TURNS, N_PIECES, SPIRAL_SD = 1.5, 20, 0.05
+RATES = {"discriminator": 1e-3, "generator": 3e-3}
+BETAS = (0.5, 0.99)
+
+
+class Arm(NamedTuple):
+    """A model of ``GENERATING``, its options and techniques."""
+
+    model: str
+    options: Mapping[str, Any]
+    techniques: Mapping[str, Mapping[str, Any]]
+
+
+ARMS = {
+    "GAN": Arm("gan", {}, {}),
+    "unrolled": Arm("gan", {}, {"unrolled": {"n_steps": 5, "rate": 0.01}}),
+    "WGAN-GP": Arm("wgan_gp", {"penalty_weight": 0.1}, {}),
+    "minibatch discrimination": Arm("gan", {}, {"minibatch_discrimination": {"n_kernels": 8, "n_dimensions": 3}}),
+    "experience replay": Arm("gan", {}, {"experience_replay": {"size": 5000}}),
+}
+VANILLA, COMPLETE = "GAN", "WGAN-GP"
+
+
+class Shape(NamedTuple):
+    """A distribution in the plane that is made of pieces."""
+
+    draw: Callable[[int, torch.Generator], Tensor]  # (n, 2)
+    anchors: np.ndarray  # (A, 2), points on it
+    piece: np.ndarray  # (A,), the number of the piece that each is of
+    sd: float
+
+
+def mode_collapse(
+    seeds: Sequence[int],
+    *,
+    steps: int = 3000,
+    batch_size: int = 64,
+    width: int = 8,
+    n_noise: int = 2,
+    shapes: Sequence[str] = ("ring", "spiral"),
+    arms: Sequence[str] = tuple(ARMS),
+) -> pd.DataFrame:
+    """A GAN and four remedies on 8 Gaussians in a ring (radius 2, sd .02) and on a spiral, cut into 20 pieces.
+
+    All have the same networks (two hidden layers of 8 ``width``), as many updates of the generator, and the same
+    rates, three times as high for the generator as for the discriminator: that is where a GAN collapses.
+    WGAN-GP makes its five updates of the discriminator for each of the generator.
+
+    Quantities of each seed, arm by arm, of either shape as item: "modes" covered (a mode is, if a tenth of its fair
+    share of the samples lies within 3 sd of it), and "quality", the share of samples within 3 sd of any. "x" and
+    "y" are samples of the first seed and, of the arm "real", of the distribution.
+    """
+    parts = []
+    for item in shapes:
+        shape = SHAPES[item]
+        real = shape.draw(N_REAL, torch.Generator().manual_seed(0))
+        parts += _places(real[:N_SHOWN], "real", item)
+        for name in arms:
+            samples = _trained(ARMS[name], real, seeds, steps, batch_size, width, n_noise)
+            modes, quality = judged(samples.numpy(), shape)
+            parts.append(told.points("modes", modes, seeds=seeds, arm=name, item=item))
+            parts.append(told.points("quality", quality, seeds=seeds, arm=name, item=item))
+            parts += _places(samples[0, :N_SHOWN], name, item, seeds[:1])
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """A GAN must cover fewer modes than each remedy, by the difference's interval, and WGAN-GP all of the ring's."""
+    rows = []
+    for item in dict.fromkeys(points["item"]):
+        base = told.by_seed(points, "modes", VANILLA, item)
+        for arm in [arm for arm in ARMS if arm in set(points["arm"])]:
+            modes = told.by_seed(points, "modes", arm, item)
+            full = N_MODES if (item, arm) == ("ring", COMPLETE) else None
+            claim, holds = (f"{full}", modes.mean() == full) if full else ("", None)
+            rows.append(told.number(f"modes of the {item} covered", modes, claim, holds, arm))
+            if arm != VANILLA:
+                more = told.number(f"modes of the {item} more than the GAN", modes - base, "more than 0", arm=arm)
+                rows.append({**more, "holds": "yes" if more["low"] > 0 else "no"})
+            quality = told.by_seed(points, "quality", arm, item)
+            rows.append(told.number(f"high-quality share, {item}", quality, arm=arm))
+    return told.numbers(rows)
+
+
+def judged(samples: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces covered and share of samples of high quality, ``(S,)`` each, of samples ``(S, n, 2)``."""
+    n_pieces = int(shape.piece.max()) + 1
+    modes, quality = [], []
+    for own in samples:
+        apart = ((own[:, None] - shape.anchors) ** 2).sum(2)
+        good = apart.min(1) <= (GOOD * shape.sd) ** 2
+        counts = np.bincount(shape.piece[apart.argmin(1)][good], minlength=n_pieces)
+        modes.append((counts >= LEAST * len(own) / n_pieces).sum())
+        quality.append(good.mean())
+    return np.array(modes), np.array(quality)
+
+
+def ring_centres() -> np.ndarray:
+    """Eight distinct centres: the angle of a full turn, which is that of none, is left out."""
+    angles = np.linspace(0, 2 * np.pi, N_MODES, endpoint=False)
+    return RADIUS * np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
+def spiral(share: np.ndarray) -> np.ndarray:
+    """Points ``(n, 2)`` at a share of the angle of a spiral of 1.5 turns, whose radius grows with the angle to 2."""
+    angle = 2 * np.pi * TURNS * share
+    return RADIUS * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def spiral_share(along: np.ndarray) -> np.ndarray:
+    """The share of the angle at a share of the length: of samples that lie equally dense along it."""
+    fine = np.linspace(0, 1, 5001)
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(spiral(fine), axis=0), axis=1))])
+    return np.interp(along, length / length[-1], fine)
+
+
+def _ring() -> Shape:
+    centres = ring_centres()
+
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        which = torch.randint(N_MODES, (n,), generator=generator)
+        return torch.tensor(centres, dtype=torch.float32)[which] + SD * torch.randn(n, 2, generator=generator)
+
+    return Shape(draw, centres, np.arange(N_MODES), SD)
+
+
+def _spiral() -> Shape:
+    along = (np.arange(20 * N_PIECES) + 0.5) / (20 * N_PIECES)
+
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        places = spiral(spiral_share(torch.rand(n, generator=generator).double().numpy()))
+        return torch.tensor(places, dtype=torch.float32) + SPIRAL_SD * torch.randn(n, 2, generator=generator)
+
+    return Shape(draw, spiral(spiral_share(along)), np.floor(along * N_PIECES).astype(int), SPIRAL_SD)
+
+
+SHAPES = {"ring": _ring(), "spiral": _spiral()}
+
+
+def _trained(
+    arm: Arm, real: Tensor, seeds: Sequence[int], steps: int, batch_size: int, width: int, n_noise: int
+) -> Tensor:
+    """Samples ``(S, n, 2)`` of an arm."""
+    recipe = GENERATING[arm.model]({"x": (2,)}, architecture="mlp", width=width, n_noise=n_noise, **arm.options)
+    recipe = _rated(applied(recipe, arm.techniques))
+    table = Table({"x": real}, (torch.arange(len(real)),) * len(seeds))
+    draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
+    networks = fit(recipe, draws, seeds=seeds, steps=steps, decay=0.5)
+    fresh = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
+    with torch.no_grad():
+        return recipe.sample(networks, fresh)
+
+
+def _rated(recipe: Recipe) -> Recipe:
+    phases = [replace(phase, optimiser=Adam(RATES[phase.name], BETAS)) for phase in recipe.phases]
+    return replace(recipe, phases=tuple(phases))
+
+
+def _places(x: Tensor, arm: str, item: str, seeds: Sequence[int] | None = None) -> list[pd.DataFrame]:
+    order = np.arange(len(x))
+    return [told.points(name, x[:, i], seeds=seeds, x=order, arm=arm, item=item) for i, name in enumerate(("x", "y"))]

@@ -1,0 +1,120 @@
+"""Whether networks that grow learn faster than those of full size."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan import classifier as eye
+from magan.data.sampling import Table, batches
+from magan.evaluation.images import frechet
+from magan.lectures import told
+from magan.lectures.images import chosen, floats, pixels
+from magan.models import GENERATING
+from magan.recipe import Recipe
+from magan.training.fit import fit
+
+GROWING, WHOLE = "growing", "full size"
+MOMENTS = 10  # at which samples are scored
+N_SHOWN = 10
+
+
+def progressive_growing(
+    seeds: Sequence[int],
+    images: AnnData,
+    *,
+    n_train: int = 10_000,
+    n_judged: int = 500,
+    steps: int = 2000,
+    grown_at: float = 0.6,
+    batch_size: int = 32,
+    width: int = 8,
+    n_noise: int = 64,
+) -> pd.DataFrame:
+    """The networks of Karras et al. 2018, grown level by level, and the same networks at full size from the start.
+
+    Growth ends at the share ``grown_at`` of the steps; half of each level's time goes to fading it in. Samples
+    of a network that is still growing are enlarged to the images' size.
+
+    Quantities of each seed, of the arms "growing" and "full size" over the steps: "frechet", the Frechet
+    distance between samples and real test images on a classifier's features, and "seconds" since the start
+    (of all seeds together). "image" shows the first seed's last samples.
+    """
+    lesson, judged = chosen(images, n_train), chosen(images, n_judged, "test")
+    x = pixels(lesson)
+    eyes = eye.fit(floats(lesson))
+    real = eye.see(eyes, floats(judged).X)[0]
+
+    def distance(samples: Tensor) -> float:
+        return frechet(eye.see(eyes, ((samples + 1) / 2).flatten(1).numpy())[0], real)
+
+    parts = []
+    for arm, options in _growth(x.shape[-1], steps, grown_at).items():
+        recipe = GENERATING["progressive"]({"x": tuple(x.shape[1:])}, width=width, n_noise=n_noise, **options)
+        parts += _trained(recipe, x, distance, seeds, steps, batch_size, n_judged, arm)
+    return told.table(parts)
+
+
+def judge(points: pd.DataFrame) -> pd.DataFrame:
+    """Growing networks must end at no worse a distance than those of full size, and sooner."""
+    rows, ends, seconds = [], {}, {}
+    for arm in (GROWING, WHOLE):
+        curve, clock = told.values(points, "frechet", arm), told.values(points, "seconds", arm)
+        ends[arm] = curve[curve["x"] == curve["x"].max()].sort_values("seed")["value"].to_numpy()
+        seconds[arm] = clock["value"].max()
+    ratio = ends[GROWING] / ends[WHOLE]
+    rows.append(told.number("Frechet distance at the end, growing / full size", ratio, "at most 1", ratio.mean() <= 1))
+    share = seconds[GROWING] / seconds[WHOLE]
+    rows.append(told.number("time, growing / full size", np.array([share]), "less than 1", share < 1))
+    rows += [told.number("Frechet distance at the end", ends[arm], arm=arm) for arm in (GROWING, WHOLE)]
+    return told.numbers(rows)
+
+
+def _trained(
+    recipe: Recipe,
+    x: Tensor,
+    distance: Callable[[Tensor], float],
+    seeds: Sequence[int],
+    steps: int,
+    batch_size: int,
+    n_judged: int,
+    arm: str,
+) -> list[pd.DataFrame]:
+    """The points of one arm."""
+    table = Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
+    fresh = next(batches([table], recipe.noise, batch_size=n_judged, seeds=[seed + 10**6 for seed in seeds]))
+    scores, seconds, last = {}, {}, []
+    start, spent = time.monotonic(), 0.0
+
+    def look(step, networks):
+        nonlocal spent, start
+        spent += time.monotonic() - start  # the time of scoring is no time of training
+        with torch.no_grad():
+            made = recipe.sample(networks, fresh)
+        scores[step + 1], seconds[step + 1] = [distance(own) for own in made], spent
+        last[:] = [made[0, :N_SHOWN]]
+        start = time.monotonic()
+        return {}
+
+    draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
+    fit(recipe, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
+    at = list(scores)
+    return [
+        told.points("frechet", np.array(list(scores.values())).T, seeds=seeds, x=at, arm=arm),
+        told.points("seconds", list(seconds.values()), x=at, arm=arm),
+        *told.pictures(arm, last[0], arm=arm, seeds=seeds[:1]),
+    ]
+
+
+def _growth(side: int, steps: int, grown_at: float) -> dict[str, dict[str, int]]:
+    """The options of both arms: how long a level is kept, and faded in. Full size is reached in a step a level."""
+    n_growths = max(int(np.ceil(np.log2(side))) - 2, 1)
+    half = max(1, round(grown_at * steps / n_growths / 2))
+    return {
+        GROWING: {"stable_steps": half, "fade_steps": half},
+        WHOLE: {"stable_steps": 1, "fade_steps": 0},
+    }
