@@ -16,6 +16,7 @@ include: "workflow/rules/align.smk"
 include: "workflow/rules/correct.smk"
 include: "workflow/rules/merge.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/lectures.smk"
 include: "workflow/rules/zoo.smk"
 
 

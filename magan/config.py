@@ -283,6 +283,14 @@ class Matching(Task):
     n_draws: PositiveInt = 1
 
 
+class Lecture(Strict):
+    """One experiment of ``magan.lectures.LECTURES``; ``seeds`` defaults to the study's."""
+
+    seeds: Seeds | None = None
+    images: str | None = None  # the data set, of an experiment that needs one
+    options: dict[str, Any] = {}
+
+
 class OwnFile(Strict):
     """One file of the user's: .fcs, .csv, .tsv or .h5ad, with what is known of it."""
 
@@ -378,6 +386,7 @@ class Study(Strict):
     translation: dict[str, Translation] = {}
     generation: dict[str, Generation] = {}
     matching: dict[str, Matching] = {}
+    lectures: dict[str, Lecture] = {}
 
     def tasks(self) -> Iterator[tuple[str, str, Task]]:
         """(task, dataset, settings) of everything the study asks."""
@@ -397,7 +406,7 @@ class Study(Strict):
         """How the user's files or images are to be read; None for a named data set."""
         return self.own_data.get(data) or self.own_images.get(data)
 
-    def seeds_of(self, settings: Task) -> tuple[int, ...]:
+    def seeds_of(self, settings: Task | Lecture) -> tuple[int, ...]:
         return settings.seeds or self.seeds
 
     def training_of(self, settings: Task, arm: Arm) -> Training:

@@ -62,6 +62,7 @@ METHOD = "method"
 ARM = "arm"
 SEEDS = "seeds"  # all asked for
 GIVEN = "given"  # of samples: what their model was told of each test image, any of "label" (its class) and "x"
+MEASURES = "measures"  # what a model says of the test images: score -> one value a seed that did not fail
 PAIRED = "paired"  # {"markers", "train", "query"}: panel 1 with the truth, which only the ceiling may read
 ERROR = "error"  # "" or why the whole method failed
 
@@ -114,9 +115,9 @@ SCORES = {
     "pixel_rmse": ("pixel RMSE (0 to 1)", "lower"),
     "l1": ("difference of pixels (0 to 1)", "lower"),
     "ssim": ("SSIM", "higher"),
-    "retrieved": ("partner first, by pixels", "higher"),
-    "retrieved_ssim": ("partner first, by SSIM", "higher"),
-    "retrieved_features": ("partner first, by features", "higher"),
+    "retrieved": ("partner first by pixels", "higher"),
+    "retrieved_ssim": ("partner first by SSIM", "higher"),
+    "retrieved_features": ("partner first by features", "higher"),
     "reciprocal_rank": ("reciprocal rank of the partner", "higher"),
     "class_accuracy": ("share of the class asked for", "higher"),
     "taken_for_target": ("share taken for the target set", "higher"),
@@ -133,5 +134,6 @@ SCORES = {
     "modes": ("classes covered", "higher"),
     "class_divergence": ("KL of the classes made", "lower"),
     "class_share": ("share of a class, made / real", "one"),
+    "elbo": ("ELBO of test images (nats)", "higher"),
     "classifier_accuracy": ("classifier accuracy on real images", "higher"),
 }

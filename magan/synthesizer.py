@@ -1,6 +1,6 @@
 """AnnData in, AnnData out: train any model that makes samples, all seeds at once, and let it make some."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,24 +162,33 @@ class Synthesizer:
         InputError
             A row has a class that the training set has not.
         """
-        entries = self._entries(from_anndata(query, "query"))
-        recipe, n = self._recipe(), query.n_obs
-        order = torch.from_numpy(np.random.default_rng(0).permutation(n))
-        layers = {}
+        recipe, layers = self._recipe(), {}
         for seed in self.good_seeds_:
-            networks = {role: net.select([self.seeds.index(seed)]) for role, net in self.networks_.items()}
-            noise = self._noise(recipe, n, [seed], "sample")
-            made = torch.empty(n, *self.shapes_["x"])
-            for rows in order.chunk(max(1, -(-n // ROWS))):
-                batch = {name: decoded(x[None, rows]).to(self.device_) for name, x in entries.items()}
-                batch |= {name: x[:, rows].to(self.device_) for name, x in noise.items()}
+            made = torch.empty(query.n_obs, *self.shapes_["x"])
+            for rows, networks, batch in self._parts(recipe, query, seed):
                 made[rows] = recipe.sample(networks, batch)[0].float().cpu()
             layers[f"{keys.SEED}_{seed}"] = to_array(self.scaling_.unscaled(made), self.shapes_["x"])
         names = self.features_ or [str(i) for i in range(int(np.prod(self.shapes_["x"])))]
-        values = next(iter(layers.values()), np.full((n, len(names)), np.nan, np.float32))
+        values = next(iter(layers.values()), np.full((query.n_obs, len(names)), np.nan, np.float32))
         whole = AnnData(values, obs=query.obs.copy(), layers=layers)
         whole.var_names = names
         return whole
+
+    @torch.no_grad()
+    def measured(self, query: AnnData) -> dict[str, np.ndarray]:
+        """What the model itself says of the images in ``query``, if it can: their log probability, for one.
+
+        Score -> mean over rows, one value for each seed that did not fail.
+        """
+        recipe, sums = self._recipe(), {}
+        for seed in self.good_seeds_ if recipe.measure else []:
+            own: dict[str, float] = {}
+            for _, networks, batch in self._parts(recipe, query, seed):
+                for name, values in recipe.measure(networks, batch).items():
+                    own[name] = own.get(name, 0.0) + values.double().sum().item()
+            for name, total in own.items():
+                sums.setdefault(name, []).append(total / query.n_obs)
+        return {name: np.array(values) for name, values in sums.items()}
 
     @torch.no_grad()
     def given(self, query: AnnData) -> list[str]:
@@ -253,6 +262,18 @@ class Synthesizer:
     def _recipe(self) -> Recipe:
         recipe = applied(GENERATING[self.model](self.shapes_, **self.options), self.techniques)
         return averaged(recipe, self.training.average)
+
+    def _parts(
+        self, recipe: Recipe, query: AnnData, seed: int
+    ) -> Iterator[tuple[Tensor, dict[str, Replicated], dict[str, Tensor]]]:
+        """Some hundreds of rows at a time, all in a shuffled order: which, and a seed's networks and minibatch."""
+        entries, n = self._entries(from_anndata(query, "query")), query.n_obs
+        networks = {role: net.select([self.seeds.index(seed)]) for role, net in self.networks_.items()}
+        noise = self._noise(recipe, n, [seed], "sample")
+        for rows in torch.from_numpy(np.random.default_rng(0).permutation(n)).chunk(max(1, -(-n // ROWS))):
+            batch = {name: decoded(x[None, rows]).to(self.device_) for name, x in entries.items()}
+            batch |= {name: x[:, rows].to(self.device_) for name, x in noise.items()}
+            yield rows, networks, batch
 
     def _blank(self) -> dict[str, Replicated]:
         """Untrained networks of every seed."""

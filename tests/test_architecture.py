@@ -20,6 +20,7 @@ ROOMS = {
     "config": {"errors"},
     "networks": {"recipe"},
     "models": {"losses", "networks", "recipe"},
+    "techniques": {"losses", "networks", "recipe"},
     "training": {"errors", "networks", "recipe"},
     "data": {"config", "errors", "keys", "recipe"},
     "correspondence": {"data", "errors", "keys", "losses", "recipe"},
@@ -31,15 +32,23 @@ ROOMS = {
     "report": {"keys"},
     "aligner": {
         *("config", "correspondence", "data", "errors", "intervals", "keys", "neighbours"),
-        *("models", "networks", "recipe", "training"),
+        *("models", "networks", "recipe", "techniques", "training"),
     },
+    "synthesizer": {
+        *("config", "data", "errors", "keys", "models", "networks", "recipe", "techniques", "training"),
+    },
+}
+ROOMS["lectures"] = {
+    *("classifier", "data", "errors", "evaluation", "keys", "losses", "models", "networks", "recipe"),
+    *("techniques", "training"),
 }
 ROOMS["correction"] = {"aligner", "data", "errors", "keys"}
 ROOMS["stages"] = set(ROOMS)
 ROOMS["cli"] = {"correction", "data", "errors", "stages"}
 
 # library: its only rooms
-TENSORS = {"classifier", "recipe", "losses", "networks", "models", "training", "data", "correspondence", "aligner"}
+TENSORS = {"aligner", "classifier", "correspondence", "data", "losses", "models", "networks", "recipe", "synthesizer"}
+TENSORS |= {"lectures", "techniques", "training"}
 OUTSIDE = {
     "torch": TENSORS | {"correction", "progress", "stages"},
     "mlflow": {"tracking"},

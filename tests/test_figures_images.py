@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from magan import keys
-from magan.figures import FIGURES
+from magan.figures import FIGURES, sample_grid
 from magan.figures.pictures import laid, ranked, typical
 
 
@@ -107,7 +107,7 @@ def test_the_curve_of_retrieval_goes_through_the_means(summary):
 def test_every_score_that_is_known_has_a_panel_with_its_floor(metrics, summary):
     figure = draw("translation_scores", metrics, summary, dataset="emoji")
     titles = [axes.get_title(loc="left").strip() for axes in figure.axes if axes.get_title(loc="left")]
-    assert titles == ["partner first, by pixels", "difference of pixels", "Fréchet distance", "density"]
+    assert titles == ["partner first by pixels", "difference of pixels", "Fréchet distance", "density"]
     lines = [list(line.get_xdata()) for line in figure.axes[2].lines]
     assert [9.7, 9.7] in lines
     means = summary[(summary["metric"] == "frechet") & (summary["arm"] == "magan")]
@@ -155,3 +155,19 @@ def test_a_dropped_class_is_crossed_out(metrics):
 def test_a_study_without_the_scores_says_so(metrics, summary, name, tables, told):
     given = (metrics, summary) if tables == 2 else (metrics if "modes" in name else summary,)
     assert told in words(draw(name, *(table.iloc[:0] for table in given), dataset="x"))
+
+
+def test_frames_lie_from_left_to_right():
+    axes = Figure().subplots()
+    frames = np.arange(4)[:, None, None] / 4 + np.zeros((1, 1, 4, 2, 3))
+    laid(axes, frames)
+    (picture,) = axes.images
+    np.testing.assert_array_equal(picture.get_array()[0], np.repeat(np.arange(4) / 4, 3))
+
+
+def test_a_grid_of_samples_has_a_row_for_each_seed():
+    rows = {f"seed {seed}": np.full((3, 4), seed / 10) for seed in (1, 5)}
+    figure = sample_grid(rows, shape=(1, 2, 2), title="step 7")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["seed 1", "seed 5"]
+    assert axes.images[0].get_array()[[0, 4], 0].tolist() == [0.1, 0.5] and "step 7" in words(figure)

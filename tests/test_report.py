@@ -208,8 +208,9 @@ def test_who_beats_the_best_baseline_is_counted(metrics, summary):
 
 def test_doing_nothing_is_told_where_it_was_scored(metrics, summary):
     read = text(page(metrics, summary))
-    assert read.count("Doing nothing (identity) scores") == 1
+    assert read.count("Doing nothing (identity) scores") == 2
     assert "Doing nothing (identity) scores .527." in read.split("On person_2, ")[1]
+    assert "Doing nothing (identity) scores .280." in read.split("On emoji, ")[1]
 
 
 def test_methods_are_listed_in_the_order_of_the_rows(metrics, summary):

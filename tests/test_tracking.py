@@ -280,7 +280,7 @@ def test_pictures_of_a_training_are_its_arms_alone(uri, client, results):
     run = by_key(client, results)[keyed(results, "magan")]
     (picture,) = client.list_artifacts(run.info.run_id, "looks/seed_0")
     assert picture.path == "looks/seed_0/step_000000.png"
-    assert not client.list_artifacts(by_key(client, results)[keyed(results, "knn")].info.run_id)
+    assert not client.list_artifacts(by_key(client, results)[keyed(results, "knn")].info.run_id, "looks")
 
 
 def test_a_failed_seed_is_a_failed_run(uri, client, results):

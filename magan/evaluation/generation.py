@@ -19,7 +19,8 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     Of a model that was told the class of every sample (``uns["given"]``), or more, ``class_accuracy``,
     the share that the classifier takes for it, also class by class, and ``permuted_accuracy``, the same
     after the best renaming of classes: a code that names them in its own way has it. Of one that was told
-    something of an image, ``l1`` and ``ssim`` to that image. There is no consensus: a mean of samples is none.
+    something of an image, ``l1`` and ``ssim`` to that image. Of one that measures images itself
+    (``uns["measures"]``), what it says. There is no consensus: a mean of samples is none.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
             ("ssim", each(lambda x: likeness.ssim(x.pixels, partner, shape), of)),
         ):
             tables.append(rows(mapped.uns, seeds, metric, values, keys.ALL))
+    for metric, values in mapped.uns.get(keys.MEASURES, {}).items():
+        tables.append(rows(mapped.uns, seeds, metric, np.atleast_1d(values), keys.ALL))
     return join([*tables, failures(mapped)])
 
 

@@ -1,16 +1,13 @@
 """Figures: tidy table or AnnData in, matplotlib Figure out. None computes a score or writes a file but `save`."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-from matplotlib.figure import Figure
-
 from magan.figures.batches import batch_densities, batch_scores
 from magan.figures.curves import loss_curves
 from magan.figures.digits import digit_grid, digit_outcomes
+from magan.figures.drawing import Drawing
 from magan.figures.effects import batch_effects
 from magan.figures.embedding import umap
 from magan.figures.generation import generation_grid, generation_modes, generation_scores
+from magan.figures.lectures import OF_LECTURE
 from magan.figures.markers import heldout_markers, heldout_scatter
 from magan.figures.matching import matching_cells, matching_scores
 from magan.figures.panels import panel_calibration, panel_umap, panel_verdicts
@@ -18,16 +15,7 @@ from magan.figures.samples import sample_grid
 from magan.figures.style import METHOD_COLOURS, save
 from magan.figures.translation import translation_grid, translation_retrieval, translation_scores
 
-__all__ = ["FIGURES", "METHOD_COLOURS", "OF_PANELS", "OF_TASK", "Drawing", "sample_grid", "save"]
-
-
-class Drawing(NamedTuple):
-    """A figure a study can have."""
-
-    draw: Callable[..., Figure]
-    title: str
-    caption: str  # how to read it; what it shows is for the numbers to say
-    suffix: str  # png where thousands of cells would make a heavy svg
+__all__ = ["FIGURES", "METHOD_COLOURS", "OF_LECTURE", "OF_PANELS", "OF_TASK", "Drawing", "sample_grid", "save"]
 
 
 FIGURES = {

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from magan import keys
+from magan.figures.pictures import laid, ranked, shape_of
 from magan.figures.style import (
     GREY,
     INK,
@@ -24,7 +25,7 @@ from magan.figures.style import (
 )
 
 OUTCOMES = {"right": "#0072B2", "flipped": "#D55E00", "mixed": PALE}
-RANKS = ("best", "median", "worst")
+SCORE = "identity_accuracy"  # by which seeds are ranked
 
 
 @styled
@@ -46,34 +47,20 @@ def digit_grid(truth: AnnData, mapped: AnnData, metrics: pd.DataFrame, *, digest
     """
     name = label(str(mapped.uns["method"]), str(mapped.uns["arm"]))
     title = f"Digits mapped by {name}: {mapped.uns.get('dataset', '')}"
-    chosen = _chosen(mapped, metrics)
+    chosen = [(rank, seed, value) for rank, seed, score, value in ranked(mapped, metrics, (SCORE,)) if score]
     if not chosen:
         return empty(title, f"{name} failed: {mapped.uns.get('error') or 'every seed failed'}", digest)
     rows = _shown(truth, mapped, n_images)
-    shape = tuple(int(n) for n in truth.uns[keys.IMAGE]["shape"])
     n_seeds = len(np.atleast_1d(mapped.uns["seeds"]))
     foot = f"{counted(n_seeds, 'seed')} ranked by the share of images whose digit is kept · images of the test set"
     height = 1.0 + len(chosen) * (0.35 + WIDTH * 0.85 * 4 / len(rows))
     figure = new(height, title, foot, digest)
     for axes, (rank, seed, accuracy) in zip(panels(figure, len(chosen), 1), chosen):
         strips = _strips(truth, mapped, rows, seed)
-        pictures(axes, strips, shape)
+        pictures = np.stack(list(strips.values())).reshape(len(strips), len(rows), *shape_of(truth))
+        laid(axes, pictures, list(strips))
         axes.set_title(f"{rank}: seed {seed}, digit kept in {100 * accuracy:.0f} % of images".removeprefix("only: "))
     return figure
-
-
-def _chosen(mapped: AnnData, metrics: pd.DataFrame) -> list[tuple[str, int, float]]:
-    """Best, median and worst seed, as far as there are so many: (rank, seed, accuracy)."""
-    rows = metrics[(metrics["metric"] == "identity_accuracy") & (metrics["arm"] == str(mapped.uns["arm"]))]
-    rows = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL) & seeds_of(rows).notna()]
-    if "dataset" in mapped.uns:
-        rows = rows[rows["dataset"] == str(mapped.uns["dataset"])]
-    rows = rows.assign(seed=seeds_of(rows).astype(int)).dropna(subset=["value"])
-    rows = rows[[f"seed_{seed}" in mapped.layers for seed in rows["seed"]]]
-    ordered = rows.sort_values(["value", "seed"], ascending=[False, True])[["seed", "value"]].to_numpy()
-    places = {1: [0], 2: [0, 1]}.get(len(ordered), [0, len(ordered) // 2, len(ordered) - 1])
-    ranks = {1: ["only"], 2: ["best", "worst"]}.get(len(ordered), RANKS)
-    return [(rank, int(ordered[i, 0]), float(ordered[i, 1])) for rank, i in zip(ranks, places)] if len(ordered) else []
 
 
 def _shown(truth: AnnData, mapped: AnnData, n_images: int) -> list[str]:
@@ -91,23 +78,6 @@ def _strips(truth: AnnData, mapped: AnnData, rows: list[str], seed: int) -> dict
     if f"back_{seed}" in mapped.layers:
         strips["mapped back"] = after.layers[f"back_{seed}"]
     return {name: np.asarray(values) for name, values in strips.items()}
-
-
-def pictures(axes: Axes, strips: dict[str, np.ndarray], shape: tuple[int, int, int], gap: int = 1) -> None:
-    """One row of images per strip, as one picture; ink is dark where a grey image is bright."""
-    C, H, W = shape  # noqa: N806
-    n = len(next(iter(strips.values())))
-    canvas = np.full((len(strips) * (H + gap) - gap, n * (W + gap) - gap, C), 0.0 if C == 1 else 1.0)
-    for i, values in enumerate(strips.values()):
-        for j, image in enumerate(values.reshape(-1, C, H, W)):
-            top, left = i * (H + gap), j * (W + gap)
-            canvas[top : top + H, left : left + W] = image.transpose(1, 2, 0)
-    canvas = canvas.clip(0, 1)
-    axes.imshow(canvas[..., 0] if C == 1 else canvas, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([i * (H + gap) + H / 2 - 0.5 for i in range(len(strips))], list(strips))
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
 
 
 @styled

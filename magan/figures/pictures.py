@@ -16,8 +16,11 @@ RANKS = ("best", "median", "worst")
 def laid(axes: Axes, images: np.ndarray, names: Sequence[str] = (), gap: int = 1) -> None:
     """Images ``(rows, columns, C, H, W)`` in [0, 1] as one picture, ``names`` beside its rows.
 
-    Ink is dark where a grey image is bright; between colours the paper is white.
+    Ink is dark where a grey image is bright; between colours the paper is white. Other than one or three channels
+    are frames, from left to right.
     """
+    if images.shape[2] not in (1, 3):
+        images = np.concatenate(np.split(images, images.shape[2], axis=2), axis=4)
     rows, columns, C, H, W = images.shape  # noqa: N806
     canvas = np.full((rows * (H + gap) - gap, columns * (W + gap) - gap, C), 0.0 if C == 1 else 1.0)
     for i, row in enumerate(images):

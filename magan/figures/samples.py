@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from magan.figures.digits import pictures
+from magan.figures.pictures import laid
 from magan.figures.style import new, panels, styled
 
 INCH = 0.45  # of one image
@@ -17,5 +17,5 @@ def sample_grid(rows: Mapping[str, np.ndarray], *, shape: tuple[int, int, int], 
     n = len(next(iter(rows.values())))
     figure = new(0.6 + INCH * len(rows), title, "", "", width=max(3.0, 1.0 + INCH * n))
     (axes,) = panels(figure, 1, 1)
-    pictures(axes, dict(rows), shape)
+    laid(axes, np.stack(list(rows.values())).reshape(len(rows), n, *shape), list(rows))
     return figure

@@ -17,7 +17,6 @@ from magan.models import GENERATING
 from magan.training.fit import fit
 
 NEIGHBOURS = 10
-PLACES = {"t-SNE": "t-SNE of the codes", "components": "two principal components"}
 
 
 def digit_map(
@@ -65,9 +64,9 @@ def digit_map(
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """The page must keep more neighbours of a digit's own class than its two principal components do."""
-    page, plain = (told.by_seed(points, "kept", arm) for arm in PLACES)
-    claim = f"more than {plain.item():.2f}, of two principal components"
-    return told.numbers([told.number("share whose neighbours agree", page, claim, page.mean() > plain.item())])
+    page, plain = told.by_seed(points, "kept", "t-SNE"), told.values(points, "kept", "components")["value"].item()
+    claim = f"more than {plain:.2f}, of two principal components"
+    return told.numbers([told.number("share whose neighbours agree", page, claim, page.mean() > plain)])
 
 
 def kept(places: np.ndarray, labels: np.ndarray) -> float:

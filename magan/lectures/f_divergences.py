@@ -37,7 +37,7 @@ class Gaussian(nn.Module):
 
 
 def f_divergences(
-    seeds: Sequence[int], *, steps: int = 3000, batch_size: int = 512, hidden: Sequence[int] = (32, 32)
+    seeds: Sequence[int], *, steps: int = 2500, batch_size: int = 256, hidden: Sequence[int] = (32, 32)
 ) -> pd.DataFrame:
     """The experiment of Nowozin et al. 2016, section 4.1, on a mixture of our own.
 

@@ -30,7 +30,7 @@ def js_against_wasserstein(
     seeds: Sequence[int],
     *,
     distances: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0),
-    steps: int = 1500,
+    steps: int = 1000,
     batch_size: int = 128,
     hidden: Sequence[int] = (32, 32),
 ) -> pd.DataFrame:

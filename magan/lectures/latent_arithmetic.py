@@ -38,9 +38,10 @@ def latent_arithmetic(
     codes of thin digits of every other class. Paths: images of two classes are joined by a line of
     codes, and by a line of pixels (a cross-fade).
 
-    Quantities of each seed: "ink", the share of the way from thin to bold (mean brightness) that the sum
-    goes, and "class kept", the share that a classifier takes for what they were; over x from 0 to 1 "distance", the
-    distance (RMSE of levels) of what lies on a path of codes or of pixels (arm) to the nearest training image.
+    Quantities of each seed: "ink", the share of the way from a thin digit's brightness to that of the bold ones of
+    its own class that the sum goes, all as decoded; "class kept", the share of sums that a classifier takes
+    for what they were; over x from 0 to 1 "distance", the distance (RMSE of levels) of what lies on a path of
+    codes or of pixels (arm) to the nearest training image.
     "image" shows the first seed's.
     """
     lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
@@ -94,21 +95,19 @@ def _sums(
     codes: Tensor, x: Tensor, labels: Tensor, decoder: Replicated, judge_of_classes: eye.Classifier, seed: int
 ) -> list[pd.DataFrame]:
     """Every class teaches what bold is, all others are made bold by it."""
-    ink = x.flatten(1).mean(1)
-    thin, bold = _terciles(ink, labels)
-    gained, kept = [], []
+    thin, bold = _terciles(x.flatten(1).mean(1), labels)
+    plain = _decoded(decoder, codes).flatten(1).mean(1)  # a decoder blurs: ink is compared among what it makes
+    end = torch.stack([plain[bold & (labels == k)].mean() for k in labels.unique()])[labels]
+    ways, kept = [], []
     for k in labels.unique():
         step = codes[bold & (labels == k)].mean(0) - codes[thin & (labels == k)].mean(0)
         rows = thin & (labels != k)
         made = _decoded(decoder, codes[rows] + step)
-        own = _decoded(decoder, codes[rows])  # a decoder blurs: ink is compared among what it makes
-        wide = ink[bold & (labels == k)].mean() - ink[thin & (labels == k)].mean()
-        gained.append(((made - own).flatten(1).mean() / wide).item())
-        levels = ((made + 1) / 2).flatten(1).numpy()
-        _, chances = eye.see(judge_of_classes, levels)
-        kept.append((torch.from_numpy(chances.argmax(1)) == labels[rows]).float().mean().item())
+        ways.append((made.flatten(1).mean(1) - plain[rows]).mean() / (end[rows] - plain[rows]).mean())
+        _, chances = eye.see(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())
+        kept.append((torch.from_numpy(chances.argmax(1)) == labels[rows]).float().mean())
     return [
-        told.points("ink", [np.mean(gained)], seeds=[seed]),
+        told.points("ink", [np.mean(ways)], seeds=[seed]),
         told.points("class kept", [np.mean(kept)], seeds=[seed]),
     ]
 

@@ -75,7 +75,8 @@ def values(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None 
 
 def by_seed(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None = None) -> np.ndarray:
     """The one value of each seed, ``(S,)``, in the order of the seeds."""
-    return values(points, quantity, arm, item).sort_values("seed")["value"].to_numpy()
+    rows = values(points, quantity, arm, item)
+    return rows[rows["seed"].notna()].sort_values("seed")["value"].to_numpy()
 
 
 def number(

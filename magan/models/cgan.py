@@ -32,7 +32,8 @@ def cgan(
     architecture, width
         See `magan.networks.generation`. The paper's networks are fully connected.
     normalised
-        Batch normalisation in G, by the statistics of each minibatch; D has none.
+        Batch normalisation in both networks, by the statistics of each minibatch. A minibatch of samples to be
+        made should therefore hold all classes, as those of training do.
 
     Raises
     ------

@@ -35,7 +35,8 @@ def fgan(
     architecture, width
         See `magan.networks.generation`.
     normalised
-        Batch normalisation in G, by the statistics of each minibatch; as in the paper D has none.
+        Batch normalisation in both networks, by the statistics of each minibatch. The paper's D, a fully
+        connected one, has none; a small convolutional one without lets G make one image for every z.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def fgan(
     return Recipe(
         networks={
             "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
-            "discriminator": discriminator(shapes["x"], architecture, width),
+            "discriminator": discriminator(shapes["x"], architecture, width, normalised=normalised),
         },
         phases=(
             Phase("discriminator", trains=("discriminator",), objective=discriminators),

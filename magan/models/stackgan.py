@@ -9,9 +9,9 @@ from torch import Tensor
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.information import gaussian_kl
+from magan.networks.embedding import Embedding
 from magan.networks.enlarging import Enlarging, doublings
 from magan.networks.generation import discriminator, generator, onehot
-from magan.networks.mlp import MLP
 from magan.networks.resizing import shrunk
 from magan.recipe import Adam, Noise, Phase, Recipe
 
@@ -110,9 +110,9 @@ def stackgan(
         drawn, _ = conditions(networks, batch)
         return made(networks, batch, drawn)[1].clamp(-1, 1)
 
-    networks = {f"condition_{stage}": partial(MLP, (sum(n_words),), (2 * n_condition,), ()) for stage in STAGES}
+    networks = {f"condition_{stage}": partial(Embedding, sum(n_words), len(n_words), n_condition) for stage in STAGES}
     networks["generator_1"] = generator(n_noise + n_condition, small, "auto", width)
-    networks["generator_2"] = partial(Enlarging, shape[0], n_doublings, width, n_blocks, n_condition)
+    networks["generator_2"] = partial(Enlarging, shape[0], n_doublings, width, n_blocks, n_condition, True)
     for stage, size in zip(STAGES, (small, shape)):
         networks[f"discriminator_{stage}"] = discriminator(size, "auto", width, n_condition=sum(n_words))
     return Recipe(

@@ -1,7 +1,7 @@
 """Convolutional networks for images of 8 to 32 pixels, after DCGAN and InfoGAN.
 
 A generator doubles the side of its maps once or twice, and a discriminator or an encoder
-halves it as often: 7-14-28, 8-16-32, 2-4-8. Weights start from N(0, 0.02^2), biases from 0.
+halves it as often: 7-14-28, 8-16-32, 2-4-8. Weights start from N(0, 0.02^2), without normalisation wider.
 Batch normalisation is by the minibatch, also when sampling, and no layer before it has a bias.
 """
 

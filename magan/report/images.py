@@ -20,7 +20,7 @@ def judge(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
     if known.empty:
         return ""
     right = float(known["mean"].iloc[0])
-    caution = "" if right >= SURE else f", less than {number(SURE)}: shares of classes are known no better than that"
+    caution = "" if right >= SURE else f", less than {number(SURE)}: what it says of maps is no surer than that"
     return (
         f"The classifier that judges is right about {number(right)} of real images that it did not learn from{caution}."
     )
@@ -52,16 +52,18 @@ def partners(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
 
 
 def order(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
-    """All arms by their median seed, with their best."""
-    score = answering("generation", set(_whole(rows)["metric"]))
-    found = _seeds(metrics, rows, score)
+    """All arms by their median seed, with their best; not those that are given images."""
+    score, copies = answering("generation", set(_whole(rows)["metric"])), _copies(rows)
+    found = {name: values for name, values in _seeds(metrics, rows, score).items() if name not in copies}
     if len(found) < 2:
         return ""
     ordered = sorted(found, key=lambda name: np.median(found[name]))
     told = [f"{name} {number(np.median(found[name]))} ({number(found[name].min())})" for name in ordered[:TOLD]]
     rest = f" and {len(ordered) - TOLD} more" if len(ordered) > TOLD else ""
     name = keys.SCORES[score][0].split(" (")[0]
-    return f"By the {name} of their median seed (in brackets the best) the arms come as {', '.join(told)}{rest}."
+    text = f"By the {name} of their median seed (in brackets the best) the arms come as {', '.join(told)}{rest}."
+    left = f" Left out, as they are given part of a test image: {', '.join(copies)}." if copies else ""
+    return text + left
 
 
 def collapse(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
@@ -96,13 +98,13 @@ def asked(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
 
 def published(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
     """Which arms are better than the plain non-saturating game, by intervals that lie apart."""
-    plain = {name for method, name in trained(rows) if method == PLAIN}
+    plain = [name for method, name in trained(rows) if method == PLAIN]
     here = _whole(rows, "frechet").set_index("arm")
-    if not plain or not plain & set(here.index):
+    name = PLAIN if PLAIN in plain else (plain or [""])[0]
+    if name not in here.index:
         return ""
-    name = sorted(plain & set(here.index))[0]
     reference = here.loc[name]
-    others = here[~here.index.isin([*keys.SEEDLESS, *plain])].dropna(subset=["low", "high"])
+    others = here[~here.index.isin([*keys.SEEDLESS, name, *_copies(rows)])].dropna(subset=["low", "high"])
     better = list(others.index[others["high"] < reference["low"]])
     worse = list(others.index[others["low"] > reference["high"]])
     level = len(others) - len(better) - len(worse)
@@ -113,6 +115,11 @@ def published(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
         f"Against the non-saturating GAN ({name}) at the settings of this study, by intervals that lie apart: "
         f"{'; '.join(parts)}. Lucic et al. (2018) found that with enough search none is consistently better."
     )
+
+
+def _copies(rows: pd.DataFrame) -> list[str]:
+    """Arms that are given something of each test image, whose samples are therefore compared with it."""
+    return list(dict.fromkeys(_whole(rows, "l1")["arm"]))
 
 
 def _whole(rows: pd.DataFrame, score: str = "") -> pd.DataFrame:

@@ -64,7 +64,8 @@ def _beaten(task: str, rows: pd.DataFrame) -> str:
     column, score = TASKS[task].split, TASKS[task].part_score
     other = {"feature": "group", "group": "feature"}[column]
     rows = rows[rows["metric"].isin(list(keys.SCORES)) & (rows[other] == keys.ALL)]
-    rows = rows[(rows[column] == keys.ALL) | (rows["metric"] == score)]
+    by_part = not TASKS[task].otherwise
+    rows = rows[(rows[column] == keys.ALL) | ((rows["metric"] == score) & by_part)]
     n, seeds, consensus = 0, {}, {}
     for method, arm in trained(rows):
         for row in rows[(rows["method"] == method) & (rows["arm"] == arm)].to_dict("records"):
@@ -78,7 +79,8 @@ def _beaten(task: str, rows: pd.DataFrame) -> str:
                 consensus.setdefault(arm, []).append(place)
     if not n:
         return ""
-    told = f"Of {counted(n, 'comparison')} of seeds with a best baseline, by score and by {TASKS[task].part}, "
+    by = f"by score and by {TASKS[task].part}" if by_part else "by score"
+    told = f"Of {counted(n, 'comparison')} of seeds with a best baseline, {by}, "
     told += f"{_count(seeds)} won{_named(seeds)}"
     more = " more" if seeds else ""
     ahead = f"; a consensus of seeds, which has no interval, is ahead in {_total(consensus)}{more}{_named(consensus)}"

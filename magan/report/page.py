@@ -11,8 +11,10 @@ import yaml
 from magan.report import others
 from magan.report.answers import answer, headline
 from magan.report.judged import judged
+from magan.report.lectures import experiment
 from magan.report.panels import merged
 from magan.report.tables import tables
+from magan.report.trainings import trainings
 from magan.report.words import TASKS
 
 HEAVY = 400_000  # bytes of an svg above which a png beside it is taken
@@ -34,8 +36,10 @@ def render(
         ``name``, ``title`` and, if wanted, ``description``. By (task, dataset), ``headline`` names the arm whose
         result is told (by default the arm named as its method, of MAGAN if it is there), and ``controls`` its
         counterparts ("alone": without correspondence, "shuffled": with one that is wrong), ``verdicts`` what the safety
-        gate says of a correction and why (see `judged`), and ``left_out`` rows of (kind, name, reason). ``panels`` are
+        gate says of a correction and why (see `judged`), ``left_out`` rows of (kind, name, reason), and ``trainings``
+        the arms' settings and costs (see `trainings`). ``panels`` are
         the arguments of `merged`, for each set of panels that was merged; their figures are of the task "panels".
+        ``lectures`` are those of `experiment`, with the ``path`` of the picture in the place of its source.
     summary, metrics
         The tidy tables; methods are listed in the order of their rows.
     figures
@@ -59,6 +63,7 @@ def render(
                 "verdict": _verdict((task, dataset), study),
                 "left_out": (study.get("left_out") or {}).get((task, dataset), []),
                 "tables": tables(task, dataset, summary, failures),
+                "trainings": trainings((study.get("trainings") or {}).get((task, dataset), ())),
                 "figures": [figure for figure in of if figure.get("dataset") == dataset],
             }
             for dataset in dict.fromkeys(metrics.loc[metrics["task"] == task, "dataset"])
@@ -69,6 +74,10 @@ def render(
         {**merged(**told), "figures": [f for f in images if (f["task"], f.get("dataset")) == ("panels", told["name"])]}
         for told in study.get("panels", ())
     ]
+    lectures = [
+        experiment(**{k: v for k, v in told.items() if k != "path"}, src=_embedded(Path(told["path"])))
+        for told in study.get("lectures", ())
+    ]
     config = yaml.safe_dump(_plain(provenance.get("config", {})), sort_keys=False, allow_unicode=True)
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -76,7 +85,9 @@ def render(
     template = environment.from_string((Path(__file__).parents[1] / "templates" / "report.html").read_text())
     rest = {name: provenance.get(name) or default for name, default in PROVENANCE.items()}
     rest["seeds"] = {name: _seeds(seeds) for name, seeds in rest["seeds"].items()}
-    return template.render(study={"description": "", **study}, panels=panels, sections=sections, config=config, **rest)
+    return template.render(
+        study={"description": "", **study}, panels=panels, lectures=lectures, sections=sections, config=config, **rest
+    )
 
 
 def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, study: Mapping) -> dict:

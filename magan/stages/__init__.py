@@ -5,6 +5,7 @@ from magan.stages.correct import correct_files, judge
 from magan.stages.eyes import classifier
 from magan.stages.files import beside, log_to, read_metrics
 from magan.stages.generate import generate
+from magan.stages.lectures import lecture
 from magan.stages.merge import draw_merged, merge
 from magan.stages.methods import align, baseline
 from magan.stages.plan import plan
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate",
     "generate",
     "judge",
+    "lecture",
     "log_to",
     "merge",
     "plan",

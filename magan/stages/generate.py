@@ -65,6 +65,7 @@ def generate(
         whole.uns[keys.GIVEN] = np.array(synthesizer.given(asked), dtype=str)
         n_made = max(1, len(whole.layers) * whole.n_obs)
         per_sample = (time.monotonic() - trained) / n_made
+        whole.uns[keys.MEASURES] = synthesizer.measured(asked)
         with beside(model) as part:
             synthesizer.save(part)
         record.end(

@@ -9,6 +9,7 @@ from magan.baselines import BASELINES, FROM_PAIRS, OF_IMAGES
 from magan.correspondence import CORRESPONDENCES
 from magan.data import registry
 from magan.errors import InputError, among
+from magan.lectures import LECTURES
 from magan.models import ALIGNING, GENERATING
 from magan.stages.cells import reading, rows_of
 from magan.techniques import TECHNIQUES
@@ -37,6 +38,7 @@ def plan(values: Mapping[str, Any]) -> config.Study:
     _generation(study)
     _corrections(study)
     kinds = _kinds(study)
+    _lectures(study, kinds)
     for task, dataset, settings in study.tasks():
         wanted = "images" if task in (*MAPPING_IMAGES, "generation") else "cells"
         place, models = f"{task}.{dataset}", GENERATING if task == "generation" else ALIGNING
@@ -147,6 +149,22 @@ def _generation(study: config.Study) -> None:
             foreign = [part for part in arm.model_fields_set if part not in OF_SAMPLES]
             if foreign:
                 raise InputError(f"generation.{dataset}.arms.{name}: '{foreign[0]}' is for maps; leave it out")
+
+
+def _lectures(study: config.Study, kinds: Mapping[str, str]) -> None:
+    """Experiments that there are, with images where they need them."""
+    for name, settings in study.lectures.items():
+        here = f"lectures.{name}"
+        _one_of(name, LECTURES, "lectures: experiment")
+        _options(settings.options, LECTURES[name].run, f"{here}.options", hidden=("seeds", "images"))
+        if LECTURES[name].of_images and not settings.images:
+            raise InputError(f"{here}: it needs a data set of images; name one under {here}.images")
+        if settings.images and not LECTURES[name].of_images:
+            raise InputError(f"{here}.images: '{settings.images}' has no use in this experiment; leave it out")
+        if settings.images:
+            _one_of(settings.images, kinds, f"{here}: data set")
+            if kinds[settings.images] != "images":
+                raise InputError(f"{here}: data set '{settings.images}' holds {kinds[settings.images]}; name images")
 
 
 def _kinds(study: config.Study) -> dict[str, str]:

@@ -20,7 +20,9 @@ from magan.evaluation.effects import before
 from magan.evaluation.verdict import ASKED
 from magan.figures import FIGURES, OF_PANELS, OF_TASK, save
 from magan.report import render
+from magan.stages.costs import costs
 from magan.stages.files import beside, code, read_gate, read_metrics, write_table
+from magan.stages.lectures import lectures
 from magan.stages.methods import flat
 from magan.stages.training import LOOKS
 
@@ -93,8 +95,10 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
                     "headline": {place: next(iter(settings.arms)) for place, settings in told.items()},
                     "controls": {place: _controls(settings) for place, settings in told.items()},
                     "verdicts": {place: _judged(root, place[1]) for place in told if place[0] == "batch"},
+                    "lectures": lectures(checked, root),
                     "panels": [_merged(name, settings, root) for name, settings in checked.panels.items()],
                     "left_out": {place: _left_out(settings, root) for place, settings in told.items()},
+                    "trainings": {place: costs(checked, root, *place) for place in told},
                 },
                 _ordered(read_metrics(summary), checked),
                 _ordered(read_metrics(metrics), checked),
@@ -280,6 +284,7 @@ def _sources(adata: anndata.AnnData) -> dict[str, Any]:
 
 def _all_sources(study: config.Study, root: str) -> dict[str, dict[str, Any]]:
     names = dict.fromkeys(name for _, _, settings in study.tasks() for name in config.data_of(settings))
+    names |= dict.fromkeys(settings.images for settings in study.lectures.values() if settings.images)
     return {name: _sources(anndata.read_h5ad(f"{root}/cells/{name}.h5ad", backed="r")) for name in names}
 
 

@@ -71,7 +71,7 @@ class Interrupted:
         self.folder, self.looks = (Path(model).parent / name for name in (".unfinished", LOOKS))
         if not self.folder.exists():  # pictures that are there are another training's
             shutil.rmtree(self.looks, ignore_errors=True)
-        digests = {str(path): hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files}
+        digests = {str(path): _sha256(path) for path in files}
         self.about = {**about, "files": digests, "code": code()}
 
     def __call__(self, name: str) -> Resume:
@@ -81,6 +81,11 @@ class Interrupted:
     def over(self) -> None:
         """The training is done: nothing is left to go on with."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _sha256(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tell_health(log: EventLog, blind: Mapping[str, float]) -> None:

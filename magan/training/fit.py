@@ -129,11 +129,8 @@ def update(
 
 
 def mixed(kind: str, precision: str) -> torch.autocast:
-    """A block that computes in bfloat16 where that is safe, if ``precision`` is "mixed".
-
-    Nothing is kept of a weight's bfloat16 copy: one made where no gradient is wanted would have none afterwards.
-    """
-    return torch.autocast(kind, torch.bfloat16, enabled=precision == "mixed", cache_enabled=False)
+    """A block that computes in bfloat16 where that is safe, if ``precision`` is "mixed"."""
+    return torch.autocast(kind, torch.bfloat16, enabled=precision == "mixed")
 
 
 @contextmanager

@@ -94,3 +94,9 @@ def test_the_floor_is_training_images_against_test_images(truth, mapped):
     values = scored(truth, mapped)
     assert floor["classifier_accuracy"] == 1 and floor["modes"] == 2
     assert floor["frechet"] == pytest.approx(values["frechet", "all", 0], abs=0.01)
+
+
+def test_what_a_model_says_of_images_is_a_score_of_its_seeds(truth, mapped):
+    mapped.uns[keys.MEASURES] = {"elbo": np.array([-90.0, -100.0, -95.0])}
+    values = scored(truth, mapped)
+    assert [values["elbo", "all", seed] for seed in (0, 1, 2)] == [-90, -100, -95]

@@ -28,7 +28,7 @@ def made(builder, shape=(1, 8, 8), n_classes: int = 6, n: int = 5, **options):
     networks = {role: Replicated(build, [0, 1]) for role, build in recipe.networks.items()}
     draws = {"normal": torch.randn, "uniform": torch.rand, "signed": lambda *s: 2 * torch.rand(*s) - 1}
     batch = {key: draws[noise.kind](2, n, *noise.shape) for key, noise in recipe.noise.items()}
-    return recipe, networks, {**batch, "x": torch.rand(2, n, *shape) * 2 - 1, "label": torch.arange(n).expand(2, n)}
+    return recipe, networks, {**batch, "x": torch.rand(2, n, *shape) * 2 - 1, "label": (torch.arange(n) % n_classes).expand(2, n)}
 
 
 def terms(recipe, phase: str, networks, batch):
@@ -164,7 +164,7 @@ def test_captions_are_bags_of_words():
 
 
 def test_both_stages_are_judged_with_their_words_and_real_images_under_other_words_are_false():
-    recipe, networks, batch = made(stackgan, n_words=(2, 3), n_noise=3, n_condition=4, n_blocks=1)
+    recipe, networks, batch = made(stackgan, n=50, n_words=(2, 3), n_noise=3, n_condition=4, n_blocks=1)
     said = {}
 
     def watched(role):

@@ -61,18 +61,36 @@ def test_no_layer_has_a_bias_before_a_normalisation_and_none_is_normed_first_or_
         assert with_bias[-1] and with_bias[0] == isinstance(network, Discriminator)
 
 
-def test_weights_start_narrow_and_biases_at_zero():
+def layers_of(network: nn.Module) -> list[nn.Module]:
+    return [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_weights_start_narrow_where_normalised_and_biases_at_zero(normalised):
     torch.manual_seed(0)
-    network = Discriminator(MNIST, 8, (64,))
-    weights = torch.cat([m.weight.flatten() for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)])
-    assert abs(weights.mean()) < 1e-3 and abs(weights.std() - 0.02) < 1e-3
-    assert not any(m.bias.any() for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d))
+    network = Discriminator(MNIST, 8, (64,), normalised=normalised)
+    weights = torch.cat([layer.weight.flatten() for layer in layers_of(network)])
+    assert abs(weights.mean()) < 1e-3 and (abs(weights.std() - 0.02) < 1e-3) == normalised
+    assert not any(layer.bias.any() for layer in layers_of(network) if layer.bias is not None)
+
+
+@pytest.mark.parametrize("build", [Discriminator, partial(Generator, 64)])
+def test_signals_keep_their_size_through_layers_without_normalisation(build):
+    torch.manual_seed(0)
+    network = build((1, 32, 32), 32, (256,), normalised=False)
+    sizes = []
+    for layer in layers_of(network):
+        layer.register_forward_hook(lambda layer, given, made: sizes.append(made.square().mean().item()))
+    network(torch.randn(64, 64) if build is not Discriminator else torch.randn(64, 1, 32, 32))
+    assert len(sizes) == 4 and all(0.8 < size < 3 for size in sizes)  # with borders, to which less is heard
 
 
 def test_a_condition_changes_the_score_and_the_sample():
     x, one, other = torch.randn(2, *MNIST), torch.eye(3)[[0, 0]], torch.eye(3)[[1, 1]]
     judge, make = Discriminator(MNIST, 4, (8,), n_condition=3), Generator(5, MNIST, 4, (8,), normalised=False)
     assert not torch.equal(judge(x, one), judge(x, other))
+    hear = Discriminator(MNIST, 4, (8,), n_condition=3, features=True)  # already in the first maps
+    assert not torch.equal(hear(x, one)[1][0], hear(x, other)[1][0])
     z = torch.randn(2, 2)
     assert not torch.equal(make(z, one), make(z, other))
 

@@ -58,6 +58,11 @@ def test_samples_are_written_as_maps_are(folder):
     assert made.uns[keys.SEEDS].tolist() == [3, 5] and not len(made.uns[keys.FAILED])
 
 
+def test_what_a_model_was_told_is_written_beside_its_samples(folder):
+    assert list(run(folder).uns[keys.GIVEN]) == []
+    assert list(run(folder, "cgan", model="cgan").uns[keys.GIVEN]) == ["label"]
+
+
 def test_a_log_tells_the_settings_the_curves_and_the_cost(folder):
     run(folder)
     events = tracking.read_events(folder / "arm" / "events.jsonl")
@@ -187,3 +192,8 @@ def test_maps_of_images_are_watched_and_resumed_too(folder, monkeypatch):
     assert {"health/diversity_12", "health/diversity_21"} <= terms
     assert len(list((folder / "whole/looks/seed_3").glob("*.png"))) == 11
     assert all(re.fullmatch(r"step_\d{6}\.png", path.name) for path in (folder / "ended/looks/seed_3").iterdir())
+
+
+def test_what_a_model_says_of_the_test_images_is_kept(folder):
+    made = run(folder, model="vae", options={"hidden": [3], "n_noise": 2})
+    assert made.uns[keys.MEASURES]["elbo"].shape == (2,) and (made.uns[keys.MEASURES]["elbo"] < 0).all()

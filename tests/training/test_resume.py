@@ -59,9 +59,9 @@ def path(tmp_path, monkeypatch):
     return tmp_path / "folder" / "half.safetensors"
 
 
-def interrupted(path, stop: int, about=ABOUT) -> None:
+def interrupted(path, stop: int, about=ABOUT, **settings) -> None:
     with pytest.raises(StopError):
-        run(Resume(path, about), stop=stop)
+        run(Resume(path, about), stop=stop, **settings)
 
 
 @pytest.mark.parametrize("stop", [10, 70, STEPS - 1])
@@ -83,7 +83,7 @@ def test_a_training_goes_on_and_is_not_started_anew(path, monkeypatch):
 
 
 def test_a_file_about_something_else_is_passed_over(path):
-    interrupted(path, 100, about={**ABOUT, "seeds": [4]})
+    interrupted(path, 100, about={**ABOUT, "settings": {"decay": 1.0}}, decay=1.0)
     whole, _ = run(resume.Never())
     anew, _ = run(Resume(path, ABOUT))
     assert all(torch.equal(x, whole[key]) for key, x in anew.items())

@@ -29,6 +29,7 @@ wildcard_constraints:
     arm="|".join(sorted({arm for _, _, settings in STUDY.tasks() for arm in settings.arms})),
     baseline="|".join(sorted({name for _, _, settings in STUDY.tasks() for name in settings.baselines})) or "none",
     panels="|".join(STUDY.panels) or "none",
+    lecture="|".join(STUDY.lectures) or "none",
 
 
 def settings_of(wildcards):

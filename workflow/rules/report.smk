@@ -63,6 +63,7 @@ rule report:
         merged=[f"{ROOT}/panels/{name}/verdicts.tsv" for name in STUDY.panels],
         pictures=[f"{ROOT}/figures/panels/{name}" for name in STUDY.panels],
         figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
+        lectures=[f"{ROOT}/lectures/{lecture}/numbers.tsv" for lecture in STUDY.lectures],
         metrics=rules.summarise.output.metrics,
         summary=rules.summarise.output.summary,
     output:

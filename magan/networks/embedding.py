@@ -1,0 +1,23 @@
+"""Captions as Gaussians: StackGAN's conditioning augmentation."""
+
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+LOG_VARIANCE = -2.0  # to begin with: conditions of other words are then told apart
+
+
+class Embedding(nn.Module):
+    """Bags of words ``(B, n_words)`` to the mean and the log variance of a condition, ``(B, 2 n)``.
+
+    A word adds to both. Means start with variance 1 for captions of ``length`` words, and variances small and alike.
+    """
+
+    def __init__(self, n_words: int, length: int, n: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.cat([torch.randn(n_words, n) / sqrt(length), torch.zeros(n_words, n)], 1))
+        self.bias = nn.Parameter(torch.cat([torch.zeros(n), torch.full((n,), LOG_VARIANCE)]))
+
+    def forward(self, words: Tensor) -> Tensor:
+        return words @ self.weight + self.bias

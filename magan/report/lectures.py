@@ -1,0 +1,62 @@
+"""Lecture experiments as a reader should meet them: what is claimed, what came out, whether it holds."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from magan.report.words import interval, number
+
+LOOKS = {"yes": "wins", "no": "loses", "": "ties"}  # whether a claim holds -> its look
+
+
+def experiment(name: str, title: str, caption: str, numbers: pd.DataFrame, src: str) -> dict:
+    """One experiment.
+
+    Parameters
+    ----------
+    name, title, caption
+        As the study, the page and the figure call it.
+    numbers
+        Rows of ``arm``, ``quantity``, ``mean``, ``low``, ``high``, ``n_seeds``, ``claim`` and ``holds`` ("yes", "no"
+        or "", where nothing is claimed); the first is the experiment's one number.
+    src
+        The picture.
+    """
+    claimed = numbers[numbers["holds"] != ""]
+    held = int((claimed["holds"] == "yes").sum())
+    whole = held == len(claimed)
+    return {
+        "name": name,
+        "title": title,
+        "src": src,
+        "caption": caption,
+        "word": "holds" if whole else f"{held} of {len(claimed)} claims hold",
+        "kind": "wins" if whole else "loses" if not held else "ties",
+        "sentence": _sentence(numbers.iloc[0]),
+        "lines": [_line(row) for row in numbers.to_dict("records")],
+    }
+
+
+def _sentence(row: pd.Series) -> str:
+    """The one number."""
+    seeds = f", {int(row['n_seeds'])} seeds" if row["n_seeds"] > 1 else ""
+    arm = f"{row['arm']}: " if row["arm"] else ""
+    claim = f"; claimed: {row['claim']}" if row["claim"] else ""
+    return f"{arm}{row['quantity']} {_number(row['mean'])}{interval(row)}{seeds}{claim}."
+
+
+def _line(row: Mapping) -> dict[str, str]:
+    return {
+        "arm": row["arm"],
+        "quantity": row["quantity"],
+        "value": _number(row["mean"]),
+        "interval": interval(row).strip(),
+        "claim": row["claim"],
+        "holds": row["holds"],
+        "kind": LOOKS[row["holds"]],
+    }
+
+
+def _number(value: float) -> str:
+    return number(value) if math.isfinite(value) else "?"

@@ -1,0 +1,53 @@
+"""What each arm was trained with, what that cost and what went wrong in it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def trainings(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Lines of the table of trainings, as text.
+
+    Parameters
+    ----------
+    runs
+        Of each arm: ``name``, ``model``, ``settings`` (option or technique -> value), ``steps``, ``seeds`` (number),
+        and, unless it failed, ``seconds`` (of all seeds), ``device`` and ``per_sample`` (seconds); ``health`` is a
+        table of seed, sign, step and lasted.
+    """
+    return [
+        {
+            "name": run["name"],
+            "model": run["model"],
+            "settings": ", ".join(f"{name} {_short(value)}".strip() for name, value in run["settings"].items()) or "defaults",
+            "steps": f"{run['steps']:,}",
+            "seeds": str(run["seeds"]),
+            "time": f"{_lasting(run['seconds'])} ({run['device']})" if "seconds" in run else "–",
+            "per_sample": f"{1000 * run['per_sample']:.2g} ms" if "per_sample" in run else "–",
+            "health": _health(run["health"], run["seeds"]),
+        }
+        for run in runs
+    ]
+
+
+def _health(told: pd.DataFrame, n_seeds: int) -> str:
+    """What went wrong, in how many seeds, from which step on, and in how many it passed."""
+    words = []
+    for sign, rows in told.groupby("sign", sort=True):
+        ill = rows.groupby("seed").agg({"step": "min", "lasted": "any"})
+        passed = int((~ill["lasted"]).sum())
+        over = f", over by the end in {passed}" if passed else ""
+        words.append(f"{sign} in {len(ill)} of {n_seeds} seeds, first at step {ill['step'].min():,}{over}")
+    return "; ".join(words) or "nothing found"
+
+
+def _lasting(seconds: float) -> str:
+    """Seconds in the largest unit that leaves a whole number: ``45 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

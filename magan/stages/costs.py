@@ -1,0 +1,28 @@
+"""What the arms of a data set were trained with, as their settings and logs say."""
+
+from pathlib import Path
+from typing import Any
+
+from magan import config, tracking
+
+
+def costs(study: config.Study, root: str, task: str, dataset: str) -> list[dict[str, Any]]:
+    """The arguments of `magan.report.trainings.trainings`, arm by arm."""
+    settings = study.find(task, dataset)
+    runs = []
+    for name, arm in settings.arms.items():
+        training = study.training_of(settings, arm)
+        changed = training.model_dump(exclude_defaults=True, exclude={"steps", "at_once"})
+        told = tracking.read_events(Path(root, task, dataset, name, "events.jsonl"))
+        runs.append(
+            {
+                "name": name,
+                "model": arm.model,
+                "settings": {**arm.options, **{key: "" for key in arm.techniques}, **changed},
+                "steps": training.steps,
+                "seeds": len(study.seeds_of(settings)),
+                "health": told.health,
+                **{key: told.end[key] for key in ("seconds", "device", "per_sample") if key in told.end},
+            }
+        )
+    return runs

@@ -1,0 +1,70 @@
+"""The lecture experiments: points, numbers and a figure of each, and what the report tells of them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pandas as pd
+import torch
+
+from magan import config
+from magan.figures import OF_LECTURE, save
+from magan.lectures import LECTURES, told
+from magan.stages.files import beside, write_table
+
+WORDS = dict.fromkeys(("arm", "quantity", "item", "claim", "holds"), str)
+
+
+def lecture(
+    name: str,
+    seeds: Sequence[int],
+    options: Mapping[str, Any],
+    threads: int,
+    images: str | None,
+    table: str,
+    numbers: str,
+    figure: str,
+) -> None:
+    """Rule `lecture`: run one experiment, judge it and draw it; ``figure`` is the svg, beside which goes a png."""
+    torch.set_num_threads(threads)
+    given = [anndata.read_h5ad(images)] if images else []
+    points = LECTURES[name].run(list(seeds), *given, **options)
+    write_table(points, table)
+    judged = LECTURES[name].judge(read_points(table))
+    write_table(judged, numbers)
+    digest = hashlib.sha256(Path(table).read_bytes()).hexdigest()
+    drawn = OF_LECTURE[name].draw(read_points(table), judged, digest=digest)
+    for suffix in ("svg", "png"):
+        with beside(Path(figure).with_suffix(f".{suffix}")) as part:
+            save(drawn, part)
+
+
+def read_points(path: str | Path) -> pd.DataFrame:
+    """The points of an experiment; words are "" and seeds missing where there is none."""
+    return _read(path, told.POINTS).astype({"seed": "Int64"})
+
+
+def lectures(study: config.Study, root: str) -> list[dict[str, Any]]:
+    """What the report tells of each experiment: its names, numbers and picture."""
+    found = []
+    for name in study.lectures:
+        folder, drawing = Path(root, "lectures", name), OF_LECTURE[name]
+        found.append(
+            {
+                "name": name,
+                "title": drawing.title,
+                "caption": drawing.caption,
+                "path": str(folder / f"figure.{drawing.suffix}"),
+                "numbers": _read(folder / "numbers.tsv", told.NUMBERS),
+            }
+        )
+    return found
+
+
+def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table whose words stay words, "" where there is none."""
+    text = {column: str for column in columns if column in WORDS}
+    blank = {column: [""] for column in columns if column not in WORDS}
+    return pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=blank, float_precision="round_trip")

@@ -1,0 +1,71 @@
+"""The page on adding a GAN, run as it stands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from magan.models import GENERATING
+from magan.stages import plan
+
+PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-gan.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.S)
+
+
+@pytest.fixture
+def added(monkeypatch) -> dict:
+    """The names that the page's file defines, with its line in the list of models."""
+    file, line, _ = blocks("python")
+    names: dict = {}
+    exec(compile(file, "relativistic.py", "exec"), names)
+    (key, builder) = re.search(r'"(\w+)": (\w+),', line).groups()
+    monkeypatch.setitem(GENERATING, key, names[builder])
+    return names
+
+
+def test_the_model_of_the_page_trains_samples_and_is_saved(added, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names: dict = {}
+    exec(compile(blocks("python")[2], "train.py", "exec"), names)
+    assert [layer for layer in names["samples"].layers] == ["seed_0", "seed_1"]
+    for values in names["samples"].layers.values():
+        assert values.shape == (50, 64) and values.min() >= 0 and values.max() <= 1 and np.std(values) > 0
+    assert (tmp_path / "relativistic.safetensors").stat().st_size
+
+
+def test_the_study_of_the_page_can_be_planned(added):
+    (study,) = blocks("yaml")
+    assert [arm.model for arm in plan(yaml.safe_load(study)).find("generation", "digits").arms.values()] == [
+        "relativistic",
+        "relativistic",
+    ]
+
+
+def test_the_losses_of_the_page_are_the_papers(added):
+    """-log sigmoid of the lead of real over generated scores, and of its opposite."""
+    random = np.random.default_rng(0)
+    real, fake = random.normal(size=(2, 6, 1)), random.normal(size=(2, 6, 1))
+    recipe = added["relativistic"]({"x": (6,)})
+    scores = {"x": torch.from_numpy(real), "z": torch.from_numpy(fake)}
+    networks = {"generator": lambda z: z, "discriminator": lambda x: x}
+    lead = real - fake
+    for phase, sign in zip(recipe.phases, (1, -1)):
+        expected = -np.log(1 / (1 + np.exp(-sign * lead))).mean((1, 2))
+        np.testing.assert_allclose(phase.objective(networks, scores, {})["adversarial"], expected, rtol=1e-12)
+
+
+def test_a_blind_discriminator_pays_what_the_page_says(added):
+    discriminator, _ = added["relativistic"]({"x": (6,)}).phases
+    blind = {"generator": lambda z: z, "discriminator": lambda x: torch.zeros(2, 6, 1)}
+    batch = {"x": torch.zeros(2, 6), "z": torch.zeros(2, 6)}
+    torch.testing.assert_close(
+        discriminator.objective(blind, batch, {})["adversarial"], torch.full((2,), np.log(2)).float()
+    )
+    assert "log(2)" in PAGE
