@@ -117,6 +117,7 @@ SCORES = {
     "ssim": ("SSIM", "higher"),
     "retrieved": ("partner first by pixels", "higher"),
     "retrieved_ssim": ("partner first by SSIM", "higher"),
+    "retrieved_outlines": ("partner first by outlines", "higher"),
     "retrieved_features": ("partner first by features", "higher"),
     "reciprocal_rank": ("reciprocal rank of the partner", "higher"),
     "class_accuracy": ("share of the class asked for", "higher"),

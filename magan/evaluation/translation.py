@@ -18,7 +18,8 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
 
     Of the set of mapped images, against real ones of the target that nobody trained on: `magan.evaluation.sets`.
     Of each image whose true partner is known: ``l1``, ``ssim``, ``retrieved`` (by pixels; its groups "first 2",
-    "first 5" ... are shares among so many nearest), ``retrieved_ssim`` and ``retrieved_features``,
+    "first 5" ... are shares among so many nearest), ``retrieved_ssim``, ``retrieved_outlines`` and
+    ``retrieved_features``,
     ``reciprocal_rank``. ``travel_cosine`` compares the vectors between the features of mapped images with those
     between their true partners', or, where none is known, between the images as they were.
     Where the classifier knows the classes of the target, ``class_accuracy`` is the share of images
@@ -103,6 +104,9 @@ def _retrieved(of: Sequence[Seen], partner: Seen, shape: tuple[int, ...]) -> dic
 
     alike = [likeness.partner_ranks(x.pixels, partner.pixels, unlike) for x in of]
     found["retrieved_ssim", keys.ALL] = _within(np.stack(alike), 1)
+    drawn = likeness.outlines(partner.pixels, shape)
+    by_outlines = [likeness.partner_ranks(likeness.outlines(x.pixels, shape), drawn) for x in of]
+    found["retrieved_outlines", keys.ALL] = _within(np.stack(by_outlines), 1)
     if partner.features is not None:
         by_features = [likeness.partner_ranks(x.features, partner.features) for x in of]
         found["retrieved_features", keys.ALL] = _within(np.stack(by_features), 1)

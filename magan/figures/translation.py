@@ -15,7 +15,16 @@ from magan.figures.style import GREY, PALE, colour, counted, empty, label, lanes
 # Of a seed: the first that is scored ranks it.
 RANKING = ("retrieved", "l1", "class_accuracy", "frechet", "sliced_wasserstein")
 SCORES = (
-    *("retrieved", "retrieved_ssim", "retrieved_features", "l1", "ssim", "class_accuracy", "taken_for_target"),
+    *(
+        "retrieved",
+        "retrieved_ssim",
+        "retrieved_outlines",
+        "retrieved_features",
+        "l1",
+        "ssim",
+        "class_accuracy",
+        "taken_for_target",
+    ),
     *("travel_cosine", "background_change", "frechet", "kid", "sliced_wasserstein"),
     *("precision", "recall", "density", "real_coverage"),
 )

@@ -64,8 +64,8 @@ def began(
     return Recipe(
         networks={
             "generator": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
-            "encoder": discriminator(shapes["x"], architecture, width, n_out=n_noise),
-            "decoder": generator(n_noise, shapes["x"], architecture, width, normalised=False),
+            "encoder": discriminator(shapes["x"], architecture, width, n_out=n_noise, normalised=normalised),
+            "decoder": generator(n_noise, shapes["x"], architecture, width, normalised=normalised),
         },
         phases=(
             Phase("discriminator", trains=("encoder", "decoder"), objective=discriminators),

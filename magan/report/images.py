@@ -40,7 +40,12 @@ def renamed(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
 def partners(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
     """By which eye the true partner comes first, and how unlike it an image is."""
     mine = rows[rows["arm"] == arm]
-    by = {"pixels": "retrieved", "SSIM": "retrieved_ssim", "features": "retrieved_features"}
+    by = {
+        "pixels": "retrieved",
+        "SSIM": "retrieved_ssim",
+        "outlines": "retrieved_outlines",
+        "features": "retrieved_features",
+    }
     told = [
         f"{number(found['mean'].iloc[0])} by {eye}" for eye, score in by.items() if len(found := _whole(mine, score))
     ]

@@ -16,8 +16,8 @@ from magan.aligner import Aligner
 from magan.baselines import BASELINES
 from magan.data import folds
 from magan.errors import InputError
-from magan.stages.files import beside, write
-from magan.stages.training import Interrupted, every, pictures, recorder, tell_health
+from magan.stages.files import write
+from magan.stages.training import Job, job_of, pictures
 
 
 def align(
@@ -38,46 +38,33 @@ def align(
 ) -> None:
     """Rule `align`: train every seed and fold of one arm as one batched model, and map the query."""
     torch.set_num_threads(threads)
-    arm, training = config.Arm.model_validate(arm), config.Training.model_validate(training)
-    about = {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: arm.model, keys.ARM: arm_name}
-    settings = {"arm": arm.model_dump(mode="json"), "training": training.model_dump(mode="json"), "device": device}
+    job = job_of(
+        *(task, dataset, arm_name, arm, training, seeds),
+        **{"device": device, "train": train, "model": model, "events": events, "mapped": mapped},
+    )
     pairs, queries = _read_folds(train, query)
-    record = tracking.EventLog(events, seeds)
-    record.params(flat(settings))
-    aligner = aligner_of(arm, training, seeds, device)
-    resume = Interrupted(model, {**settings, "seeds": list(seeds)}, sorted(Path(train).rglob("*.h5ad")))
+    aligner = aligner_of(job.arm, job.training, seeds, device)
 
     def run() -> AnnData:
         start = time.monotonic()
         first, second = ([pair[i] for pair in pairs.values()] for i in (0, 1))
-        watch = {"record": recorder(record, f"{task}/{dataset}/{arm_name}", training), "every": every(training)}
-        if keys.IMAGE in second[0].uns:
-            watch["show"] = _maps_shown(resume.looks, training, second[0])
-        aligner.fit(first, second, names=list(pairs), resume=resume, **watch)
+        shown = {"show": _maps_shown(job, second[0])} if keys.IMAGE in second[0].uns else {}
+        aligner.fit(first, second, names=list(pairs), **job.watch(), **shown)
         seconds = time.monotonic() - start
-        for seed, (status, detail) in aligner.status_.items():
-            record.status(seed, status, detail)
-        tell_health(record, aligner.blind_)
+        job.trained(aligner)
         maps = {fold: aligner.map(x, fold=f) for f, (fold, x) in enumerate(queries.items())}
         whole = folds.gather(task, maps)
-        if task == "digits" and aligner.two_way_:
+        if task == "digits":
             back = aligner.there_and_back(queries["digits"])
             for seed in aligner.good_seeds_:
                 whole.layers[f"back_{seed}"] = back.layers[f"seed_{seed}"]
-        with beside(model) as part:
-            aligner.save(part)
-        record.end(seconds=seconds, steps=training.steps, replicates=len(pairs) * len(seeds), device=aligner.device_)
-        whole.uns[keys.FAILED] = np.array(sorted(set(seeds) - set(aligner.good_seeds_)), dtype=int)
+        replicates = len(pairs) * len(seeds)
+        job.record.end(seconds=seconds, steps=job.training.steps, replicates=replicates, device=aligner.device_)
         return whole
 
     nothing = {fold: nothing_made(queries[fold], x2) for fold, (_, x2) in pairs.items()}
-    whole = or_failed(run, lambda: folds.gather(task, nothing), record, log)
-    resume.over()
-    if keys.FAILED not in whole.uns:
-        whole.uns[keys.FAILED] = np.array(seeds, dtype=int)
-        Path(model).touch()
-    whole.uns |= {**about, keys.SEEDS: np.array(seeds, dtype=int)}
-    write(whole, mapped)
+    whole = or_failed(run, lambda: folds.gather(task, nothing), job.record, log)
+    job.end(aligner, whole)
 
 
 def baseline(task: str, dataset: str, name: str, train: str, query: str, events: str, mapped: str, log: str) -> None:
@@ -121,17 +108,6 @@ def aligner_of(arm: config.Arm, training: config.Training, seeds: Sequence[int],
     )
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted names."""
-    out: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            out |= flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
-    return out
-
-
 def _read_folds(train: str, query: str) -> tuple[dict[str, tuple[AnnData, AnnData]], dict[str, AnnData]]:
     names = sorted(path.stem for path in Path(query).glob("*.h5ad"))
     pairs = {
@@ -141,9 +117,9 @@ def _read_folds(train: str, query: str) -> tuple[dict[str, tuple[AnnData, AnnDat
     return pairs, {fold: anndata.read_h5ad(f"{query}/{fold}.h5ad") for fold in names}
 
 
-def _maps_shown(folder: Path, training: config.Training, target: AnnData):
+def _maps_shown(job: Job, target: AnnData):
     """Draws some images of domain 1 above their maps, see `pictures`."""
-    draw = pictures(folder, training, tuple(int(n) for n in target.uns[keys.IMAGE]["shape"]))
+    draw = pictures(job.resume.looks, job.training, tuple(int(n) for n in target.uns[keys.IMAGE]["shape"]))
 
     def show(step: int, seeds: Sequence[int], images: np.ndarray, maps: np.ndarray) -> None:
         draw(step, {"image": images} if images.shape[1:] == maps.shape[2:] else {}, seeds, maps)

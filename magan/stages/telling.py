@@ -23,8 +23,7 @@ from magan.report import render
 from magan.stages.costs import costs
 from magan.stages.files import beside, code, read_gate, read_metrics, write_table
 from magan.stages.lectures import lectures
-from magan.stages.methods import flat
-from magan.stages.training import LOOKS
+from magan.stages.training import LOOKS, flat
 
 LIBRARIES = ("magan", "torch", "numpy", "anndata", "scanpy", "scikit-learn", "mlflow", "snakemake")
 

@@ -3,17 +3,20 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anndata import AnnData
 from torch import Tensor
 
-from magan import config, tracking
+from magan import config, keys, tracking
+from magan.aligner import Aligner
 from magan.figures import sample_grid, save
 from magan.progress import progress
-from magan.stages.files import beside, code
-from magan.tracking import EventLog
+from magan.stages.files import beside, code, write
+from magan.synthesizer import Synthesizer
 from magan.training.health import signs
 from magan.training.resume import Resume
 
@@ -27,15 +30,84 @@ def every(training: config.Training) -> int:
     return max(1, training.steps // CURVE_POINTS)
 
 
-def recorder(log: EventLog, name: str, training: config.Training) -> Callable[[int, Sequence[int], Mapping], None]:
-    """Records loss terms in the log, and tells how far the training is."""
-    show = progress(name, training.steps, len(log.seeds))
+@dataclass
+class Job:
+    """One arm of one data set to be trained, and the files that tell of it."""
 
-    def record(step: int, seeds: Sequence[int], terms: Mapping[str, Tensor]) -> None:
-        show(step, seeds, terms)
-        log.metrics(step, terms, seeds=seeds)
+    task: str
+    dataset: str
+    name: str
+    arm: config.Arm
+    training: config.Training
+    seeds: Sequence[int]
+    model: str
+    mapped: str
+    record: tracking.EventLog
+    resume: "Interrupted"
 
-    return record
+    def watch(self) -> dict[str, Any]:
+        """What every `fit` is told: who records, how often, and where an interrupted one goes on."""
+        show = progress(f"{self.task}/{self.dataset}/{self.name}", self.training.steps, len(self.seeds))
+
+        def record(step: int, seeds: Sequence[int], terms: Mapping[str, Tensor]) -> None:
+            show(step, seeds, terms)
+            self.record.metrics(step, terms, seeds=seeds)
+
+        return {"record": record, "every": every(self.training), "resume": self.resume}
+
+    def trained(self, of: Aligner | Synthesizer) -> None:
+        """Record how every seed ended and what went wrong."""
+        for seed, (status, detail) in of.status_.items():
+            self.record.status(seed, status, detail)
+        tell_health(self.record, of.blind_)
+
+    def end(self, of: Aligner | Synthesizer, whole: AnnData) -> None:
+        """Write the model and what its seeds made; both empty where the whole method failed."""
+        self.resume.over()
+        failed = bool(whole.uns[keys.ERROR])
+        with beside(self.model) as part:
+            if not failed:
+                of.save(part)
+        good = [] if failed else of.good_seeds_
+        whole.uns |= {keys.TASK: self.task, keys.DATASET: self.dataset}
+        whole.uns |= {keys.METHOD: self.arm.model, keys.ARM: self.name}
+        whole.uns |= {keys.SEEDS: np.array(self.seeds, dtype=int)}
+        whole.uns |= {keys.FAILED: np.array(sorted(set(self.seeds) - set(good)), dtype=int)}
+        write(whole, self.mapped)
+
+
+def job_of(
+    task: str,
+    dataset: str,
+    name: str,
+    arm: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seeds: Sequence[int],
+    *,
+    device: str,
+    train: str,
+    model: str,
+    events: str,
+    mapped: str,
+) -> Job:
+    """The job that a rule's parameters describe; its log begins with its settings."""
+    arm, training = config.Arm.model_validate(arm), config.Training.model_validate(training)
+    settings = {"arm": arm.model_dump(mode="json"), "training": training.model_dump(mode="json"), "device": device}
+    record = tracking.EventLog(events, seeds)
+    record.params(flat(settings))
+    resume = Interrupted(model, {**settings, "seeds": list(seeds)}, sorted(Path(train).rglob("*.h5ad")))
+    return Job(task, dataset, name, arm, training, seeds, model, mapped, record, resume)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted names."""
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+    return out
 
 
 def pictures(
@@ -88,7 +160,7 @@ def _sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tell_health(log: EventLog, blind: Mapping[str, float]) -> None:
+def tell_health(log: tracking.EventLog, blind: Mapping[str, float]) -> None:
     """Record what went wrong in each seed, by what the log holds."""
     for seed, own in tracking.read_events(log.path).curves.groupby("seed"):
         curves = {term: dict(zip(part["step"], part["value"])) for term, part in own.groupby("term", sort=True)}

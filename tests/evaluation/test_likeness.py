@@ -124,3 +124,22 @@ def test_the_mean_difference_is_that_of_all_pixels():
     truth = pictures(4)
     signs = np.where(np.arange(truth.shape[1]) % 2, 0.1, -0.1)
     assert likeness.l1(truth + signs, truth) == pytest.approx(0.1)
+
+
+def test_outlines_are_blind_to_colour_and_contrast_and_see_the_direction_of_edges():
+    across = np.zeros((1, 3, 16, 16))
+    across[:, :, 8:] = 1
+    faint, negative, along = 0.2 + 0.5 * across, 1 - across, across.transpose(0, 1, 3, 2)
+    told = [likeness.outlines(image.reshape(1, -1), (3, 16, 16)) for image in (across, faint, negative, along)]
+    np.testing.assert_allclose(told[0], told[1], atol=1e-9)
+    np.testing.assert_allclose(told[0], told[2], atol=1e-9)
+    assert float((told[0] * told[3]).sum()) < 0.2
+    assert np.linalg.norm(told[0]) == pytest.approx(1)
+    assert not likeness.outlines(np.full((1, 192), 0.5), (3, 8, 8)).any()
+
+
+def test_outlines_see_where_an_edge_is():
+    left, right = (np.zeros((1, 1, 16, 16)) for _ in range(2))
+    left[..., 3:], right[..., 12:] = 1, 1
+    told = [likeness.outlines(image.reshape(1, -1), (1, 16, 16)) for image in (left, right)]
+    assert float((told[0] * told[1]).sum()) < 0.5

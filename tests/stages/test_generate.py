@@ -177,14 +177,14 @@ def test_maps_of_images_are_watched_and_resumed_too(folder, monkeypatch):
     aligned("whole")
     monkeypatch.setattr(resume, "SECONDS", 0.0)
     with monkeypatch.context() as patched, pytest.raises(StopError):
-        inner = module.EventLog.metrics
+        inner = tracking.EventLog.metrics
 
         def ending(log, step, *rest, **named):
             inner(log, step, *rest, **named)
             if step == 20:
                 raise StopError
 
-        patched.setattr(module.EventLog, "metrics", ending)
+        patched.setattr(tracking.EventLog, "metrics", ending)
         aligned("ended")
     aligned("ended")
     assert (folder / "ended/model").read_bytes() == (folder / "whole/model").read_bytes()
