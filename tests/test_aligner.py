@@ -130,6 +130,38 @@ def test_an_aligner_of_images_maps_into_their_range_and_is_read_back(tmp_path):
     assert_same(again.there_and_back(images(seed=2)), some.there_and_back(images(seed=2)))
 
 
+def test_a_running_mean_of_the_generators_maps_and_is_read_back(tmp_path):
+    last, mean = (fitted(training={"average": share}, seeds=(3,)) for share in (0.0, 0.9))
+    assert set(mean.generators_) == {"generator_12", "generator_21"}
+    assert not np.allclose(last.map(cells()).X, mean.map(cells()).X, atol=1e-4)
+    mean.save(tmp_path / "model.safetensors")
+    assert_same(Aligner.load(tmp_path / "model.safetensors", device="cpu").map(cells()), mean.map(cells()))
+
+
+def test_a_technique_changes_what_is_learned_and_is_read_back(tmp_path):
+    usual, other = (fitted(techniques=chosen, seeds=(3,)) for chosen in ({}, {"label_smoothing": {"label": 0.7}}))
+    assert not np.array_equal(usual.map(cells()).X, other.map(cells()).X)
+    other.save(tmp_path / "model.safetensors")
+    again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
+    assert again.techniques == {"label_smoothing": {"label": 0.7}}
+    assert_same(again.map(cells()), other.map(cells()))
+
+
+def test_maps_of_images_are_looked_at_in_training_and_maps_of_cells_are_not():
+    told, shown = [], []
+    watch = {"record": lambda *one: told.append(one), "show": lambda *one: shown.append(one), "every": 5}
+    some = aligner(correspondence="none", steps=6).fit(images(), images(seed=1), **watch)
+    assert all(terms[f"health/diversity_{way}"].shape == (2,) for *_, terms in told for way in ("12", "21"))
+    assert [(step, list(seeds), seen.shape, maps.shape) for step, seeds, seen, maps in shown] == [
+        (step, [3, 5], (20, 16), (2, 20, 16)) for step in (0, 5)
+    ]
+    np.testing.assert_allclose(shown[-1][2], images().X, atol=1e-6)
+    np.testing.assert_allclose(shown[-1][3][1], some.map(images()).layers["seed_5"], atol=1e-5)
+    told.clear(), shown.clear()
+    aligner(steps=6).fit(cells(), cells(PANEL_2), **watch)
+    assert not shown and not any(name.startswith("health") for *_, terms in told for name in terms)
+
+
 def two_folds() -> tuple[list[AnnData], list[AnnData]]:
     """Folds of one shape on other markers, with other numbers and populations of cells."""
     firsts = [cells(["CD3", "CD4"]), cells(["CD4", "CD8"], n=32, seed=1)]

@@ -30,9 +30,9 @@ def vanishing_gradient(
     *,
     epochs: Sequence[int] = (1, 10, 25),
     n_train: int = 3000,
-    steps: int = 1000,
+    steps: int = 3000,
     batch_size: int = 64,
-    width: int = 8,
+    width: int = 16,
     learning_rate: float = 1e-3,
 ) -> pd.DataFrame:
     """The experiment of Arjovsky & Bottou 2017, section 2.2.1: a generator is frozen, a new discriminator trained.
@@ -76,9 +76,9 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def fallen(gradient: pd.DataFrame) -> np.ndarray:
-    """Decades from a curve's first point to the median of its last tenth, ``(S,)``."""
+    """Decades from a curve's highest point to the median of its last tenth, ``(S,)``."""
     wide = np.log10(gradient.pivot(index="seed", columns="x", values="value").to_numpy())
-    return wide[:, 0] - np.median(wide[:, -max(wide.shape[1] // 10, 1) :], axis=1)
+    return wide.max(axis=1) - np.median(wide[:, -max(wide.shape[1] // 10, 1) :], axis=1)
 
 
 def _generators(

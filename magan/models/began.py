@@ -17,7 +17,7 @@ def began(
     n_noise: int = 64,
     architecture: str = "auto",
     width: int = 64,
-    normalised: bool = False,
+    normalised: bool = True,
 ) -> Recipe:
     """The autoencoder learns to rebuild real samples and not generated ones; G makes what it rebuilds well.
 
@@ -33,13 +33,15 @@ def began(
     gamma
         Diversity asked for: 0.5 in the authors' experiments, lower for cleaner and more similar samples.
     balance_rate
-        The paper's lambda_k.
+        The paper's lambda_k. k then needs thousands of steps to find its level; a short training wants it ten times
+        as large.
     n_noise
         Length of z, uniform on [-1, 1), and of the autoencoder's code.
     architecture, width
         See `magan.networks.generation`; the decoder has the shape of the generator.
     normalised
-        Batch normalisation in G; the paper's networks have none.
+        Batch normalisation in all three networks, by the statistics of each minibatch. The paper's, which are much
+        deeper, have none; without, these let G settle on one grey image that the autoencoder rebuilds.
     """
 
     def autoencoded(networks, x):

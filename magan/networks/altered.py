@@ -119,7 +119,7 @@ class Spectral(nn.Module):
         self.n_axes = {name: w.dim() for name, w in self.network.named_parameters() if w.dim() > 1}
         for i, (name, n_axes) in enumerate(self.n_axes.items()):
             matrix = as_matrix(self.network.get_parameter(name).detach(), n_axes)
-            u = torch.randn(matrix.shape[-1])
+            u = _unit(torch.randn(matrix.shape[-1]))
             for _ in range(POWER_STEPS):
                 u = turned(matrix, u)
             self.register_buffer(f"u_{i}", u)
@@ -128,6 +128,7 @@ class Spectral(nn.Module):
         weights = dict(self.network.named_parameters())
         for i, (name, n_axes) in enumerate(self.n_axes.items()):
             norm = largest(as_matrix(weights[name], n_axes), self.get_buffer(f"u_{i}"))
+            norm = torch.where(norm == 0, 1.0, norm)  # a matrix that starts at zero is left there
             weights[name] = weights[name] / norm.reshape(*norm.shape, *(1,) * n_axes)
         return functional_call(self.network, weights, inputs)
 
@@ -144,8 +145,9 @@ def largest(matrix: Tensor, u: Tensor) -> Tensor:
 
 
 def turned(matrix: Tensor, u: Tensor) -> Tensor:
-    """u after one step of the power iteration: ``W'W u``, of length 1."""
-    return _unit((matrix.mT @ (matrix @ u[..., None])).squeeze(-1))
+    """u after one step of the power iteration: ``W'W u``, of length 1; u itself where that is nothing."""
+    after = (matrix.mT @ (matrix @ u[..., None])).squeeze(-1)
+    return torch.where(after.norm(dim=-1, keepdim=True) == 0, u, _unit(after))
 
 
 def turn(network: nn.Module, weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:

@@ -42,7 +42,7 @@ class Layer(nn.Module):
     def __init__(self, n_in: int, n_out: int, n_style: int):
         super().__init__()
         self.convolution = Modulated(n_in, n_out, n_style)
-        self.strength = nn.Parameter(torch.zeros(()))
+        self.strength = nn.Parameter(torch.zeros(1))
         self.bias = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ def trainings(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "name": run["name"],
             "model": run["model"],
-            "settings": ", ".join(f"{name} {_short(value)}".strip() for name, value in run["settings"].items()) or "defaults",
+            "settings": ", ".join(f"{name} {_short(value)}".strip() for name, value in run["settings"].items())
+            or "defaults",
             "steps": f"{run['steps']:,}",
             "seeds": str(run["seeds"]),
             "time": f"{_lasting(run['seconds'])} ({run['device']})" if "seconds" in run else "–",

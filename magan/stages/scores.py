@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import anndata
 import pandas as pd
 
+from magan import keys
 from magan.evaluation import CONTROLS, FLOORS, SCORES
 from magan.evaluation.summary import summarise as summary_of
 from magan.stages.eyes import shown
@@ -25,7 +26,11 @@ def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str, classif
 
 
 def summarise(parts: Sequence[str], metrics: str, summary: str) -> None:
-    """Rule `summarise`: all datasets in one table, and its means and intervals over seeds."""
-    table = pd.concat([read_metrics(path) for path in parts], ignore_index=True)
+    """Rule `summarise`: all datasets in one table, and its means and intervals over seeds.
+
+    A study of lecture experiments alone has none; its tables are empty.
+    """
+    none = pd.DataFrame(columns=list(keys.METRICS))
+    table = pd.concat([read_metrics(path) for path in parts], ignore_index=True) if parts else none
     write_table(table, metrics)
     write_table(summary_of(table), summary)

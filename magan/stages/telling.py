@@ -197,7 +197,7 @@ def _ordered(table: pd.DataFrame, study: config.Study) -> pd.DataFrame:
     parts = [
         _of(table, task, dataset, [*settings.arms, *settings.baselines]) for task, dataset, settings in study.tasks()
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else table
 
 
 def _controls(settings: config.Task) -> dict[str, str]:

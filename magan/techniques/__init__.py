@@ -21,12 +21,12 @@ from magan.techniques.unrolled import unrolled
 TECHNIQUES = {
     "label_smoothing": label_smoothing,
     "noisy_labels": noisy_labels,
+    "experience_replay": experience_replay,
     "feature_matching": feature_matching,
     "minibatch_discrimination": minibatch_discrimination,
     "dropout": dropout,
     "spectral_normalisation": spectral_normalisation,
     "instance_noise": instance_noise,
-    "experience_replay": experience_replay,
     "historical_averaging": historical_averaging,
     "unrolled": unrolled,
 }

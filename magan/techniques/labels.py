@@ -62,7 +62,7 @@ def _relabelled(recipe: Recipe, name: str, steps: Steps, noise: dict[str, Noise]
                 def call(network, x, *others):
                     out = network(x, *others)
                     scores = out[0] if isinstance(out, tuple) else out
-                    if scores.shape == x.shape:
+                    if scores.shape == x.shape and x[0, 0].numel() > 1:
                         raise ValueError(f"{name} needs a discriminator that gives scores, not samples; leave it out")
                     if any(x is entry for entry in batch.values()):
                         real.append(scores)

@@ -28,10 +28,11 @@ class State:
         for phase, optimiser in self.optimisers.items():
             own = optimiser.state_dict()["state"]
             groups[f"optimiser.{phase}"] = {f"{i}.{name}": x for i, held in own.items() for name, x in held.items()}
-        groups["carry"] = dict(self.carry)
+        # What is carried may be what was recorded, and a file holds no tensor twice.
+        groups["carry"] = {name: x.clone() for name, x in self.carry.items()}
         groups["step"] = {"": torch.tensor([self.step])}
         for step, terms in self.told:
-            groups[f"told.{step}"] = {f"{i:03d}.{term}": x for i, (term, x) in enumerate(terms.items())}  # a file sorts
+            groups[f"told.{step}"] = {f"{i:03d}.{term}": x.clone() for i, (term, x) in enumerate(terms.items())}
         return groups
 
     def restore(self, groups: Mapping[str, Mapping[str, Tensor]], device: str) -> None:
@@ -45,7 +46,8 @@ class State:
                 i, name = key.split(".", 1)
                 held.setdefault(int(i), {})[name] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": held})
-        self.carry = {name: value.to(device) for name, value in groups["carry"].items()}
+        in_order = {**self.carry, **groups["carry"]}  # a file sorts
+        self.carry = {name: groups["carry"][name].to(device) for name in in_order if name in groups["carry"]}
         self.step = int(groups["step"][""])
         steps = sorted(int(group.removeprefix("told.")) for group in groups if group.startswith("told."))
         self.told = [(step, {name[4:]: x for name, x in sorted(groups[f"told.{step}"].items())}) for step in steps]

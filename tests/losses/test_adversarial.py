@@ -109,4 +109,6 @@ def test_a_blind_discriminator_pays_at_least_what_the_game_says(name):
     game, score = ADVERSARIAL[name], torch.linspace(-3, 3, 6001, dtype=torch.float64).reshape(-1, 1)
     paid = game.discriminator(score, score)
     assert abs(paid.min() - game.blind) < 1e-6
-    assert game.discriminator(torch.full((1, 1), 1.0 if name == "least_squares" else 50.0), -0.0 * score[:1]) < game.blind
+    assert (
+        game.discriminator(torch.full((1, 1), 1.0 if name == "least_squares" else 50.0), -0.0 * score[:1]) < game.blind
+    )

@@ -28,7 +28,11 @@ def made(builder, shape=(1, 8, 8), n_classes: int = 6, n: int = 5, **options):
     networks = {role: Replicated(build, [0, 1]) for role, build in recipe.networks.items()}
     draws = {"normal": torch.randn, "uniform": torch.rand, "signed": lambda *s: 2 * torch.rand(*s) - 1}
     batch = {key: draws[noise.kind](2, n, *noise.shape) for key, noise in recipe.noise.items()}
-    return recipe, networks, {**batch, "x": torch.rand(2, n, *shape) * 2 - 1, "label": (torch.arange(n) % n_classes).expand(2, n)}
+    return (
+        recipe,
+        networks,
+        {**batch, "x": torch.rand(2, n, *shape) * 2 - 1, "label": (torch.arange(n) % n_classes).expand(2, n)},
+    )
 
 
 def terms(recipe, phase: str, networks, batch):

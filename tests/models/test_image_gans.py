@@ -67,7 +67,7 @@ DEFAULTS = {
     "wgan": {"bound": 0.01, "n_discriminator": 5, "n_warm": 100, "n_noise": 100},
     "wgan_gp": {"penalty_weight": 10.0, "n_discriminator": 5, "n_noise": 128, "normalised": False},
     "dragan": {"penalty_weight": 10.0, "n_discriminator": 1},
-    "began": {"gamma": 0.5, "balance_rate": 1e-3, "n_noise": 64, "normalised": False},
+    "began": {"gamma": 0.5, "balance_rate": 1e-3, "n_noise": 64},
     "fgan": {"saturating": False, "n_noise": 100},
     "dcgan": {"n_noise": 100, "width": 64},
     "cgan": {"adversarial": "non_saturating", "n_noise": 100},

@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from magan.networks.convolution import Discriminator, Generator, halvings
 from magan.networks.generation import chosen, discriminator, generator, onehot
@@ -101,6 +102,23 @@ def test_copies_make_what_they_make_alone(build):
     made = Replicated(build, [3, 5])(z)
     for r, seed in enumerate([3, 5]):
         torch.testing.assert_close(made[r], Replicated(build, [seed])(z[r : r + 1])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "build, shapes",
+    [
+        (partial(Generator, 5, (1, 8, 8), 4, (8,)), [(5,)]),
+        (partial(Discriminator, (1, 8, 8), 4, (8,), n_condition=2, normalised=True), [(1, 8, 8), (2,)]),
+    ],
+)
+def test_mapping_over_the_copies_as_on_a_gpu_gives_what_each_gives(build, shapes):
+    network = Replicated(build, [3, 5])
+    x = [torch.randn(2, 6, *shape, generator=torch.Generator().manual_seed(0)) for shape in shapes]
+    weights = {name.replace("/", "."): value for name, value in network.parameters_.items()}
+    mapped = torch.vmap(lambda own, *inputs: functional_call(network.template, own, inputs))(weights, *x)
+    torch.testing.assert_close(mapped, network(*x), rtol=1e-5, atol=1e-6)
+    slopes = [torch.autograd.grad(made.pow(2).sum(), list(weights.values())) for made in (mapped, network(*x))]
+    torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

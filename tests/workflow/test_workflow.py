@@ -99,6 +99,13 @@ def test_seeds_that_turn_nan_twice_are_shown_as_failed(finished, metrics):
     assert (summary.loc[summary["arm"] == "diverging", "n_failed"] == 2).all()
 
 
+def test_an_experiment_is_drawn_judged_and_on_the_page(finished):
+    place = finished / "results/smoke/lectures/optimal_discriminator"
+    assert sorted(path.name for path in place.iterdir()) == ["figure.png", "figure.svg", "numbers.tsv", "table.tsv"]
+    page = (finished / "reports/smoke/index.html").read_text()
+    assert "The best discriminator" in page and "-2 log 2 + 2 JSD" in page
+
+
 def test_training_files_never_hold_what_is_scored(finished):
     import anndata
 

@@ -8,12 +8,12 @@ rule align:
         model=f"{TASK}/{{arm}}/model.safetensors",
         events=f"{TASK}/{{arm}}/events.jsonl",
         mapped=f"{TASK}/{{arm}}/mapped.h5ad",
-    wildcard_constraints:
-        task="|".join(task for task in TASKS if task != "generation"),  # see rule generate
     log:
         f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.log",
     benchmark:
         f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
+    wildcard_constraints:
+        task="|".join(task for task in TASKS if task != "generation"),  # see rule generate
     conda:
         "../../envs/magan.yaml"
     threads: 1  # small networks spin when threads outnumber free cores; seeds are the parallelism

@@ -21,6 +21,8 @@ PANELS = f"{ROOT}/panels/{{panels}}"
 # Of the batch alignments: those whose first arm is judged, and those that write the files again.
 JUDGED = [dataset for dataset, settings in STUDY.batch.items() if settings.arms]
 CORRECTED = [dataset for dataset in JUDGED if STUDY.batch[dataset].correct]
+# The models that make samples: each is a target of its own.
+ZOO = sorted({arm for settings in STUDY.generation.values() for arm in settings.arms})
 
 
 wildcard_constraints:
@@ -105,3 +107,12 @@ def audits(file):
         return [f"{ROOT}/heldout/{dataset}/{file.format(arm=arm)}" for dataset in tasks]
 
     return paths
+
+
+def scored(arm):
+    """The scores of an arm on every data set that it is trained on."""
+    return [
+        f"{ROOT}/generation/{dataset}/{arm}/metrics.tsv"
+        for dataset, settings in STUDY.generation.items()
+        if arm in settings.arms
+    ]

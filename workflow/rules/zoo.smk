@@ -12,12 +12,12 @@ rule generate:
         model=f"{TASK}/{{arm}}/model.safetensors",
         events=f"{TASK}/{{arm}}/events.jsonl",
         mapped=f"{TASK}/{{arm}}/mapped.h5ad",
-    wildcard_constraints:
-        task="generation",  # every other is for rule align
     log:
         f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.log",
     benchmark:
         f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
+    wildcard_constraints:
+        task="generation",  # every other is for rule align
     conda:
         "../../envs/magan.yaml"
     threads: 1
@@ -54,19 +54,9 @@ rule score:
         "../scripts/evaluate.py"
 
 
-ZOO = sorted({arm for settings in STUDY.generation.values() for arm in settings.arms})
 TAKEN = [arm for arm in ZOO if arm in {"zoo", *(rule.name for rule in workflow.rules)}]
 if TAKEN:
     raise WorkflowError(f"the study cannot run: arm '{TAKEN[0]}' is called like a rule of the workflow; rename it")
-
-
-def scored(arm):
-    """The scores of an arm on every data set that it is trained on."""
-    return [
-        f"{ROOT}/generation/{dataset}/{arm}/metrics.tsv"
-        for dataset, settings in STUDY.generation.items()
-        if arm in settings.arms
-    ]
 
 
 for arm in ZOO:

@@ -50,8 +50,8 @@ def mode_collapse(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -
     shapes = list(dict.fromkeys(points["item"]))
     shown = arms(points, "x")
     trained = [arm for arm in shown if arm != "real"]
-    foot = f"samples of the first of {n_seeds(points)} · bars: mean over seeds, with its 95 % bootstrap interval"
-    figure = new(2.3 * len(shapes) + 0.7, "What a generator leaves out, and what helps", foot, digest)
+    foot = f"samples of the first of {n_seeds(points)} · numbers: mean over seeds (95 % bootstrap interval)"
+    figure = new(2.05 * len(shapes) + 0.7, "What a generator leaves out, and what helps", foot, digest)
     grid = figure.subplots(len(shapes), len(shown), squeeze=False)
     for row, item in zip(grid, shapes):
         for axes, arm in zip(row, shown):
@@ -183,7 +183,7 @@ def latent_arithmetic(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: st
 @styled
 def infogan_codes(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Figure:
     """A row of samples for each category, of InfoGAN and of a plain GAN, and sweeps of the continuous codes."""
-    foot = f"the seed of {n_seeds(points)} whose category names most samples · a row: one category, as many noises"
+    foot = f"the best of {n_seeds(points)} · a row: one category; a column: one noise"
     figure = new(6.2, "Does a code come to mean something?", foot, digest)
     for axes, arm in zip(figure.subplots(1, 2), arms(points, "named")):
         rows = names(points, arm)

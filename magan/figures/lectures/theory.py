@@ -186,4 +186,3 @@ def _fitted(points: pd.DataFrame, quantity: str, arm: str, seeded: bool) -> floa
 def _word(name: str) -> str:
     words = {"kl": "KL", "reverse_kl": "reverse KL", "js": "JS"}
     return words.get(name, name.capitalize())
-

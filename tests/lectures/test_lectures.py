@@ -1,0 +1,70 @@
+"""What holds of every experiment; a new one is covered by being in LECTURES."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_lectures import SMALL
+
+from magan.data.images import digits
+from magan.figures import OF_LECTURE, save
+from magan.lectures import LECTURES, told
+from magan.stages.files import write_table
+from magan.stages.lectures import read_points
+
+NAMES = sorted(LECTURES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_gives_points_of_both_seeds_once_each(name, small_runs):
+    points = small_runs[name]
+    assert tuple(points.columns) == told.POINTS
+    assert set(points["seed"].dropna()) == {0, 1}
+    assert not points.duplicated(["arm", "seed", "quantity", "item", "x"]).any()
+    assert points["value"].notna().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_claims_something_and_is_judged(name, small_runs):
+    numbers = LECTURES[name].judge(small_runs[name])
+    assert tuple(numbers.columns) == told.NUMBERS
+    assert set(numbers["holds"]) <= {"yes", "no", ""}
+    assert (numbers["holds"] != "").any()
+    assert ((numbers["claim"] != "") == (numbers["holds"] != "")).all()
+    inside = numbers[numbers["low"].notna()]
+    assert ((inside["low"] <= inside["mean"] + 1e-12) & (inside["mean"] <= inside["high"] + 1e-12)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_is_drawn_with_the_digest_of_its_points(name, small_runs):
+    figure = OF_LECTURE[name].draw(small_runs[name], LECTURES[name].judge(small_runs[name]), digest="ab" * 16)
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    assert b"data abababababab" in file.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_survive_a_file(name, small_runs, tmp_path):
+    write_table(small_runs[name], tmp_path / "table.tsv")
+    again = read_points(tmp_path / "table.tsv")
+    pd.testing.assert_frame_equal(again, small_runs[name], check_dtype=False)
+    pd.testing.assert_frame_equal(LECTURES[name].judge(again), LECTURES[name].judge(small_runs[name]))
+
+
+def test_every_experiment_has_a_figure_and_every_figure_an_experiment():
+    assert list(OF_LECTURE) == list(LECTURES)
+
+
+def test_a_figure_can_be_saved_as_it_is_drawn(small_runs, tmp_path):
+    name = "js_against_wasserstein"
+    figure = OF_LECTURE[name].draw(small_runs[name], LECTURES[name].judge(small_runs[name]), digest="")
+    save(figure, tmp_path / "figure.png", dpi=30)
+    assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_seeds_of_an_experiment_on_images_alone_and_among_others_agree(small_runs):
+    name = "vanishing_gradient"
+    alone = LECTURES[name].run([1], digits(), **SMALL[name])
+    own = small_runs[name][small_runs[name]["seed"] == 1].reset_index(drop=True)
+    np.testing.assert_allclose(alone["value"], own["value"], rtol=2e-3, atol=1e-4)
