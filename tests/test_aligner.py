@@ -301,7 +301,7 @@ def test_a_marker_missing_from_the_query_is_named():
         (
             {"correspondence": "pears"},
             cells(PANEL_2),
-            "correspondence 'pears' is unknown; there are none, shared_markers, correlation, pairs, labels, transformation, feature",
+            f"correspondence 'pears' is unknown; there are {', '.join(CORRESPONDENCES)}",
         ),
         (
             {"scale": "poled"},

@@ -116,3 +116,9 @@ def scored(arm):
         for dataset, settings in STUDY.generation.items()
         if arm in settings.arms
     ]
+
+
+def images_of(wildcards):
+    """The data set of images that an experiment takes, if it takes one."""
+    data = STUDY.lectures[wildcards.lecture].images
+    return {"images": f"{ROOT}/cells/{data}.h5ad"} if data else {}

@@ -4,12 +4,6 @@
 LECTURE = f"{ROOT}/lectures/{{lecture}}"
 
 
-def images_of(wildcards):
-    """The data set of images that an experiment takes, if it takes one."""
-    data = STUDY.lectures[wildcards.lecture].images
-    return {"images": f"{ROOT}/cells/{data}.h5ad"} if data else {}
-
-
 rule lecture:
     """Run one experiment with all seeds, judge it by what the lecture says, and draw it."""
     input:
