@@ -68,4 +68,4 @@ def test_truth_is_brought_into_the_order_of_the_map_and_a_stranger_is_refused():
 
 
 def test_every_task_has_a_score_and_a_floor():
-    assert list(SCORES) == list(FLOORS) == ["heldout", "batch", "digits", "matching"]
+    assert list(SCORES) == list(FLOORS) == ["heldout", "batch", "digits", "translation", "generation", "matching"]
