@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import yaml
+from PIL import Image
 
 from magan.stages import plan
 
@@ -20,12 +21,17 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     assert (tmp_path / "model.safetensors").is_file()
 
 
-def test_the_study_of_ones_own_cells_is_accepted(mirror, tmp_path, monkeypatch):
+def test_the_studies_of_ones_own_cells_and_images_are_accepted(mirror, tmp_path, monkeypatch):
     (tmp_path / "data").symlink_to(mirror)
     (tmp_path / "config").symlink_to(ROOT / "config")
     monkeypatch.chdir(tmp_path)
-    (study,) = [text for language, text in BLOCKS if language == "yaml"]
-    assert plan(yaml.safe_load(study)).name == "mine"
+    cells, images = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    assert plan(cells).name == "mine"
+    for name in ("cats", "dogs"):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(folder / "1.png")
+    assert list(plan({"name": "pets", "title": "Pets", **images}).translation) == ["pets"]
 
 
 def test_every_file_it_names_is_there():
