@@ -1,6 +1,6 @@
 """Forest plots: one panel a score, one line a method, with its interval over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ def forest(
     title: str,
     foot: str,
     digest: str,
+    chance: Mapping[str, float] | None = None,
 ) -> Figure:
     """Means over seeds with their intervals, every seed, the consensus and the floor.
 
@@ -33,14 +34,20 @@ def forest(
         The (method, arm) pairs that are drawn, in this order.
     scores
         One panel each.
+    chance
+        Score -> what chance gives, drawn like the floor.
     """
     whole = summary[(summary["group"] == keys.ALL) & (summary["feature"] == keys.ALL)]
     every = metrics[(metrics["group"] == keys.ALL) & (metrics["feature"] == keys.ALL)]
+    of_failed = whole[(whole["metric"] == "failed") & (whole["mean"] == 1)]
+    failed = set(zip(of_failed["method"], of_failed["arm"]))
     n_rows = -(-len(scores) // COLUMNS)
     figure = new(0.9 + n_rows * (0.75 + 0.24 * len(pairs)), title, foot, digest)
     for i, (axes, score) in enumerate(zip(panels(figure, len(scores), COLUMNS), scores)):
         rows = whole[whole["metric"] == score].set_index(["method", "arm"])
-        _panel(axes, rows, every[every["metric"] == score], pairs)
+        _panel(axes, rows, every[every["metric"] == score], pairs, failed)
+        if chance and score in chance:
+            _dashed(axes, chance[score])
         name, better = keys.SCORES[score]
         axes.set_title(f"{name.split(' (')[0]}\n", fontsize=9)
         axes.text(0, 1.02, ARROWS[better], fontsize=9, color=GREY, transform=axes.transAxes, va="bottom")
@@ -48,13 +55,16 @@ def forest(
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> None:
+def _panel(
+    axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, pairs: Sequence[tuple[str, str]], failed: set[tuple[str, str]]
+) -> None:
     across = axes.get_yaxis_transform()
     for y, pair in enumerate(pairs):
         axes.axhline(y, color=PALE, lw=0.6, zorder=0)
         tint = colour(*pair)
         if pair not in rows.index or not np.isfinite(rows.loc[pair, "mean"]):
-            axes.text(1.02, y, "–", color=GREY, fontsize=9, va="center", transform=across)
+            said = "failed" if pair in failed else "–"
+            axes.text(1.02, y, said, color=GREY, fontsize=9, va="center", transform=across)
             continue
         row = rows.loc[pair]
         own = seeds[(seeds["method"] == pair[0]) & (seeds["arm"] == pair[1]) & seeds_of(seeds).notna()]["value"]
@@ -67,12 +77,16 @@ def _panel(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, pairs: Sequence[
         axes.text(1.02, y, _written(row["mean"]), fontsize=9, va="center", transform=across)
     floor = (keys.FLOOR, keys.FLOOR)
     if floor in rows.index and np.isfinite(rows.loc[floor, "mean"]):
-        axes.axvline(rows.loc[floor, "mean"], color=GREY, lw=1, ls=(0, (4, 2)), zorder=0)
+        _dashed(axes, rows.loc[floor, "mean"])
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=4)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
+
+
+def _dashed(axes: Axes, value: float) -> None:
+    axes.axvline(value, color=GREY, lw=1, ls=(0, (4, 2)), zorder=0)
 
 
 def _written(value: float) -> str:

@@ -8,21 +8,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from magan import keys
-from magan.figures.style import (
-    GREY,
-    GROUP_COLOURS,
-    METHOD_COLOURS,
-    PALE,
-    colour,
-    counted,
-    empty,
-    label,
-    lanes,
-    marks,
-    new,
-    short,
-    styled,
-)
+from magan.figures.forest import forest
+from magan.figures.style import GREY, GROUP_COLOURS, METHOD_COLOURS, PALE, counted, empty, label, lanes, new, styled
 
 SCORES = ("foscttm", "label_accuracy")
 REAL, MAPPED = GREY, METHOD_COLOURS["magan"]
@@ -128,41 +115,12 @@ def matching_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: st
     foot = f"large: mean over {counted(n_seeds, 'seed')} and {counted(n_draws, 'draw')} of the pairs, with its 95 % "
     foot += "bootstrap interval over seeds\nsmall: one draw, mean over seeds · hollow: consensus of seeds"
     foot += "\ndashed: chance, or what real cells reach"
-    figure = new(1.3 + 0.36 * len(pairs), title, foot, digest)
-    for i, (axes, score) in enumerate(zip(figure.subplots(1, len(SCORES)), SCORES)):
-        _score(axes, metrics, summary, pairs, score)
-        axes.set_yticks(range(len(pairs)), [label(*pair) for pair in pairs] if i == 0 else [])
-    return figure
+    return forest(summary, _draws(metrics), pairs, SCORES, title, foot, digest, chance={"foscttm": 0.5})
 
 
-def _score(axes: Axes, metrics: pd.DataFrame, summary: pd.DataFrame, pairs, score: str) -> None:
-    rows = summary[(summary["metric"] == score) & (summary["group"] == keys.ALL)].set_index(["method", "arm"])
-    of = metrics[(metrics["metric"] == score) & (metrics["group"] != keys.ALL) & (metrics["seed"] != keys.CONSENSUS)]
-    draws = of.groupby(["method", "arm", "group"])["value"].mean()
-    shapes, across = marks(pairs), axes.get_yaxis_transform()
-    for y, pair in enumerate(pairs):
-        axes.axhline(y, color=PALE, lw=0.6, zorder=0)
-        tint = colour(*pair)
-        if pair not in rows.index or not np.isfinite(rows.loc[pair, "mean"]):
-            axes.text(0.02, y, "failed", color=tint, fontsize=9, va="center", transform=across)
-            continue
-        row = rows.loc[pair]
-        own = draws[[key[:2] == pair for key in draws.index]].to_numpy()
-        axes.plot(own, np.full(len(own), y + 0.22), ".", ms=4, color=tint, alpha=0.6)
-        if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-            axes.plot([row["low"], row["high"]], [y, y], color=tint, lw=1.6)
-        axes.plot(row["mean"], y, shapes.get(pair, "o"), ms=5, color=tint)
-        if np.isfinite(row["consensus"]):
-            axes.plot(row["consensus"], y - 0.22, "D", ms=4, mfc="white", mec=tint, mew=1.1)
-        axes.text(1.01, y, short(row["mean"]), fontsize=9, va="center", transform=across)
-    if (keys.FLOOR, keys.FLOOR) in rows.index:
-        axes.axvline(rows.loc[(keys.FLOOR, keys.FLOOR), "mean"], color=GREY, lw=1, ls=(0, (4, 2)), zorder=0)
-    if score == "foscttm":
-        axes.axvline(0.5, color=GREY, lw=1, ls=(0, (4, 2)), zorder=0)
-    name, better = keys.SCORES[score]
-    arrow = {"lower": " · ← better", "higher": " · better →"}[better]
-    axes.set_title(f"{name.split(' (')[0]}{arrow}")
-    axes.set_ylim(len(pairs) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.margins(x=0.08)
+def _draws(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The mean over seeds of each draw of the pairs, in the place of the seeds themselves."""
+    of = metrics[(metrics["group"] != keys.ALL) & (metrics["seed"] != keys.CONSENSUS)]
+    means = of.groupby(["method", "arm", "metric", "group"], as_index=False)["value"].mean()
+    numbers = means.groupby(["method", "arm", "metric"]).cumcount()
+    return means.assign(seed=numbers, group=keys.ALL, feature=keys.ALL)
