@@ -154,7 +154,7 @@ def test_baselines_differ_in_shade_and_in_dash(metrics, summary):
 def test_a_method_that_failed_is_said_to_have(metrics, summary):
     assert "travelgan failed" in words(draw("heldout_markers", metrics, summary))
     assert words(draw("batch_scores", summary, dataset="person_2")).count("failed") == 12  # two methods, six scores
-    assert words(draw("matching_scores", metrics, summary, dataset="snare")).count("failed") == 2  # one method, two scores
+    assert words(draw("matching_scores", metrics, summary, dataset="snare")).count("failed") == 2
     assert "failed (20 seeds)" in words(draw("digit_outcomes", metrics))
     truth, arm, _ = synthetic.heldout_cells()
     arm.uns["error"] = "no seed was finite"
