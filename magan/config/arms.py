@@ -1,0 +1,109 @@
+"""How a model is trained: settings of an arm, and the types that other settings are made of."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+
+class Strict(BaseModel):
+    """Frozen, and a key it does not know is an error that names the full path."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _count_or_list(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return tuple(range(value))
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError("give a positive count or a list of distinct numbers")
+    return seeds
+
+
+Word = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, bool | int) else value)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_count_or_list), AfterValidator(_distinct)]
+
+
+class Training(Strict):
+    """How long and how fast.
+
+    ``learning_rate`` and ``betas`` default to the model's own paper.
+    ``at_once`` bounds memory: so many replicates share one batched network and
+    the rest follow; it does not change any of them. Over the last ``decay``, a
+    share of the steps (true is all of them, CycleGAN's is 0.5), the learning rate
+    falls in a straight line to 0, which settles what is "expected".
+    ``average`` is the share that a running mean of the weights keeps at each update; maps and
+    samples are then made with the mean of every network but the discriminators.
+    ``precision`` "mixed" computes the losses in bfloat16 where that is safe, for GPUs.
+    """
+
+    steps: PositiveInt = 3000
+    batch_size: int = Field(default=100, ge=2)
+    learning_rate: PositiveFloat | None = None
+    betas: tuple[Beta, Beta] | None = None
+    decay: float = Field(default=0.0, ge=0, le=1)
+    at_once: PositiveInt = 100
+    average: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["single", "mixed"] = "single"
+
+    def of_fit(self) -> dict[str, Any]:
+        """What `magan.training.fit.fit` is to be told of it."""
+        return self.model_dump(include={"steps", "learning_rate", "betas", "decay", "precision"})
+
+
+class Correspondence(Strict):
+    """A key of ``magan.correspondence.CORRESPONDENCES`` and its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+def _name_or_mapping(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping) and "options" not in value:
+        name = {"name": value["name"]} if "name" in value else {}
+        return {**name, "options": {k: v for k, v in value.items() if k != "name"}}
+    return value
+
+
+class Arm(Strict):
+    """One model with one set of options, trained over every seed.
+
+    ``scale`` standardises markers before training: over both domains
+    ("pooled", which leaves a batch effect in place), over each on its own by
+    mean and spread ("each"), by mean and one spread of all ("whole", for reduced
+    features) or by ranks ("ranks"), by ranks that a shrunken
+    monotone map joins ("monotone"), or not at all ("none"). ``balance`` draws
+    the training cells so that each population is as common in either domain.
+    ``predict`` "expected" hides the markers of the source panel's own from the
+    trained map, and ``calibrate`` keeps a share of the cells apart from training
+    to tell how far predictions may be off. ``neighbours`` gives similar training
+    cells a share in what is expected, see ``magan.aligner.Aligner``.
+    ``techniques`` change any recipe: names of ``magan.techniques.TECHNIQUES`` with their options.
+    """
+
+    model: str
+    correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
+    options: dict[str, Any] = {}
+    techniques: dict[str, dict[str, Any]] = {}
+    scale: Literal["pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
+    balance: bool = False
+    predict: Literal["sample", "expected"] = "sample"
+    calibrate: float = Field(default=0.0, ge=0, lt=1)
+    neighbours: bool = False
+    training: Training | None = None

@@ -1,0 +1,95 @@
+"""Where data come from: the user's own files and images, a mirror of the named ones."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from magan.config.arms import Strict
+from magan.errors import InputError
+
+
+class OwnFile(Strict):
+    """One file of the user's: .fcs, .csv, .tsv or .h5ad, with what is known of it."""
+
+    path: str
+    batch: str = "1"
+    sample: str | None = None
+    panel: str | None = Field(default=None, pattern=r"^[^/\\]+$")  # which staining, where the data set has several
+    donor: str | None = None
+    group: str | None = None
+    is_control: bool | None = None
+    cell_type: str | None = None  # a column of the file, or a file with one label per cell
+
+
+class SheetRow(OwnFile):
+    """One row of a sample sheet; columns of any other name describe the sample too."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    path: str = Field(description="file of cells, from the sheet's folder or from where the workflow runs")
+    batch: str = Field(pattern=r"^[^/\\]+$")
+    sample: str = Field(pattern=r"^[^/\\]+$", description="no other row's")
+
+
+class OwnData(Strict):
+    """A data set of the user's files, listed here or in a sample sheet.
+
+    Files of a sheet that cannot be used are left out by name; a list of files is all or nothing. ``aliases`` (name in
+    a file -> marker) may also be given for each panel, ``cofactor`` for each marker or each panel.
+    """
+
+    files: tuple[OwnFile, ...] = ()
+    sheet: str | None = None
+    panel: str | dict[str, str] | None = None  # table of channel, marker, kind; or one for each panel
+    aliases: str | dict[str, str | dict[str, str]] = {}  # or a YAML file of them
+    counts: tuple[str, ...] | bool = ()  # panels that are counts of RNA
+    cofactor: PositiveFloat | dict[str, PositiveFloat | None] | None = 5.0  # null where they are transformed already
+    gates: dict[str, str] = {}  # population -> "CD3+ CD19-"
+
+    @model_validator(mode="after")
+    def _listed_once(self) -> Self:
+        if bool(self.files) == bool(self.sheet):
+            raise ValueError("give one of files and sheet")
+        return self
+
+
+class OwnImages(Strict):
+    """A data set of the user's images: a folder with all its sub-folders, an .npz file, or an idx file as MNIST's.
+
+    With a ``size``, images become squares of that side: cut from the middle, or (crop "none") out of proportion.
+    ``paired`` says that images at the same place of another such set, a folder's files without suffix or rows, show
+    the same thing.
+    """
+
+    path: str
+    array: str | None = None  # of an .npz with several: the images
+    labels: str | None = None  # "folder": sub-folders are classes; an .npz's array; an idx file
+    paired: bool = False
+    size: PositiveInt | None = None  # default: as they are, all of one size
+    crop: Literal["centre", "none"] = "centre"
+    channels: Literal[1, 3] | None = None  # default: as they are, all alike
+
+
+class Data(Strict):
+    """Where named data sets come from: a mirror (folder or URL), else their own URL, kept in ``cache``."""
+
+    mirror: str | None = None
+    cache: str = "data"
+
+
+def sheet_row(values: Mapping[str, str]) -> SheetRow:
+    """A checked row of a sample sheet.
+
+    Raises
+    ------
+    InputError
+        The first column with a wrong value.
+    """
+    try:
+        return SheetRow.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        column = first["loc"][0]
+        remedy = "write true or false" if column == "is_control" else "leave slashes out"
+        raise InputError(f"{column} is {first['input']!r}; {remedy}") from None
