@@ -151,6 +151,14 @@ def test_baselines_differ_in_shade_and_in_dash(metrics, summary):
     assert len({str(line._dash_pattern) for line in baselines}) == 3
 
 
+def test_the_line_of_chance_stands_beside_foscttm_alone(metrics, summary):
+    dashed = [
+        [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+        for axes in draw("matching_scores", metrics, summary, dataset="snare").axes
+    ]
+    assert dashed == [[0.5], [0.945]]  # the other is what real cells reach
+
+
 def test_a_method_that_failed_is_said_to_have(metrics, summary):
     assert "travelgan failed" in words(draw("heldout_markers", metrics, summary))
     assert words(draw("batch_scores", summary, dataset="person_2")).count("failed") == 12  # two methods, six scores
