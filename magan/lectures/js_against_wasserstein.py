@@ -116,7 +116,8 @@ def _recipe(arm: str, moved: Tensor, hidden: Sequence[int]) -> Recipe:
         between = interpolate(first, second, batch["alpha"])
         return {
             "adversarial": wasserstein.discriminator(f(first), f(second)),
-            "penalty": PENALTY * gradient_penalty(f, between),
+            # One-sided: on a line the other kind holds a critic at slope -1, if it began on that side.
+            "penalty": PENALTY * gradient_penalty(f, between, one_sided=True),
         }
 
     shape = (2,) if arm == LINES else (1,)

@@ -8,7 +8,9 @@ from torch import Tensor
 from magan.losses.reduce import replicate_mean
 
 
-def gradient_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, target: float = 1.0) -> Tensor:
+def gradient_penalty(
+    discriminator: Callable[[Tensor], Tensor], x: Tensor, target: float = 1.0, one_sided: bool = False
+) -> Tensor:
     """Mean of ``(||grad_x discriminator(x)|| - target)^2``, one value per replicate.
 
     Where ``x`` lies is the caller's choice, and is all that separates WGAN-GP
@@ -23,6 +25,9 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, targe
         Points to penalise, ``(R, B, ...)``.
     target
         Gradient norm asked for; 1 for the Lipschitz penalties, 0 for R1.
+    one_sided
+        Only norms above the target cost (Petzka et al. 2018): a critic may be flat, and cannot
+        be held where it slopes the wrong way.
 
     Returns
     -------
@@ -36,7 +41,8 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, targe
     squares = gradient.flatten(2).square().sum(2)
     if target == 0:  # without the root, whose own gradient is infinite where the slope is zero
         return replicate_mean(squares)
-    return replicate_mean((squares.clamp(min=1e-12).sqrt() - target) ** 2)
+    excess = squares.clamp(min=1e-12).sqrt() - target
+    return replicate_mean((excess.clamp(min=0) if one_sided else excess) ** 2)
 
 
 def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:

@@ -19,6 +19,12 @@ def test_a_linear_discriminator_pays_for_its_slope(target, paid):
     torch.testing.assert_close(value, torch.full((2,), paid))
 
 
+@pytest.mark.parametrize(("target", "paid"), [(1.0, 16.0), (4.0, 1.0), (7.0, 0.0)])
+def test_one_sided_a_slope_below_the_target_is_free(target, paid):
+    value = gradient_penalty(linear, torch.randn(2, 8, 2), target, one_sided=True)
+    torch.testing.assert_close(value, torch.full((2,), paid))
+
+
 def test_each_sample_pays_for_its_own_slope():
     x = torch.linspace(-2, 2, 10).reshape(1, 5, 2)
     value = gradient_penalty(lambda x: (x**2).sum(-1, keepdim=True) / 2, x, target=0.0)  # slope x
