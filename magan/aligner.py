@@ -13,12 +13,14 @@ from torch import Tensor
 from magan import intervals, keys, neighbours
 from magan.config import Training
 from magan.correspondence import CORRESPONDENCES
+from magan.data.apart import set_apart
 from magan.data.cytof import cofactors
 from magan.data.domain import Domain, decoded, from_anndata, to_array
 from magan.data.populations import balanced
-from magan.data.sampling import Table, batches, placed
+from magan.data.sampling import batches, of_folds, placed
 from magan.data.scaling import SCALINGS, Scaling, from_tensors, scalings
 from magan.data.scaling import tensors as scaling_tensors
+from magan.data.shared import Shared, shared
 from magan.errors import InputError
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated
@@ -34,8 +36,6 @@ from magan.training.seeds import every_seed
 
 PREDICTIONS = ("sample", "expected")
 SOURCE, ROLE = {"x2": "x1", "x1": "x2"}, {"x2": "generator_12", "x1": "generator_21"}  # of a map to a domain
-HIDDEN = 0.0  # in the networks' units the mean of a marker, or its median
-APART = 10_000  # samples of a domain kept from training at most; more would not make intervals better
 ROWS = 4096  # samples mapped at a time; bounds memory, changes nothing
 LOOKED_AT = 64  # images mapped at every record
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
@@ -161,7 +161,7 @@ class Aligner:
         if names and len(names) != len(first):
             raise InputError(f"{len(names)} names for {len(first)} folds; give one to each")
         raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in zip(first, second)]
-        raw, apart = self._set_apart(raw)
+        raw, apart = set_apart(raw, self.calibrate, intervals.LEAST) if self.calibrate else (raw, [])
         raw = [_balanced(a, b) if self.balance else (a, b) for a, b in raw]
         self._check(raw)
         self.shapes_ = {"x1": raw[0][0].shape, "x2": raw[0][1].shape}
@@ -189,7 +189,7 @@ class Aligner:
         self.status_ = every_seed(attempt, self.seeds, max(1, self.training.at_once // len(folds)))
         self.neighbours_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
         self.calibrations_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
-        if self.calibrate and self.good_seeds_:
+        if self.good_seeds_:
             for f, (trained, kept) in enumerate(zip(raw, apart)):
                 for to, own, held in zip(("x1", "x2"), trained, kept):
                     self._judge(own, held, to, f)
@@ -237,12 +237,11 @@ class Aligner:
         ``(n, M1) -> (n, M1)`` in arcsinh units; nan where the other domain lacks one.
         """
         own, other = self.features_[SOURCE[to]][fold], self.features_[to][fold]
-        both = [marker for marker in own if marker in other]
-        source, target = [own.index(m) for m in both], [other.index(m) for m in both]
+        both = shared(own, other)
         units = torch.zeros(len(values), len(other))
-        units[:, target] = self.scalings_[SOURCE[to]][fold].scaled(values)[:, source]
+        units[:, both.target] = self.scalings_[SOURCE[to]][fold].scaled(values)[:, both.source]
         carried = np.full(values.shape, np.nan, np.float32)
-        carried[:, source] = self.scalings_[to][fold].unscaled(units).numpy()[:, target]
+        carried[:, both.source] = self.scalings_[to][fold].unscaled(units).numpy()[:, both.target]
         return carried
 
     def there_and_back(self, x: AnnData, fold: int = 0) -> AnnData:
@@ -333,13 +332,6 @@ class Aligner:
             network.put(range(n_folds * len(self.seeds)), tensors[role])
         return self
 
-    def _set_apart(self, folds: Sequence[tuple[Domain, Domain]]) -> tuple[list, list]:
-        """Each fold's domains without, and with nothing but, the samples that are kept from training."""
-        if not self.calibrate:
-            return list(folds), [(None, None)] * len(folds)
-        halves = [tuple(_apart(domain, self.calibrate) for domain in pair) for pair in folds]
-        return [(a[0], b[0]) for a, b in halves], [(a[1], b[1]) for a, b in halves]
-
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:
         for what, known in (
             ("model", ALIGNING),
@@ -413,8 +405,8 @@ class Aligner:
             recipe,
             batches(
                 [
-                    _table([a for a, _ in folds], of_fold, "1", kept.labels),
-                    _table([b for _, b in folds], of_fold, "2", kept.labels),
+                    of_folds([a for a, _ in folds], of_fold, "1", kept.labels),
+                    of_folds([b for _, b in folds], of_fold, "2", kept.labels),
                     *kept.tables,
                 ],
                 recipe.noise,
@@ -485,47 +477,28 @@ class Aligner:
             values = values[:, [domain.features.index(m) for m in wanted]]
         return values
 
-    def _seen(self, to: str, fold: int) -> list[str]:
+    def _shared(self, to: str, fold: int) -> Shared:
         """The markers of both domains that tie them: all that a map knows in the end of a cell of its target."""
         free = self.correspondence_options.get("without", ())
-        return [m for m in self.features_[SOURCE[to]][fold] if m in self.features_[to][fold] and m not in free]
-
-    def _hidden(self, scaled: Tensor, to: str, fold: int) -> Tensor:
-        """A copy in which the markers that only the source has read as their mean."""
-        seen = self._seen(to, fold)
-        scaled = scaled.clone()
-        scaled[:, [i for i, marker in enumerate(self.features_[SOURCE[to]][fold]) if marker not in seen]] = HIDDEN
-        return scaled
-
-    def _places(self, to: str, fold: int) -> tuple[list[int], list[int]]:
-        """Columns of the markers of `_seen` in the source and in the domain ``to``."""
-        seen, own, other = self._seen(to, fold), self.features_[SOURCE[to]][fold], self.features_[to][fold]
-        return [own.index(m) for m in seen], [other.index(m) for m in seen]
-
-    def _as_source(self, values: Tensor, to: str, fold: int) -> Tensor:
-        """Samples of the domain ``to`` as its source would know them: by the markers of both, the others hidden."""
-        here, there = self._places(to, fold)
-        scaled = torch.full((len(values), len(self.features_[SOURCE[to]][fold])), HIDDEN)
-        scaled[:, here] = self.scalings_[to][fold].scaled(values)[:, there]
-        return scaled
+        return shared(self.features_[SOURCE[to]][fold], self.features_[to][fold], free)
 
     def _expected(self, scaled: Tensor, to: str, fold: int) -> np.ndarray:
         """What every good seed, and the neighbours, predict from the markers of both domains, ``(S, n, M)``."""
-        maps = self._measured(self._mapped(self._hidden(scaled, to, fold), ROLE[to], fold), to, fold)
-        near = self.neighbours_[to][fold]
-        return maps if near is None else neighbours.blended(maps, near, scaled[:, self._places(to, fold)[0]].numpy())
+        both, near = self._shared(to, fold), self.neighbours_[to][fold]
+        maps = self._measured(self._mapped(both.hidden(scaled), ROLE[to], fold), to, fold)
+        return maps if near is None else neighbours.blended(maps, near, scaled[:, both.source].numpy())
 
     def _judge(self, trained: Domain, apart: Domain, to: str, fold: int) -> None:
         """Find the neighbours' share, then set predictions of samples kept apart beside what they are."""
-        here, there = self._places(to, fold)
-        if not here:
+        both, units = self._shared(to, fold), self.scalings_[to][fold]
+        if not both.source:
             raise InputError("calibrate needs markers that both domains measure; leave it out")
-        scaled = self._as_source(apart.values, to, fold)
+        scaled = both.as_source(units.scaled(apart.values))
         if self.neighbours:
             rows = np.random.default_rng(0).permutation(len(trained))[: neighbours.MOST]
-            seen = self.scalings_[to][fold].scaled(trained.values[rows])[:, there].numpy()
+            seen = units.scaled(trained.values[rows])[:, both.target].numpy()
             measured = trained.values[rows].numpy()
-            local = neighbours.local_line(seen, measured, scaled[:, here].numpy())
+            local = neighbours.local_line(seen, measured, scaled[:, both.source].numpy())
             share = neighbours.share(self._expected(scaled, to, fold).mean(0), local, apart.values.numpy())
             self.neighbours_[to][fold] = neighbours.Neighbours(seen, measured, share.astype(np.float32))
         expected = self._expected(scaled, to, fold).mean(0, dtype=np.float32)
@@ -579,18 +552,6 @@ class Aligner:
         return whole
 
 
-def _apart(domain: Domain, share: float) -> tuple[Domain, Domain]:
-    """Samples to train on, and a random share of them that is not trained on; each in order."""
-    order = np.random.default_rng(0).permutation(len(domain))
-    n = min(round(share * len(domain)), APART)
-    if n < intervals.LEAST:
-        raise InputError(
-            f"calibrate: {share} of the {len(domain)} samples of '{domain.name}' are {n}, fewer than "
-            f"{intervals.LEAST}; raise it"
-        )
-    return domain.take(np.sort(order[n:])), domain.take(np.sort(order[:n]))
-
-
 def _tensors(one: intervals.Calibration | neighbours.Neighbours) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(one).items()}
 
@@ -608,13 +569,3 @@ def _batch(domains: Sequence[AnnData]) -> str:
     """The one batch that all cells are of, or ""."""
     batches = {name for x in domains if keys.BATCH in x.obs for name in x.obs[keys.BATCH].astype(str).unique()}
     return batches.pop() if len(batches) == 1 else ""
-
-
-def _table(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:
-    """All folds' samples one after another, and the rows of each replicate's own fold."""
-    starts = np.cumsum([0, *(len(d) for d in domains)])
-    entries = {f"x{number}": domains[0].values if len(domains) == 1 else torch.cat([d.values for d in domains])}
-    if labels:
-        numbers = [labels.get(word, -1) for d in domains for word in d.labels]
-        entries[f"label{number}"] = torch.tensor(numbers)
-    return Table(entries, tuple(torch.arange(int(starts[f]), int(starts[f + 1])) for f in of_fold))

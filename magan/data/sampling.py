@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from magan.data.domain import decoded
+from magan.data.domain import Domain, decoded
 from magan.recipe import Batch, Noise
 
 CHUNK = 128  # minibatches drawn at a time, so that they reach a device in one copy
@@ -24,6 +25,19 @@ class Table:
 
     entries: Mapping[str, Tensor]  # name -> (N, ...); bytes are pixels
     rows: tuple[Tensor, ...]  # per replicate, (n_r,) int64
+
+
+def of_folds(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:
+    """All folds' samples one after another, ``x<number>``, and the rows of each replicate's own fold.
+
+    With ``labels`` (label -> its number) also ``label<number>``, -1 where a label is none of them.
+    """
+    starts = np.cumsum([0, *(len(d) for d in domains)])
+    entries = {f"x{number}": domains[0].values if len(domains) == 1 else torch.cat([d.values for d in domains])}
+    if labels:
+        numbers = [labels.get(word, -1) for d in domains for word in d.labels]
+        entries[f"label{number}"] = torch.tensor(numbers)
+    return Table(entries, tuple(torch.arange(int(starts[f]), int(starts[f + 1])) for f in of_fold))
 
 
 def batches(
