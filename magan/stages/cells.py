@@ -8,7 +8,7 @@ import anndata
 from anndata import AnnData
 
 from magan import config, keys
-from magan.data import folds, generating, pairing, registry, translating
+from magan.data import folds, generating, pairing, registry, translating, turning
 from magan.data.agree import Rows
 from magan.data.cytof import read_panel
 from magan.data.folders import Form, files_in
@@ -134,7 +134,7 @@ def _folds(task: str, settings: Mapping[str, Any], cells: Sequence[AnnData], bat
                 adata = folds.wipe(adata, **one.wipe.model_dump(), seed=one.split_seed)
             return folds.batch(adata, **given("reference", "markers", "train", "n_train", "test", "test_fraction"))
         case config.Digits():
-            return folds.digits(adata, **given("classes", "degrees", "n_pairs", "n_train", "n_test"))
+            return turning.turning(adata, **given("classes", "degrees", "n_pairs", "n_train", "n_test"))
         case config.Translation():
             asked = given("size", "channels", "classes", "n_train", "n_test", "n_pairs", "paired")
             return translating.translating(adata, *others, **asked)

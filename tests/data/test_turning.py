@@ -4,7 +4,7 @@ import pytest
 from anndata import AnnData
 
 from magan import keys
-from magan.data import folds
+from magan.data import folds, turning
 from magan.data.images import rotate
 from magan.errors import InputError
 
@@ -23,7 +23,7 @@ def turned(x: np.ndarray) -> np.ndarray:
 
 
 def parts_of(**changed):
-    parts = folds.digits(images(), **{**ASKED, **changed})
+    parts = turning.turning(images(), **{**ASKED, **changed})
     (x1, x2), query = parts.train["digits"], parts.query["digits"]
     return x1, x2, query, parts.truth
 
@@ -122,7 +122,7 @@ def test_digits_kept_as_bytes_that_pair_with_other_sets_are_divided_like_any():
     adata = images()
     adata.X = (adata.X * 255).astype(np.uint8)
     adata.obs[keys.PAIR] = [f"row{i}" for i in range(adata.n_obs)]
-    parts = folds.digits(adata, **ASKED)
+    parts = turning.turning(adata, **ASKED)
     (x1, x2), (y1, y2) = parts.train["digits"], parts_of()[:2]
     for x, y in ((x1, y1), (x2, y2)):
         assert x.X.dtype == np.float32 and list(x.obs_names) == list(y.obs_names)
