@@ -8,6 +8,11 @@ import torch
 MIRROR = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole studies first: with several workers the longest files must not be the last."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
 @pytest.fixture(scope="session")
 def mirror() -> Path:
     """The folder of real data sets, laid out as ``data.mirror`` expects."""

@@ -3,29 +3,15 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
-import yaml
+from running import command, run
 
 from magan.stages import read_metrics
-
-ROOT = Path(__file__).parents[2]
-SMOKE = Path(__file__).parent / "smoke.yaml"
-SHIPPED = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
-
-
-def command(folder: Path, *arguments: str, study: Path = SMOKE) -> list[str]:
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    return [*snakemake, "--cores", "2", *arguments, "--configfile", str(study)]
-
-
-def run(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *arguments, study=study), capture_output=True, text=True, timeout=280)
 
 
 @pytest.fixture(scope="session")
@@ -183,27 +169,3 @@ def test_snakemake_makes_its_own_report_with_captions(finished):
     made = run(finished, "--report", "report.zip")
     assert made.returncode == 0, made.stderr
     assert (finished / "report.zip").stat().st_size > 10_000
-
-
-@pytest.mark.parametrize("study", SHIPPED)
-def test_every_shipped_study_can_be_planned(study, tmp_path, request):
-    if "own_data" in yaml.safe_load((ROOT / "config" / study).read_text()):  # its sheet names files of a data set
-        (tmp_path / "data").symlink_to(request.getfixturevalue("mirror"))
-        (tmp_path / "config").symlink_to(ROOT / "config")
-    planned = run(tmp_path, "--dry-run", "--quiet", study=ROOT / "config" / study)
-    assert planned.returncode == 0, planned.stderr
-
-
-def test_a_wrong_study_is_refused_while_it_is_planned(tmp_path):
-    refused = run(tmp_path, "--dry-run", "--config", "sedes=3")
-    assert refused.returncode != 0
-    told = refused.stderr + refused.stdout
-    assert "the study cannot run: unknown key 'sedes' (did you mean 'seeds'?)" in told
-    assert "Traceback" not in told
-
-
-def test_a_wrong_cell_choice_stops_before_any_training_with_one_sentence(tmp_path):
-    stopped = run(tmp_path, "scores", "--config", "heldout={cytonorm: {hold_out: [CD45RA]}}")
-    assert stopped.returncode != 0
-    assert "error: held-out marker 'CD45RA' is not shared; shared are CD3, CD4, CD8a, CD14" in stopped.stderr
-    assert not list(tmp_path.glob("results/smoke/**/model.safetensors"))

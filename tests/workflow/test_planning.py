@@ -1,0 +1,31 @@
+"""What is planned, and what is refused before anything is trained."""
+
+import pytest
+import yaml
+from running import ROOT, run
+
+SHIPPED = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("study", SHIPPED)
+def test_every_shipped_study_can_be_planned(study, tmp_path, request):
+    if "own_data" in yaml.safe_load((ROOT / "config" / study).read_text()):  # its sheet names files of a data set
+        (tmp_path / "data").symlink_to(request.getfixturevalue("mirror"))
+        (tmp_path / "config").symlink_to(ROOT / "config")
+    planned = run(tmp_path, "--dry-run", "--quiet", study=ROOT / "config" / study)
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_a_wrong_study_is_refused_while_it_is_planned(tmp_path):
+    refused = run(tmp_path, "--dry-run", "--config", "sedes=3")
+    assert refused.returncode != 0
+    told = refused.stderr + refused.stdout
+    assert "the study cannot run: unknown key 'sedes' (did you mean 'seeds'?)" in told
+    assert "Traceback" not in told
+
+
+def test_a_wrong_cell_choice_stops_before_any_training_with_one_sentence(tmp_path):
+    stopped = run(tmp_path, "scores", "--config", "heldout={cytonorm: {hold_out: [CD45RA]}}")
+    assert stopped.returncode != 0
+    assert "error: held-out marker 'CD45RA' is not shared; shared are CD3, CD4, CD8a, CD14" in stopped.stderr
+    assert not list(tmp_path.glob("results/smoke/**/model.safetensors"))
