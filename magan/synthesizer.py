@@ -18,6 +18,7 @@ from magan.data.scaling import tensors as scaling_tensors
 from magan.errors import InputError
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated, role_seed
+from magan.networks.standing import standing
 from magan.recipe import Batch, Networks, Recipe, Terms
 from magan.techniques import applied
 from magan.training import checkpoint
@@ -28,7 +29,7 @@ from magan.training.health import DIVERSITY, diversity
 from magan.training.resume import Never, Resume
 from magan.training.seeds import every_seed
 
-ROWS = 500  # samples made at a time, about; normalisation by the minibatch sees so many
+ROWS = 500  # samples made at a time; as many tell the statistics that batch normalisation uses
 LOOKED_AT = 64  # samples of fixed noise made at every record
 Record = Callable[[int, Sequence[int], Mapping[str, Tensor]], None]  # step, seeds, name -> (len(seeds),)
 Show = Callable[[int, Sequence[int], np.ndarray], None]  # step, seeds, samples (S, n, M)
@@ -148,8 +149,8 @@ class Synthesizer:
         """One sample for each row of ``query``, by each seed that did not fail.
 
         A model sees what its application knows of a row: its class, or what its recipe makes of the row's image.
-        A seed draws its noise from a generator of its own. Rows are made some hundreds at a time, shuffled, so
-        that minibatch normalisation does not see one class alone.
+        A seed draws its noise from a generator of its own. Batch normalisation is by standing statistics
+        (`magan.networks.standing`), so a sample does not depend on those asked for beside it.
 
         Returns
         -------
@@ -263,17 +264,22 @@ class Synthesizer:
         recipe = applied(GENERATING[self.model](self.shapes_, **self.options), self.techniques)
         return averaged(recipe, self.training.average)
 
-    def _parts(
-        self, recipe: Recipe, query: AnnData, seed: int
-    ) -> Iterator[tuple[Tensor, dict[str, Replicated], dict[str, Tensor]]]:
-        """Some hundreds of rows at a time, all in a shuffled order: which, and a seed's networks and minibatch."""
+    def _parts(self, recipe: Recipe, query: AnnData, seed: int) -> Iterator[tuple[Tensor, Networks, Batch]]:
+        """Some hundreds of rows at a time: which, and a seed's networks and minibatch."""
         entries, n = self._entries(from_anndata(query, "query")), query.n_obs
-        networks = {role: net.select([self.seeds.index(seed)]) for role, net in self.networks_.items()}
+        networks = standing(self.networks_, self.seeds.index(seed), recipe.sample, self._company(recipe, seed))
         noise = self._noise(recipe, n, [seed], "sample")
-        for rows in torch.from_numpy(np.random.default_rng(0).permutation(n)).chunk(max(1, -(-n // ROWS))):
+        for rows in torch.arange(n).split(ROWS):
             batch = {name: decoded(x[None, rows]).to(self.device_) for name, x in entries.items()}
             batch |= {name: x[:, rows].to(self.device_) for name, x in noise.items()}
             yield rows, networks, batch
+
+    def _company(self, recipe: Recipe, seed: int) -> Batch:
+        """A minibatch of fixed noise, as many of each class, and blank images: no network that sees one normalises."""
+        batch = {"x": torch.zeros(1, ROWS, *self.shapes_["x"]), **self._noise(recipe, ROWS, [seed], "company")}
+        if self.classes_:
+            batch["label"] = (torch.arange(ROWS) % len(self.classes_))[None]
+        return {name: x.to(self.device_) for name, x in batch.items()}
 
     def _blank(self) -> dict[str, Replicated]:
         """Untrained networks of every seed."""

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from magan.models import GENERATING
-from magan.stages import plan
+from magan.stages.plan import plan
 
 PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-gan.md").read_text()
 

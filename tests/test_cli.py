@@ -26,8 +26,9 @@ from magan.data.corrected import raw_corrected
 from magan.data.cytof import arcsinh, transformed
 from magan.data.fcs import read_fcs
 from magan.data.read import read
-from magan.stages import align, arrivals
+from magan.stages import arrivals
 from magan.stages.files import write
+from magan.stages.methods import align
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14", "HLADR"]
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,7 @@
 """Whether codes that nobody explained come to mean something."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,14 @@ from magan.data.sampling import Table, batches
 from magan.lectures import told
 from magan.lectures.images import chosen, classes, floats, pixels
 from magan.models import GENERATING
-from magan.recipe import Batch, Recipe
+from magan.networks.standing import standing
+from magan.recipe import Batch, Networks, Recipe
 from magan.training.fit import fit
 
-ARMS = {"InfoGAN": {}, "plain GAN": {"categorical_weight": 0.0, "continuous_weight": 0.0}}
+INFORMED, PLAIN = "InfoGAN", "plain GAN"
 NAMED = 0.8  # share of samples that the best seed's category must name
 N_SHOWN = 8  # samples of each category
+Draw = Callable[[Batch], Tensor]  # (1, n, ...) -> (n, C, H, W)
 
 
 def infogan_codes(
@@ -30,6 +33,8 @@ def infogan_codes(
     n_test: int = 1000,
     steps: int = 3000,
     batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    continuous_weight: float = 0.1,
     width: int = 16,
     architecture: str = "auto",
 ) -> pd.DataFrame:
@@ -47,43 +52,50 @@ def infogan_codes(
     x, tested, (names, labels) = pixels(lesson), pixels(judged), classes(judged)
     judge_of_classes, table = eye.fit(floats(lesson)), Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
     parts = []
-    for arm, weights in ARMS.items():
+    for arm, weight in ((INFORMED, 1.0), (PLAIN, 0.0)):
         recipe = GENERATING["infogan"](
-            {"x": tuple(x.shape[1:])}, n_categories=len(names), architecture=architecture, width=width, **weights
+            {"x": tuple(x.shape[1:])},
+            n_categories=len(names),
+            categorical_weight=weight,
+            continuous_weight=weight * continuous_weight,
+            architecture=architecture,
+            width=width,
         )
         draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
-        networks = fit(recipe, draws, seeds=seeds, steps=steps)
+        networks = fit(recipe, draws, seeds=seeds, steps=steps, learning_rate=learning_rate)
         fresh = next(batches([table], recipe.noise, batch_size=n_test, seeds=[seed + 10**6 for seed in seeds]))
-        category = (torch.arange(n_test) % len(names)).expand(len(seeds), -1)
-        made = _made(recipe, networks, {**fresh, "label": category})
-        named = [matched(category[0].numpy(), _seen(judge_of_classes, own), len(names)) for own in made]
+        category = torch.arange(n_test) % len(names)
+        named, changed, drawn = [], [], []
+        for i in range(len(seeds)):
+            asked = {name: noise[i : i + 1] for name, noise in fresh.items()} | {"label": category[None]}
+            draw = partial(_made, recipe, standing(networks, i, recipe.sample, asked))
+            named.append(matched(category.numpy(), _seen(judge_of_classes, draw(asked)), len(names)))
+            changed.append(_change(draw, asked))
+            drawn.append((draw, asked))
         parts.append(told.points("named", named, seeds=seeds, arm=arm))
-        parts.append(told.points("change", _change(recipe, networks, fresh, category), seeds=seeds, arm=arm))
-        if not weights:
+        parts.append(told.points("change", changed, seeds=seeds, arm=arm))
+        if arm == INFORMED:
             read = [matched(own, labels.numpy(), len(names)) for own in _read(networks, tested, len(names))]
             parts.append(told.points("read", read, seeds=seeds, arm=arm))
         best = int(np.argmax(named))
-        parts += _shown(recipe, networks, fresh, len(names), best, seeds[best], arm)
+        parts += _shown(*drawn[best], len(names), seeds[best], arm)
     return told.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """The best seed's category must name .8 of the samples, and a plain GAN's less than InfoGAN's."""
-    named, plain = (told.by_seed(points, "named", arm) for arm in ARMS)
-    read, (moved, still) = told.by_seed(points, "read", "InfoGAN"), (told.by_seed(points, "change", a) for a in ARMS)
-    best = np.array([named.max()])
+    (named, plain), (moved, still) = (
+        [told.by_seed(points, quantity, arm) for arm in (INFORMED, PLAIN)] for quantity in ("named", "change")
+    )
+    best, more = np.array([named.max()]), "more than a plain GAN"
     return told.numbers(
         [
-            told.number("named by its category, best seed", best, f"at least {NAMED}", best[0] >= NAMED, "InfoGAN"),
-            told.number(
-                "named by its category", named, "more than a plain GAN", named.mean() > plain.mean(), "InfoGAN"
-            ),
-            told.number("named by its category", plain, arm="plain GAN"),
-            told.number("real images named by the category read", read, arm="InfoGAN"),
-            told.number(
-                "change by a continuous code", moved, "more than a plain GAN", moved.mean() > still.mean(), "InfoGAN"
-            ),
-            told.number("change by a continuous code", still, arm="plain GAN"),
+            told.number("named by its category, best seed", best, f"at least {NAMED}", best[0] >= NAMED, INFORMED),
+            told.number("named by its category", named, more, named.mean() > plain.mean(), INFORMED),
+            told.number("named by its category", plain, arm=PLAIN),
+            told.number("real images named by the category read", told.by_seed(points, "read", INFORMED), arm=INFORMED),
+            told.number("change by a continuous code", moved, more, moved.mean() > still.mean(), INFORMED),
+            told.number("change by a continuous code", still, arm=PLAIN),
         ]
     )
 
@@ -97,23 +109,23 @@ def matched(category: np.ndarray, label: np.ndarray, n: int) -> float:
 
 
 @torch.no_grad()
-def _made(recipe: Recipe, networks, batch: Batch) -> Tensor:
-    """``(S, n, C, H, W)`` in [-1, 1]."""
-    return recipe.sample(networks, batch)
+def _made(recipe: Recipe, networks: Networks, batch: Batch) -> Tensor:
+    """``(n, C, H, W)`` in [-1, 1], of one seed."""
+    return recipe.sample(networks, batch)[0]
 
 
 def _seen(judge_of_classes: eye.Classifier, made: Tensor) -> np.ndarray:
     return eye.see(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())[1].argmax(1)
 
 
-def _change(recipe: Recipe, networks, fresh: Batch, category: Tensor) -> np.ndarray:
-    """Mean change of a pixel's level, ``(S,)``, as the first continuous code goes from -1 to 1 and all else stays."""
+def _change(draw: Draw, asked: Batch) -> float:
+    """Mean change of a pixel's level as the first continuous code goes from -1 to 1 and all else stays."""
     ends = []
     for value in (-1.0, 1.0):
-        codes = fresh["continuous"].clone()
+        codes = asked["continuous"].clone()
         codes[..., 0] = value
-        ends.append(_made(recipe, networks, {**fresh, "label": category, "continuous": codes}))
-    return ((ends[1] - ends[0]).abs() / 2).flatten(1).mean(1).numpy()
+        ends.append(draw({**asked, "continuous": codes}))
+    return ((ends[1] - ends[0]).abs() / 2).mean().item()
 
 
 @torch.no_grad()
@@ -124,18 +136,15 @@ def _read(networks, tested: Tensor, n: int) -> np.ndarray:
     return networks["reader"](hidden[-1])[..., :n].argmax(-1).numpy()
 
 
-def _shown(recipe: Recipe, networks, fresh: Batch, n: int, row: int, seed: int, arm: str) -> list[pd.DataFrame]:
+def _shown(draw: Draw, asked: Batch, n: int, seed: int, arm: str) -> list[pd.DataFrame]:
     """Samples of each category, all rows with the same noise, and sweeps of the continuous codes on one sample."""
-    networks = {role: network.select([row]) for role, network in networks.items()}
-    few = {name: x[row : row + 1, :N_SHOWN] for name, x in fresh.items()}
-    parts = []
+    few, parts = {name: x[:, :N_SHOWN] for name, x in asked.items()}, []
     for k in range(n):
-        made = _made(recipe, networks, {**few, "label": torch.full((1, N_SHOWN), k)})
-        parts += told.pictures(f"category {k}", made[0], arm=arm, seeds=[seed])
+        made = draw({**few, "label": torch.full((1, N_SHOWN), k)})
+        parts += told.pictures(f"category {k}", made, arm=arm, seeds=[seed])
     one = {name: x[:, :1].expand(-1, N_SHOWN, *x.shape[2:]) for name, x in few.items()}
     for code in range(few["continuous"].shape[-1]):
         codes = one["continuous"].clone()
         codes[..., code] = torch.linspace(-1, 1, N_SHOWN)
-        made = _made(recipe, networks, {**one, "label": torch.zeros(1, N_SHOWN, dtype=torch.long), "continuous": codes})
-        parts += told.pictures(f"code {code + 1}", made[0], arm=arm, seeds=[seed])
+        parts += told.pictures(f"code {code + 1}", draw({**one, "continuous": codes}), arm=arm, seeds=[seed])
     return parts

@@ -11,7 +11,7 @@ from PIL import Image
 from magan import keys
 from magan.config import HeldOut, OwnImages, Translation
 from magan.errors import InputError
-from magan.stages import prepare, read, sources
+from magan.stages.cells import prepare, read, sources
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from fcs_bytes import write as write_fcs
 
-from magan import config, keys, stages
+from magan import config, keys
 from magan.aligner import Aligner
 from magan.data import folds
 from magan.data.read import read
 from magan.evaluation.gate import GATE
 from magan.stages.cells import own_cells
+from magan.stages.correct import correct_files, judge
 from magan.stages.files import read_gate, write, write_table
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14"]
@@ -50,7 +51,7 @@ def study(tmp_path_factory) -> dict[str, str]:
         write(whole, path)
     aligner.save(folder / "model.safetensors")
     gate, verdict = str(folder / "gate.tsv"), str(folder / "verdict.json")
-    stages.judge(paths["truth.h5ad"], paths["mapped.h5ad"], gate, verdict)
+    judge(paths["truth.h5ad"], paths["mapped.h5ad"], gate, verdict)
     flagged = pd.DataFrame([{**dict.fromkeys(GATE, 0.5), "batch": "B", "population": "all", "marker": "CD4",
                              "flag": "worse EMD"}])  # fmt: skip
     write_table(flagged[list(GATE)], folder / "flagged.tsv")
@@ -59,7 +60,7 @@ def study(tmp_path_factory) -> dict[str, str]:
 
 def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.tsv") -> Path:
     folder = Path(study["folder"])
-    stages.correct_files(
+    correct_files(
         dataset="lab",
         own=study["own"],
         fallback=fallback,
@@ -89,7 +90,7 @@ def test_a_method_that_failed_is_not_to_be_used(study, tmp_path):
     failed.X = np.full(failed.shape, np.nan, np.float32)
     failed.uns[keys.ERROR] = "ValueError: too hot"
     write(failed, tmp_path / "mapped.h5ad")
-    stages.judge(study["truth.h5ad"], str(tmp_path / "mapped.h5ad"), str(tmp_path / "g.tsv"), str(tmp_path / "v.json"))
+    judge(study["truth.h5ad"], str(tmp_path / "mapped.h5ad"), str(tmp_path / "g.tsv"), str(tmp_path / "v.json"))
     told = json.loads((tmp_path / "v.json").read_text())
     assert told["word"] == "do not use" and "too hot" in told["sentence"]
     assert read_gate(tmp_path / "g.tsv").empty

@@ -7,9 +7,10 @@ import pytest
 from anndata import AnnData
 
 from magan import classifier as eye
-from magan import keys, stages
-from magan.stages.eyes import shown
+from magan import keys
+from magan.stages.eyes import classifier, shown
 from magan.stages.files import read_metrics
+from magan.stages.scores import evaluate
 
 
 @pytest.fixture(autouse=True)
@@ -54,13 +55,13 @@ def place(tmp_path):
 
 
 def learnt(place) -> str:
-    stages.classifier(str(place / "truth.h5ad"), str(place / "train"), 1, str(place / "classifier.safetensors"))
+    classifier(str(place / "truth.h5ad"), str(place / "train"), 1, str(place / "classifier.safetensors"))
     return str(place / "classifier.safetensors")
 
 
 def scored(place, classifier: str | None) -> pd.Series:
     mapped = [str(place / "mapped.h5ad")]
-    stages.evaluate("translation", str(place / "truth.h5ad"), mapped, str(place / "metrics.tsv"), classifier)
+    evaluate("translation", str(place / "truth.h5ad"), mapped, str(place / "metrics.tsv"), classifier)
     return read_metrics(place / "metrics.tsv").set_index(["metric", "arm", "group", "seed"])["value"].sort_index()
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from magan.errors import InputError
-from magan.stages import beside, log_to, read_metrics
-from magan.stages.files import write_table
+from magan.stages.files import beside, log_to, read_metrics, write_table
 
 
 def test_a_write_that_breaks_leaves_the_old_file(tmp_path):

@@ -11,8 +11,9 @@ from anndata import AnnData
 
 from magan import keys, tracking
 from magan.models import GENERATING
-from magan.stages import align, generate
 from magan.stages import training as module
+from magan.stages.generate import generate
+from magan.stages.methods import align
 from magan.training import fit, resume
 
 

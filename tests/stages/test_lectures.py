@@ -8,7 +8,9 @@ from magan import config
 from magan.data.images import digits
 from magan.errors import InputError
 from magan.lectures import LECTURES
-from magan.stages import lectures, plan, summarise
+from magan.stages import lectures
+from magan.stages.plan import plan
+from magan.stages.scores import summarise
 
 STUDY = {"name": "s", "title": "S", "seeds": 2}
 

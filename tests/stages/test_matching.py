@@ -9,7 +9,10 @@ import pytest
 
 from magan import keys
 from magan.config import Arm, Matching, Training
-from magan.stages import align, baseline, evaluate, prepare, read, read_metrics, summarise
+from magan.stages.cells import prepare, read
+from magan.stages.files import read_metrics
+from magan.stages.methods import align, baseline
+from magan.stages.scores import evaluate, summarise
 from magan.stages.telling import draw
 
 N = 120

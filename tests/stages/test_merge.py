@@ -13,8 +13,8 @@ from magan import config, keys
 from magan.aligner import Aligner
 from magan.evaluation.markers import pearson
 from magan.intervals import Calibration
-from magan.stages import merge
 from magan.stages.files import write_table
+from magan.stages.merge import merge
 
 LACKS = {"A": ["CD56", "CD45RA"], "B": ["CD19"], "C": ["CD45RA"]}
 MARKERS = ["CD3", "CD4", "CD8", "CD19", "CD56", "CD45RA"]

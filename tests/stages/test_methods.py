@@ -9,7 +9,9 @@ from anndata import AnnData
 
 from magan import keys, tracking
 from magan.errors import InputError
-from magan.stages import align, baseline, evaluate, read_metrics
+from magan.stages.files import read_metrics
+from magan.stages.methods import align, baseline
+from magan.stages.scores import evaluate
 
 
 @pytest.fixture

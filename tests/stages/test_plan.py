@@ -9,7 +9,7 @@ import yaml
 from magan.baselines import OF_IMAGES
 from magan.config import data_of
 from magan.errors import InputError
-from magan.stages import plan
+from magan.stages.plan import plan
 
 SMOKE = yaml.safe_load((Path(__file__).parents[1] / "workflow" / "smoke.yaml").read_text())
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from running import command, run
 
-from magan.stages import read_metrics
+from magan.stages.files import read_metrics
 
 
 @pytest.fixture(scope="session")

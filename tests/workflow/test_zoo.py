@@ -8,7 +8,7 @@ import anndata
 import pytest
 import yaml
 
-from magan.stages import read_metrics
+from magan.stages.files import read_metrics
 from magan.synthesizer import Synthesizer
 
 ROOT = Path(__file__).parents[2]

@@ -2,12 +2,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from magan import stages
+
 from magan.config import OF_IMAGES, TASKS, data_of
 from magan.errors import InputError
+from magan.stages.cells import sources
+from magan.stages.plan import plan
 
 try:
-    STUDY = stages.plan(config)
+    STUDY = plan(config)
 except InputError as error:
     raise WorkflowError(f"the study cannot run: {error}")
 

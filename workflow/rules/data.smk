@@ -1,7 +1,7 @@
 rule read:
     """A data set, named or the user's own, checked and transformed."""
     input:
-        lambda wildcards: stages.sources(own_data(wildcards)),
+        lambda wildcards: sources(own_data(wildcards)),
     output:
         f"{ROOT}/cells/{{data}}.h5ad",
     log:

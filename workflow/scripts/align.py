@@ -1,9 +1,10 @@
 """Rule `align`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.methods import align
 
-with stages.log_to(snakemake.log[0]):
-    stages.align(
+with log_to(snakemake.log[0]):
+    align(
         task=snakemake.wildcards.task,
         dataset=snakemake.wildcards.dataset,
         arm_name=snakemake.wildcards.arm,

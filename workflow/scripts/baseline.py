@@ -1,9 +1,10 @@
 """Rule `baseline`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.methods import baseline
 
-with stages.log_to(snakemake.log[0]):
-    stages.baseline(
+with log_to(snakemake.log[0]):
+    baseline(
         task=snakemake.wildcards.task,
         dataset=snakemake.wildcards.dataset,
         name=snakemake.wildcards.baseline,

@@ -1,9 +1,10 @@
 """Rule `classifier`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.eyes import classifier
+from magan.stages.files import log_to
 
-with stages.log_to(snakemake.log[0]):
-    stages.classifier(
+with log_to(snakemake.log[0]):
+    classifier(
         truth=snakemake.input.truth,
         train=snakemake.input.train,
         threads=snakemake.threads,

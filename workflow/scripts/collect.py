@@ -1,10 +1,10 @@
 """Rule `collect`: one call into the package, nothing decided here."""
 
-from magan import stages
-from magan.stages import telling
+from magan.stages.files import log_to
+from magan.stages.telling import collect
 
-with stages.log_to(snakemake.log[0]):
-    telling.collect(
+with log_to(snakemake.log[0]):
+    collect(
         study=snakemake.params.study,
         root=snakemake.params.root,
         metrics=snakemake.input.metrics,

@@ -1,9 +1,10 @@
 """Rule `correct`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.correct import correct_files
+from magan.stages.files import log_to
 
-with stages.log_to(snakemake.log[0]):
-    stages.correct_files(
+with log_to(snakemake.log[0]):
+    correct_files(
         dataset=snakemake.wildcards.dataset,
         own=snakemake.params.own,
         fallback=snakemake.params.fallback,

@@ -1,10 +1,10 @@
 """Rule `draw`: one call into the package, nothing decided here."""
 
-from magan import stages
-from magan.stages import telling
+from magan.stages.files import log_to
+from magan.stages.telling import draw
 
-with stages.log_to(snakemake.log[0]):
-    telling.draw(
+with log_to(snakemake.log[0]):
+    draw(
         task=snakemake.wildcards.task,
         dataset=snakemake.wildcards.dataset,
         arms=snakemake.params.arms,

@@ -1,9 +1,10 @@
 """Rule `draw_merged`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.merge import draw_merged
 
-with stages.log_to(snakemake.log[0]):
-    stages.draw_merged(
+with log_to(snakemake.log[0]):
+    draw_merged(
         table=snakemake.input.table,
         merged=snakemake.input.merged,
         audits=dict(zip(snakemake.params.names, zip(snakemake.input.truths, snakemake.input.mapped))),

@@ -1,9 +1,10 @@
 """Rule `evaluate`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.scores import evaluate
 
-with stages.log_to(snakemake.log[0]):
-    stages.evaluate(
+with log_to(snakemake.log[0]):
+    evaluate(
         task=snakemake.wildcards.task,
         truth=snakemake.input.truth,
         mapped=snakemake.input.mapped,

@@ -1,9 +1,10 @@
 """Rule `generate`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.generate import generate
 
-with stages.log_to(snakemake.log[0]):
-    stages.generate(
+with log_to(snakemake.log[0]):
+    generate(
         dataset=snakemake.wildcards.dataset,
         arm_name=snakemake.wildcards.arm,
         arm=snakemake.params.arm,

@@ -1,9 +1,10 @@
 """Rule `judge`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.correct import judge
+from magan.stages.files import log_to
 
-with stages.log_to(snakemake.log[0]):
-    stages.judge(
+with log_to(snakemake.log[0]):
+    judge(
         truth=snakemake.input.truth,
         mapped=snakemake.input.mapped,
         gate=snakemake.output.gate,

@@ -1,9 +1,10 @@
 """Rule `lecture`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.lectures import lecture
 
-with stages.log_to(snakemake.log[0]):
-    stages.lecture(
+with log_to(snakemake.log[0]):
+    lecture(
         name=snakemake.wildcards.lecture,
         seeds=snakemake.params.seeds,
         options=snakemake.params.options,

@@ -1,9 +1,10 @@
 """Rule `merge`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.merge import merge
 
-with stages.log_to(snakemake.log[0]):
-    stages.merge(
+with log_to(snakemake.log[0]):
+    merge(
         name=snakemake.wildcards.panels,
         settings=snakemake.params.settings,
         training=snakemake.params.training,

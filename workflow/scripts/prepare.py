@@ -1,9 +1,10 @@
 """Rule `prepare`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.cells import prepare
+from magan.stages.files import log_to
 
-with stages.log_to(snakemake.log[0]):
-    stages.prepare(
+with log_to(snakemake.log[0]):
+    prepare(
         task=snakemake.wildcards.task,
         dataset=snakemake.wildcards.dataset,
         settings=snakemake.params.settings,

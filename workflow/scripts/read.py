@@ -1,9 +1,10 @@
 """Rule `read`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.cells import read
+from magan.stages.files import log_to
 
-with stages.log_to(snakemake.log[0]):
-    stages.read(
+with log_to(snakemake.log[0]):
+    read(
         data=snakemake.wildcards.data,
         own=snakemake.params.own,
         mirror=snakemake.params.mirror,

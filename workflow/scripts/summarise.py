@@ -1,9 +1,10 @@
 """Rule `summarise`: one call into the package, nothing decided here."""
 
-from magan import stages
+from magan.stages.files import log_to
+from magan.stages.scores import summarise
 
-with stages.log_to(snakemake.log[0]):
-    stages.summarise(
+with log_to(snakemake.log[0]):
+    summarise(
         parts=snakemake.input,
         metrics=snakemake.output.metrics,
         summary=snakemake.output.summary,
