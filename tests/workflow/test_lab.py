@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import anndata
@@ -14,12 +12,12 @@ import pandas as pd
 import pytest
 import yaml
 from fcs_bytes import write as write_fcs
+from running import ROOT, run
 from typer.testing import CliRunner
 
 from magan.cli import app
 from magan.data.fcs import read_fcs
 
-ROOT = Path(__file__).parents[2]
 STUDY = {
     "name": "lab",
     "title": "Lab",
@@ -66,11 +64,8 @@ def lab(mirror, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(lab) -> Path:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(lab)]
-    run = subprocess.run(
-        [*command, "--cores", "2", "--configfile", str(lab / "study.yaml")], capture_output=True, text=True, timeout=280
-    )
-    assert run.returncode == 0, run.stderr
+    done = run(lab, study=lab / "study.yaml")
+    assert done.returncode == 0, done.stderr
     return lab
 
 

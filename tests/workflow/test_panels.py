@@ -1,7 +1,5 @@
 """Two panels of a lab's own files through the whole workflow: a sheet in, every marker on every cell out."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import anndata
@@ -9,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from running import run
 
 from magan import keys
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 PANELS = {"T cells": ["CD3", "CD4", "CD8", "CD45RA"], "B": ["CD3", "CD4", "CD8", "CD19"]}
 MARKERS = ["CD3", "CD4", "CD8", "CD45RA", "CD19"]
 STUDY = {
@@ -55,9 +53,7 @@ def finished(tmp_path_factory) -> Path:
         rows.append({"path": f"sample_{i}.csv", "sample": f"s{i}", "panel": panel, "batch": "1"})
     pd.DataFrame(rows).to_csv(folder / "samples.tsv", sep="\t", index=False)
     (folder / "two.yaml").write_text(yaml.safe_dump(STUDY))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", "2", "--configfile", str(folder / "two.yaml"), "--", "results/two/panels/mine/merged.h5ad"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=folder)
+    done = run(folder, "results/two/panels/mine/merged.h5ad", study=folder / "two.yaml")
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from running import ROOT, run
+from running import ROOT, dry_run, run
 
 SHIPPED = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
@@ -12,12 +12,12 @@ def test_every_shipped_study_can_be_planned(study, tmp_path, request):
     if "own_data" in yaml.safe_load((ROOT / "config" / study).read_text()):  # its sheet names files of a data set
         (tmp_path / "data").symlink_to(request.getfixturevalue("mirror"))
         (tmp_path / "config").symlink_to(ROOT / "config")
-    planned = run(tmp_path, "--dry-run", "--quiet", study=ROOT / "config" / study)
+    planned = dry_run(tmp_path, study=ROOT / "config" / study)
     assert planned.returncode == 0, planned.stderr
 
 
 def test_a_wrong_study_is_refused_while_it_is_planned(tmp_path):
-    refused = run(tmp_path, "--dry-run", "--config", "sedes=3")
+    refused = dry_run(tmp_path, "--config", "sedes=3")
     assert refused.returncode != 0
     told = refused.stderr + refused.stdout
     assert "the study cannot run: unknown key 'sedes' (did you mean 'seeds'?)" in told

@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from running import command, run
+from running import command, dry_run, run
 
 from magan.stages.files import read_metrics
 
@@ -50,7 +50,7 @@ def test_an_interrupted_study_ends_with_the_bytes_of_an_uninterrupted_one(finish
 
 
 def test_a_finished_study_has_nothing_left_to_do(finished):
-    assert "Nothing to be done" in run(finished, "--dry-run").stdout
+    assert "Nothing to be done" in dry_run(finished).stdout
 
 
 def test_every_arm_and_baseline_is_in_the_tables(metrics):

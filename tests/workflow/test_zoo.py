@@ -1,17 +1,15 @@
 """Models that make samples: a target for each, as a person asks for it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import anndata
 import pytest
 import yaml
+from running import dry_run, run
 
 from magan.stages.files import read_metrics
 from magan.synthesizer import Synthesizer
 
-ROOT = Path(__file__).parents[2]
 STUDY = {
     "name": "tiny",
     "title": "Tiny",
@@ -32,18 +30,17 @@ STUDY = {
 }
 
 
-def run(folder: Path, *arguments: str, study: dict = STUDY) -> subprocess.CompletedProcess:
-    (folder / "study.yaml").write_text(yaml.safe_dump(study))
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command = [*snakemake, *arguments, "--cores", "1", "--configfile", str(folder / "study.yaml")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280)
+def written(folder: Path, study: dict = STUDY) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return path
 
 
 @pytest.fixture(scope="session")
 def one(tmp_path_factory) -> Path:
     """A study of which one arm was asked for."""
     folder = tmp_path_factory.mktemp("zoo")
-    made = run(folder, "told")
+    made = run(folder, "told", study=written(folder))
     assert made.returncode == 0, made.stderr
     return folder / "results/tiny/generation/digits"
 
@@ -63,7 +60,7 @@ def test_a_sample_is_made_for_each_test_image_and_the_model_can_make_more(one):
 
 
 def test_all_of_them_can_be_asked_for_at_once(tmp_path):
-    planned = run(tmp_path, "zoo", "--dry-run")
+    planned = dry_run(tmp_path, "zoo", study=written(tmp_path))
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.count("rule generate:") == 2 and "rule align:" not in planned.stdout
 
@@ -71,7 +68,7 @@ def test_all_of_them_can_be_asked_for_at_once(tmp_path):
 def test_an_arm_may_not_be_called_like_a_rule(tmp_path):
     arms = {"report": {"model": "gan"}}
     study = STUDY | {"generation": {"digits": STUDY["generation"]["digits"] | {"arms": arms}}}
-    refused = run(tmp_path, "--dry-run", study=study)
+    refused = dry_run(tmp_path, study=written(tmp_path, study))
     assert refused.returncode != 0
     sentence = "the study cannot run: arm 'report' is called like a rule of the workflow; rename it"
     assert sentence in refused.stderr + refused.stdout
