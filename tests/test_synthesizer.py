@@ -110,18 +110,6 @@ def test_a_seed_trained_and_sampled_alone_is_as_among_others_and_a_few_at_once()
         np.testing.assert_allclose(made.layers["seed_3"], together.layers["seed_3"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", ["cgan", "infogan"])
-def test_a_sample_does_not_depend_on_what_is_asked_for_beside_it(model):
-    some, query = new(model).fit(images()), images(12)
-    other = query.copy()
-    other.obs[keys.CELL_TYPE] = [query.obs[keys.CELL_TYPE].iloc[0]] * 12  # one class alone
-    mixed, alone = some.sample(query), some.sample(other)
-    same = (other.obs[keys.CELL_TYPE] == query.obs[keys.CELL_TYPE]).to_numpy()
-    assert 0 < same.sum() < 12
-    np.testing.assert_allclose(alone.X[same], mixed.X[same], rtol=1e-4, atol=1e-5)
-    assert np.abs(alone.X[~same] - mixed.X[~same]).min(1).max() > 0
-
-
 def test_bytes_train_like_the_pixels_that_they_stand_for():
     as_bytes = images()
     as_bytes.X = (as_bytes.X * 255).round().astype(np.uint8)

@@ -120,6 +120,27 @@ def test_a_trained_model_makes_a_finite_sample_in_range_for_each_row(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_sample_does_not_depend_on_the_rows_beside_it(name):
+    query = images(name, 12)
+    other = query.copy()
+    other.obs[keys.CELL_TYPE] = query.obs[keys.CELL_TYPE].iloc[0]  # one class alone
+    other.X[1:] = 0
+    for one, beside in zip(*(trained(name).model.sample(q).layers.values() for q in (query, other))):
+        np.testing.assert_allclose(one[0], beside[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_generator_that_sees_images_normalises_by_the_minibatch(name):
+    model = trained(name).model  # standing statistics are of blank images
+    norms = {
+        role
+        for role, network in model.networks_.items()
+        if any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.template.modules())
+    }
+    assert not ("x" in model.given(images(name)) and any("generator" in role for role in norms))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_model_read_back_makes_the_same_samples_to_the_bit(name, tmp_path):
     trained(name).model.save(tmp_path / "model.safetensors")
     again = Synthesizer.load(tmp_path / "model.safetensors", device="cpu").sample(images(name, 12))
