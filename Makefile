@@ -16,7 +16,7 @@ test: .venv/made
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 ui: .venv/made
 	mlflow ui --backend-store-uri sqlite:///results/mlflow.db

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from magan import config, keys, tracking
 from magan.aligner import Aligner
-from magan.figures import sample_grid, save
 from magan.progress import progress
 from magan.stages.files import beside, code, write
 from magan.synthesizer import Synthesizer
@@ -122,6 +121,8 @@ def pictures(
     moments.add(training.steps - 1)
 
     def draw(step: int, first: Mapping[str, np.ndarray], seeds: Sequence[int], made: np.ndarray) -> None:
+        from magan.figures import sample_grid, save  # cells are not drawn, and need not wait for matplotlib
+
         if step not in moments:
             return
         rows = {**first, **{f"seed {seed}": images for seed, images in zip(seeds[:N_SEEDS], made)}}
