@@ -25,6 +25,14 @@ def test_the_first_number_is_the_experiments_one():
     assert told()["sentence"] == "WGAN-GP: modes covered 7.500 [7.000, 8.000], 10 seeds; claimed: 8."
 
 
+def test_beside_it_stands_every_other_number_whose_claim_does_not_hold():
+    sentence = told([ROWS[2], ROWS[1], ROWS[0]])["sentence"]
+    assert sentence == (
+        "time, growing / full size .500; claimed: less than 1. "
+        "Does not hold: WGAN-GP: modes covered 7.500 [7.000, 8.000], 10 seeds; claimed: 8."
+    )
+
+
 def test_a_number_of_one_run_has_neither_interval_nor_seeds():
     assert told(ROWS[2:])["sentence"] == "time, growing / full size .500; claimed: less than 1."
 

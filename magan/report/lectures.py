@@ -19,13 +19,15 @@ def experiment(name: str, title: str, caption: str, numbers: pd.DataFrame, src: 
         As the study, the page and the figure call it.
     numbers
         Rows of ``arm``, ``quantity``, ``mean``, ``low``, ``high``, ``n_seeds``, ``claim`` and ``holds`` ("yes", "no"
-        or "", where nothing is claimed); the first is the experiment's one number.
+        or "", where nothing is claimed); the first is the experiment's one number, beside which the page names every
+        other whose claim does not hold.
     src
         The picture.
     """
     claimed = numbers[numbers["holds"] != ""]
     held = int((claimed["holds"] == "yes").sum())
     whole = held == len(claimed)
+    first, missed = numbers.iloc[0], numbers.iloc[1:].query("holds == 'no'")
     return {
         "name": name,
         "title": title,
@@ -33,13 +35,13 @@ def experiment(name: str, title: str, caption: str, numbers: pd.DataFrame, src: 
         "caption": caption,
         "word": "holds" if whole else f"{held} of {len(claimed)} claims hold",
         "kind": "wins" if whole else "loses" if not held else "ties",
-        "sentence": _sentence(numbers.iloc[0]),
+        "sentence": " Does not hold: ".join(_sentence(row) for row in (first, *(row for _, row in missed.iterrows()))),
         "lines": [_line(row) for row in numbers.to_dict("records")],
     }
 
 
 def _sentence(row: pd.Series) -> str:
-    """The one number."""
+    """One number, and what was claimed of it."""
     seeds = f", {int(row['n_seeds'])} seeds" if row["n_seeds"] > 1 else ""
     arm = f"{row['arm']}: " if row["arm"] else ""
     claim = f"; claimed: {row['claim']}" if row["claim"] else ""
