@@ -12,13 +12,15 @@ ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch):
+def test_the_python_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (code,) = [text for language, text in BLOCKS if language == "python"]
+    mapping, making = (text for language, text in BLOCKS if language == "python")
     names: dict = {}
-    exec(code, names)
+    exec(mapping, names)
     assert set(names["mapped"].layers) == {"seed_0", "seed_1", "seed_2", "consensus"}
     assert (tmp_path / "model.safetensors").is_file()
+    exec(making, names)
+    assert set(names["made"].obs["cell_type"]) == {"8"} and names["made"].shape == (174, 64)
 
 
 def test_the_studies_of_ones_own_cells_and_images_are_accepted(mirror, tmp_path, monkeypatch):
