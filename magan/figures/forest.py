@@ -50,7 +50,8 @@ def forest(
             _dashed(axes, chance[score])
         name, better = keys.SCORES[score]
         axes.set_title(f"{name.split(' (')[0]}\n", fontsize=9)
-        axes.text(0, 1.02, ARROWS[better], fontsize=9, color=GREY, transform=axes.transAxes, va="bottom")
+        above = {"xycoords": "axes fraction", "xytext": (0, 5), "textcoords": "offset points"}
+        axes.annotate(ARROWS[better], (0, 1), **above, fontsize=9, color=GREY, va="bottom")
         axes.set_yticks(range(len(pairs)), [label(*pair) for pair in pairs] if i % COLUMNS == 0 else [])
     return figure
 
