@@ -32,6 +32,8 @@ def test_the_collapse_is_named_and_what_is_whole_is_counted(metrics):
     assert "Collapse, in the median seed: mm_gan drops 3; the other 2 make every class." in text
     whole = metrics[~((metrics["arm"] == "mm_gan") & (metrics["task"] == "generation"))]
     assert "In their median seed all 2 arms make every class." in told("generation", "mnist", whole, "wgan_gp")
+    alone = metrics[(metrics["arm"] == "wgan_gp") | (metrics["task"] != "generation")]
+    assert "Its median seed makes every class." in told("generation", "mnist", alone, "wgan_gp")
 
 
 def test_a_class_that_only_an_unlucky_seed_drops_is_no_collapse(metrics):

@@ -78,6 +78,8 @@ def collapse(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
     if not known:
         return ""
     lost = {name: classes for name, classes in known.items() if classes}
+    if not lost and len(known) == 1:
+        return "Its median seed makes every class."
     if not lost:
         return f"In their median seed all {len(known)} arms make every class."
     told = "; ".join(f"{name} drops {', '.join(classes)}" for name, classes in lost.items())
