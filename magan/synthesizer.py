@@ -198,7 +198,7 @@ class Synthesizer:
         if not self.good_seeds_:
             return []
         recipe, seed = self._recipe(), self.good_seeds_[0]
-        networks = {role: net.select([self.seeds.index(seed)]) for role, net in self.networks_.items()}
+        networks = self._alone(recipe, seed)
         batch = {name: decoded(x[None]).to(self.device_) for name, x in entries.items()}
         noise = self._noise(recipe, batch["x"].shape[1], [seed], "sample")
         batch |= {name: x.to(self.device_) for name, x in noise.items()}
@@ -267,19 +267,23 @@ class Synthesizer:
     def _parts(self, recipe: Recipe, query: AnnData, seed: int) -> Iterator[tuple[Tensor, Networks, Batch]]:
         """Some hundreds of rows at a time: which, and a seed's networks and minibatch."""
         entries, n = self._entries(from_anndata(query, "query")), query.n_obs
-        networks = standing(self.networks_, self.seeds.index(seed), recipe.sample, self._company(recipe, seed))
+        networks = self._alone(recipe, seed)
         noise = self._noise(recipe, n, [seed], "sample")
         for rows in torch.arange(n).split(ROWS):
             batch = {name: decoded(x[None, rows]).to(self.device_) for name, x in entries.items()}
             batch |= {name: x[:, rows].to(self.device_) for name, x in noise.items()}
             yield rows, networks, batch
 
-    def _company(self, recipe: Recipe, seed: int) -> Batch:
-        """A minibatch of fixed noise, as many of each class, and blank images: no network that sees one normalises."""
-        batch = {"x": torch.zeros(1, ROWS, *self.shapes_["x"]), **self._noise(recipe, ROWS, [seed], "company")}
+    def _alone(self, recipe: Recipe, seed: int) -> Networks:
+        """A seed's networks, normalising by the statistics of a fixed minibatch.
+
+        That is of fixed noise, as many of each class, and blank images: no generator that sees one normalises.
+        """
+        company = {"x": torch.zeros(1, ROWS, *self.shapes_["x"]), **self._noise(recipe, ROWS, [seed], "company")}
         if self.classes_:
-            batch["label"] = (torch.arange(ROWS) % len(self.classes_))[None]
-        return {name: x.to(self.device_) for name, x in batch.items()}
+            company["label"] = (torch.arange(ROWS) % len(self.classes_))[None]
+        company = {name: x.to(self.device_) for name, x in company.items()}
+        return standing(self.networks_, self.seeds.index(seed), recipe.sample, company)
 
     def _blank(self) -> dict[str, Replicated]:
         """Untrained networks of every seed."""

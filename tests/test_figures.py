@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from magan import keys
 from magan.evaluation.effects import before
 from magan.figures import FIGURES, METHOD_COLOURS, save
+from magan.figures.embedding import coordinates
 from magan.figures.markers import APART
 from magan.figures.style import PALE
 
@@ -241,6 +242,15 @@ def test_rows_keep_the_order_of_the_table(summary):
 
 
 @pytest.mark.slow
+def test_a_umap_keeps_two_kinds_of_cells_apart():
+    kind = np.repeat([0, 1], 60)
+    cells = np.random.default_rng(0).normal(size=(120, 5)) + 20 * kind[:, None]
+    place = coordinates(cells.astype(np.float32), 0)
+    between = np.linalg.norm(place[kind == 0].mean(0) - place[kind == 1].mean(0))
+    within = max(place[kind == k].std(0).max() for k in (0, 1))
+    assert between > 5 * within
+
+
 def test_the_umap_does_without_populations():
     truth, mapped = synthetic.batch_cells(300, populations=False)
     assert len(draw("umap", truth, mapped).axes) == 2

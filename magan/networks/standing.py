@@ -24,6 +24,7 @@ class Standing(nn.Module):
         state = {name: x[row] for name, x in network.state().items()}
         self.one = copy.deepcopy(network.template).to_empty(device=next(iter(state.values())).device)
         self.one.load_state_dict(state)
+        self.one.eval()
         for layer in self.one.modules():
             if isinstance(layer, _BatchNorm):
                 layer.register_forward_pre_hook(_stand)
@@ -59,4 +60,3 @@ def _stand(layer: _BatchNorm, inputs: tuple[Tensor]) -> None:
     if layer.running_mean is None:
         own = [axis for axis in range(inputs[0].ndim) if axis != 1]
         layer.running_var, layer.running_mean = torch.var_mean(inputs[0], own, correction=0)
-        layer.eval()

@@ -121,6 +121,14 @@ def test_categories_are_matched_with_classes_one_to_one():
     assert infogan_codes.matched(category, mixed, 3) == pytest.approx((10 + 5 + 10) / 30)
 
 
+def test_a_code_that_all_rows_share_is_not_normalised_away(small_runs):
+    points = small_runs["infogan_codes"]
+    for arm in (infogan_codes.INFORMED, infogan_codes.PLAIN):
+        assert told.by_seed(points, "change", arm).min() > 1e-5  # by the minibatch it is 1e-8
+        first, second = (told.values(points, "image", arm, f"category {k}|0")["value"].to_numpy() for k in (0, 1))
+        assert len(first) == 64 and abs(first - second).max() > 0
+
+
 def test_thin_and_bold_are_the_outer_terciles_of_each_class():
     labels, ink = torch.tensor([0] * 9 + [1] * 9), torch.cat([torch.arange(9.0), 100 + torch.arange(9.0)])
     thin, bold = latent_arithmetic._terciles(ink, labels)
