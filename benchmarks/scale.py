@@ -28,8 +28,8 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.config import Training
 from magan.correction import correction
-from magan.data.cytof import arcsinh
-from magan.stages.arrivals import correct
+from magan.cytometry.arcsinh import arcsinh
+from magan.stages.apply_model import correct
 
 MARKERS = 40
 BLOCK = 100_000  # cells drawn; files repeat them
@@ -108,7 +108,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=10_000_000)
-    parser.add_argument("--scale", default="pooled", help="a key of magan.data.scaling.SCALINGS")
+    parser.add_argument("--scale", default="pooled", help="a key of magan.domains.scaling.SCALINGS")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--folder", help="where the temporary files go")
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)

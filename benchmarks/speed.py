@@ -15,7 +15,7 @@ import time
 
 import torch
 
-from magan.data.sampling import Table, batches
+from magan.domains.minibatches import Table, batches
 from magan.models import MODELS
 from magan.networks.replicate import Replicated
 from magan.training.fit import fit

@@ -10,29 +10,30 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from magan import intervals, keys, neighbours
+from magan import keys
 from magan.config import Training
 from magan.correspondence import CORRESPONDENCES
-from magan.data.apart import set_apart
-from magan.data.cytof import cofactors
-from magan.data.domain import Domain, decoded, from_anndata, to_array
-from magan.data.populations import balanced
-from magan.data.sampling import batches, of_folds, placed
-from magan.data.scaling import SCALINGS, Scaling, from_tensors, scalings
-from magan.data.scaling import tensors as scaling_tensors
-from magan.data.shared import Shared, shared
+from magan.cytometry.arcsinh import cofactors
+from magan.domains.balance_populations import balanced
+from magan.domains.calibration_split import split_calibration
+from magan.domains.domain import Domain, decoded, from_anndata, to_array
+from magan.domains.minibatches import batches, of_folds, placed
+from magan.domains.scaling import SCALINGS, Scaling, from_tensors, scalings
+from magan.domains.scaling import tensors as scaling_tensors
+from magan.domains.shared_markers import Shared, shared
 from magan.errors import InputError
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated
 from magan.recipe import Networks, Recipe, Terms
 from magan.techniques import applied
 from magan.training import checkpoint
-from magan.training.average import averaged, means
 from magan.training.device import best_device
-from magan.training.fit import broken, fit
-from magan.training.health import DIVERSITY, diversity
-from magan.training.resume import Never, Resume
-from magan.training.seeds import every_seed
+from magan.training.diagnostics import DIVERSITY, diversity
+from magan.training.fit import fit, nonfinite_replicates
+from magan.training.resume import NoCheckpoint, Resume
+from magan.training.retry import every_seed
+from magan.training.weight_average import averaged, means
+from magan.uncertainty import conformal, local_regression
 
 PREDICTIONS = ("sample", "expected")
 SOURCE, ROLE = {"x2": "x1", "x1": "x2"}, {"x2": "generator_12", "x1": "generator_21"}  # of a map to a domain
@@ -60,10 +61,10 @@ class Aligner:
     seeds
         One pair of maps is trained for each; they share nothing but the data.
     scale
-        How markers are standardised: a key of ``magan.data.scaling.SCALINGS``.
+        How markers are standardised: a key of ``magan.domains.scaling.SCALINGS``.
     balance
         Train on cells drawn so that every population has the same share of both
-        domains, see `magan.data.populations.balanced`.
+        domains, see `magan.domains.balance_populations.balanced`.
     predict
         What `map` gives: "sample", or "expected", which hides the markers that
         the other domain lacks. After training with ``rebuild`` the first draws
@@ -71,11 +72,11 @@ class Aligner:
     calibrate
         Share of each domain's samples (at most 10,000 of them) that is kept
         apart from training, to tell how far a prediction may be off: `map` then
-        also gives a draw and an interval, see `magan.intervals`.
+        also gives a draw and an interval, see `magan.uncertainty.conformal`.
     neighbours
         Let the most similar training cells of the other domain have a share in
         what is "expected", the share that suits the samples kept apart best, see
-        `magan.neighbours`. Needs ``calibrate``; the model then holds cells.
+        `magan.uncertainty.local_regression`. Needs ``calibrate``; the model then holds cells.
     device
         "auto" takes a GPU if there is one.
 
@@ -133,7 +134,7 @@ class Aligner:
         record: Record = lambda step, seeds, terms: None,
         show: Show = lambda step, seeds, images, maps: None,
         every: int = 100,
-        resume: Callable[[str], Resume | Never] = lambda name: Never(),
+        resume: Callable[[str], Resume | NoCheckpoint] = lambda name: NoCheckpoint(),
     ) -> "Aligner":
         """Train every seed.
 
@@ -142,7 +143,7 @@ class Aligner:
         (their batches, say) are saved with the model; without any they are
         "0", "1", ... ``record`` gets the loss terms, means over folds, every
         ``every`` steps; of images also how diverse their maps are
-        (`magan.training.health.diversity`), while ``show`` gets some images of
+        (`magan.training.diagnostics.diversity`), while ``show`` gets some images of
         the first fold's domain 1 and their maps. ``resume`` gives the file, by
         the name of a group of seeds, from which an interrupted training goes on.
 
@@ -161,7 +162,7 @@ class Aligner:
         if names and len(names) != len(first):
             raise InputError(f"{len(names)} names for {len(first)} folds; give one to each")
         raw = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in zip(first, second)]
-        raw, apart = set_apart(raw, self.calibrate, intervals.LEAST) if self.calibrate else (raw, [])
+        raw, apart = split_calibration(raw, self.calibrate, conformal.LEAST) if self.calibrate else (raw, [])
         raw = [_balanced(a, b) if self.balance else (a, b) for a, b in raw]
         self._check(raw)
         self.shapes_ = {"x1": raw[0][0].shape, "x2": raw[0][1].shape}
@@ -182,9 +183,9 @@ class Aligner:
         self.generators_ = self._blank(len(folds))
         self._check_ways()
 
-        def attempt(seeds: Sequence[int], drawn_from: Sequence[int], time: str) -> list[int]:
+        def attempt(seeds: Sequence[int], rng_seeds: Sequence[int], time: str) -> list[int]:
             kept = resume(f"{time}_{seeds[0]}_{seeds[-1]}")
-            return self._attempt(folds, seeds, drawn_from, record, show, every, kept)
+            return self._attempt(folds, seeds, rng_seeds, record, show, every, kept)
 
         self.status_ = every_seed(attempt, self.seeds, max(1, self.training.at_once // len(folds)))
         self.neighbours_ = {"x1": [None] * len(raw), "x2": [None] * len(raw)}
@@ -192,7 +193,7 @@ class Aligner:
         if self.good_seeds_:
             for f, (trained, kept) in enumerate(zip(raw, apart)):
                 for to, own, held in zip(("x1", "x2"), trained, kept):
-                    self._judge(own, held, to, f)
+                    self._calibrate(own, held, to, f)
         return self
 
     def map(self, x: AnnData, to: str = "x2", fold: int = 0) -> AnnData:
@@ -244,7 +245,7 @@ class Aligner:
         carried[:, both.source] = self.scalings_[to][fold].unscaled(units).numpy()[:, both.target]
         return carried
 
-    def there_and_back(self, x: AnnData, fold: int = 0) -> AnnData:
+    def cycle(self, x: AnnData, fold: int = 0) -> AnnData:
         """Samples of domain 1 mapped to domain 2 and back; layers as in `map`."""
         self._ways_to("x1")
         scaled = self.scalings_["x1"][fold].scaled(self._columns(from_anndata(x, "x1"), "x1", fold))
@@ -262,9 +263,9 @@ class Aligner:
         return ROLE["x1"] in self.generators_
 
     @property
-    def blind_(self) -> dict[str, float]:
+    def uninformed_loss_(self) -> dict[str, float]:
         """What a discriminator that knows nothing pays, term by term, where the game says."""
-        return {term: value for term, value in self._recipe().blind.items() if value is not None}
+        return {term: value for term, value in self._recipe().uninformed_loss.items() if value is not None}
 
     def save(self, path: str | Path) -> None:
         """Write the maps of all seeds and folds, without code, to a safetensors file."""
@@ -324,7 +325,7 @@ class Aligner:
                 domain: [_arrays(kind, tensors.get(f"{name}.{domain}.{f}")) for f in range(n_folds)]
                 for domain in ("x1", "x2")
             }
-            for name, kind in (("calibration", intervals.Calibration), ("neighbours", neighbours.Neighbours))
+            for name, kind in (("calibration", conformal.Calibration), ("neighbours", local_regression.Neighbours))
         )
         self.device_ = best_device(device)
         self.generators_ = self._blank(n_folds)
@@ -388,16 +389,16 @@ class Aligner:
         self,
         folds: Sequence[tuple[Domain, Domain]],
         seeds: Sequence[int],
-        drawn_from: Sequence[int],
+        rng_seeds: Sequence[int],
         record: Record,
         show: Show,
         every: int,
-        resume: Resume | Never,
+        resume: Resume | NoCheckpoint,
     ) -> list[int]:
         """One batched training; stores the generators and returns the seeds that broke in any fold."""
         n_folds, n_seeds = len(folds), len(seeds)
         of_fold = [f for f in range(n_folds) for _ in seeds]
-        replicate_seeds = list(drawn_from) * n_folds
+        replicate_seeds = list(rng_seeds) * n_folds
         x1, x2 = [folds[f][0] for f in of_fold], [folds[f][1] for f in of_fold]
         kept = CORRESPONDENCES[self.correspondence](x1, x2, replicate_seeds, **self.correspondence_options)
         recipe = self._recipe(kept.loss)
@@ -428,7 +429,7 @@ class Aligner:
         places = [f * len(self.seeds) + self.seeds.index(s) for f in range(n_folds) for s in seeds]
         for role, generator in self.generators_.items():
             generator.put(places, trained[role].state())
-        bad = broken(networks).reshape(n_folds, n_seeds).any(0).tolist()
+        bad = nonfinite_replicates(networks).reshape(n_folds, n_seeds).any(0).tolist()
         return [seed for seed, is_bad in zip(seeds, bad) if is_bad]
 
     def _look(
@@ -486,31 +487,31 @@ class Aligner:
         """What every good seed, and the neighbours, predict from the markers of both domains, ``(S, n, M)``."""
         both, near = self._shared(to, fold), self.neighbours_[to][fold]
         maps = self._measured(self._mapped(both.hidden(scaled), ROLE[to], fold), to, fold)
-        return maps if near is None else neighbours.blended(maps, near, scaled[:, both.source].numpy())
+        return maps if near is None else local_regression.blended(maps, near, scaled[:, both.source].numpy())
 
-    def _judge(self, trained: Domain, apart: Domain, to: str, fold: int) -> None:
+    def _calibrate(self, trained: Domain, apart: Domain, to: str, fold: int) -> None:
         """Find the neighbours' share, then set predictions of samples kept apart beside what they are."""
         both, units = self._shared(to, fold), self.scalings_[to][fold]
         if not both.source:
             raise InputError("calibrate needs markers that both domains measure; leave it out")
         scaled = both.as_source(units.scaled(apart.values))
         if self.neighbours:
-            rows = np.random.default_rng(0).permutation(len(trained))[: neighbours.MOST]
+            rows = np.random.default_rng(0).permutation(len(trained))[: local_regression.MOST]
             seen = units.scaled(trained.values[rows])[:, both.target].numpy()
             measured = trained.values[rows].numpy()
-            local = neighbours.local_line(seen, measured, scaled[:, both.source].numpy())
-            share = neighbours.share(self._expected(scaled, to, fold).mean(0), local, apart.values.numpy())
-            self.neighbours_[to][fold] = neighbours.Neighbours(seen, measured, share.astype(np.float32))
+            local = local_regression.local_line(seen, measured, scaled[:, both.source].numpy())
+            share = local_regression.share(self._expected(scaled, to, fold).mean(0), local, apart.values.numpy())
+            self.neighbours_[to][fold] = local_regression.Neighbours(seen, measured, share.astype(np.float32))
         expected = self._expected(scaled, to, fold).mean(0, dtype=np.float32)
-        self.calibrations_[to][fold] = intervals.Calibration(expected, apart.values.numpy())
+        self.calibrations_[to][fold] = conformal.Calibration(expected, apart.values.numpy())
 
     def _uncertainty(self, values: np.ndarray, expected: np.ndarray, to: str, fold: int) -> dict[str, np.ndarray]:
         """What the samples kept apart say of maps ``(S, n, M)`` from the shared markers alone."""
         calibration, mean = self.calibrations_[to][fold], expected.mean(0, dtype=np.float32)
-        low, high = intervals.bounds(calibration, mean)
+        low, high = conformal.bounds(calibration, mean)
         return {
-            keys.SAMPLED: intervals.draws(calibration, mean, values),
-            keys.SPREAD: np.sqrt(intervals.spread(calibration, mean) ** 2 + expected.var(axis=0)),
+            keys.SAMPLED: conformal.draws(calibration, mean, values),
+            keys.SPREAD: np.sqrt(conformal.spread(calibration, mean) ** 2 + expected.var(axis=0)),
             keys.LOW: low,
             keys.HIGH: high,
         }
@@ -552,7 +553,7 @@ class Aligner:
         return whole
 
 
-def _tensors(one: intervals.Calibration | neighbours.Neighbours) -> dict[str, Tensor]:
+def _tensors(one: conformal.Calibration | local_regression.Neighbours) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(one).items()}
 
 

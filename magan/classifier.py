@@ -2,7 +2,7 @@
 
 It is trained on the real training images of a target domain and never on a map, so
 that no model can learn to please it. What it sees of an image, features and the
-probability of each class, is laid beside the image (`look`); scores need nothing else.
+probability of each class, is laid beside the image (`annotate`); scores need nothing else.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ SHIFT = 14  # an image is moved by up to a 14th of its side
 ROWS = 1000  # images seen at a time; bounds memory, changes nothing
 
 
-class Eye(nn.Module):
+class ImageClassifier(nn.Module):
     """``(B, C, H, W)`` in [0, 1] ``->`` features ``(B, 64)`` and scores of the classes ``(B, K)``.
 
     Blocks of a 3 x 3 convolution, batch normalisation, ReLU and, while a side is
@@ -71,9 +71,9 @@ class Eye(nn.Module):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained `Eye` and what it can tell."""
+    """A trained `ImageClassifier` and what it can tell."""
 
-    network: Eye
+    network: ImageClassifier
     classes: tuple[str, ...]  # in the order of its scores
     shape: tuple[int, ...]  # of an image, (C, H, W)
     of: str = keys.CELL_TYPE  # the obs column of the classes
@@ -111,7 +111,7 @@ def fit(images: AnnData, *, of: str = keys.CELL_TYPE, seed: int = 0) -> Classifi
     labels = torch.from_numpy(np.searchsorted(classes, words[known].to_numpy().astype(str)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Eye(shape, len(classes))
+        network = ImageClassifier(shape, len(classes))
     network.mean.copy_(x.mean((0, 2, 3))[:, None, None])
     network.sd.copy_(x.std((0, 2, 3), correction=0)[:, None, None].clamp_min(1e-3))
     _train(network, x, labels, torch.Generator().manual_seed(seed))
@@ -123,7 +123,7 @@ def classes_of(words: Sequence[str]) -> list[str]:
     return sorted({word for word in map(str, words) if word.lower() not in keys.UNLABELLED})
 
 
-def _train(network: Eye, x: Tensor, labels: Tensor, random: torch.Generator) -> None:
+def _train(network: ImageClassifier, x: Tensor, labels: Tensor, random: torch.Generator) -> None:
     size = min(BATCH, len(x))
     steps = min(max(EPOCHS * len(x) // size, STEPS[0]), STEPS[1])
     optimiser = torch.optim.Adam(network.parameters(), RATE)
@@ -163,7 +163,7 @@ def load(path: str | Path) -> Classifier:
     if "classifier" not in about:
         raise InputError(f"{path} is no classifier; give a classifier.safetensors")
     classes, shape = tuple(about["classifier"]["classes"]), tuple(about["classifier"]["shape"])
-    network = Eye(shape, len(classes))
+    network = ImageClassifier(shape, len(classes))
     network.load_state_dict(tensors["network"])
     return Classifier(network.eval().requires_grad_(False), classes, shape, about["classifier"]["of"])
 
@@ -176,7 +176,7 @@ def digest(classifier: Classifier) -> str:
     return told.hexdigest()
 
 
-def see(classifier: Classifier, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def predict(classifier: Classifier, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features and probabilities of the classes, ``(n, C*H*W)`` in [0, 1] ``-> (n, 64), (n, K)``.
 
     Pixels outside [0, 1] are taken as its ends; an image with a nan is nan throughout.
@@ -192,7 +192,7 @@ def see(classifier: Classifier, pixels: np.ndarray) -> tuple[np.ndarray, np.ndar
     return features, probabilities
 
 
-def look(classifier: Classifier, images: AnnData) -> AnnData:
+def annotate(classifier: Classifier, images: AnnData) -> AnnData:
     """The images with what the classifier sees of ``X`` and of every layer that holds a map or the truth.
 
     Of ``X`` ``obsm["features"]`` and ``obsm["probabilities"]``, of a layer
@@ -204,7 +204,7 @@ def look(classifier: Classifier, images: AnnData) -> AnnData:
     obsm = dict(images.obsm)
     for name, values in {"": images.X, **{name: layers[name] for name in layers if _is_seen(name)}}.items():
         end = f"_{name}" if name else ""
-        obsm[keys.FEATURES + end], obsm[keys.PROBABILITIES + end] = see(classifier, np.asarray(values))
+        obsm[keys.FEATURES + end], obsm[keys.PROBABILITIES + end] = predict(classifier, np.asarray(values))
     about = {"classes": list(classifier.classes), "of": classifier.of, "sha256": digest(classifier)}
     uns = {**images.uns, keys.CLASSIFIER: about}
     return AnnData(images.X, obs=images.obs, var=images.var, uns=uns, layers=layers, obsm=obsm)

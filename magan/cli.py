@@ -32,8 +32,8 @@ def correct_files(
     """
     # PyTorch takes seconds to import, and --help does not need it.
     from magan.correction import correction
-    from magan.data.cytof import read_panel
-    from magan.stages.arrivals import correct, destinations
+    from magan.cytometry.arcsinh import read_panel
+    from magan.stages.apply_model import correct, destinations
 
     try:
         places = destinations(files, output)
@@ -67,8 +67,8 @@ def check_files(
 
     Ends with 1 if the run would stop or leave a file out.
     """
-    from magan.stages.check import passes, preflights
-    from magan.stages.findings import accept, text
+    from magan.preflight.inspect import passes, preflights
+    from magan.preflight.text import accept, text
 
     try:
         found = preflights(sheet, panel=panel, cofactor=cofactor, aliases=aliases)

@@ -12,11 +12,11 @@ from anndata import AnnData
 
 from magan import keys
 from magan.aligner import Aligner
-from magan.data.corrected import raw_corrected
-from magan.data.cytof import arcsinh, cofactors, transformed
-from magan.data.fcs import ROWS, together
-from magan.data.fcs_out import finite
-from magan.data.names import FUNCTIONAL
+from magan.cytometry.arcsinh import arcsinh, cofactors, transformed
+from magan.cytometry.fcs_read import ROWS, as_slice
+from magan.cytometry.fcs_write import finite
+from magan.cytometry.marker_names import FUNCTIONAL
+from magan.cytometry.write_corrected import raw_corrected
 from magan.errors import InputError, among, nearest
 
 CELLS = ROWS  # mapped at a time: the maps of all seeds are held for so many
@@ -85,7 +85,7 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
         if marker not in own or marker not in reference:
             raise InputError(
                 f"model {model} was trained on cells without uns['{keys.CYTOF}']['cofactor'] and cannot tell raw "
-                "counts from transformed ones; transform its cells with magan.data.cytof.arcsinh and train it again"
+                "counts from transformed ones; transform its cells with arcsinh and train it again"
             )
         if reference[marker] == "none" != own[marker]:
             raise InputError(
@@ -133,7 +133,7 @@ def mapped_units(one: Correction, units: np.ndarray) -> np.ndarray:
     """Cells by the model's markers to cells by those that are corrected, in arcsinh units: ``(n, M1) -> (n, M)``."""
     other, values = one.aligner.features_["x2"][one.fold], torch.from_numpy(np.ascontiguousarray(units))
     mapped = one.aligner.map_values(values, fold=one.fold)[one.layer]
-    mapped = mapped[:, together([other.index(marker) for marker in one.both])]
+    mapped = mapped[:, as_slice([other.index(marker) for marker in one.both])]
     if one.monotone:
         alone = one.aligner.monotone(values, fold=one.fold)
         for marker in one.monotone:
@@ -181,7 +181,7 @@ def corrected_table(one: Correction, table: pd.DataFrame) -> pd.DataFrame:
     if len(table) >= JUDGED:
         obs = pd.DataFrame(index=pd.RangeIndex(len(table)).astype(str))
         of_model(one, AnnData(measured, obs=obs, var=var), "the table")
-    both = together([one.markers.index(marker) for marker in one.both])
+    both = as_slice([one.markers.index(marker) for marker in one.both])
     parts = [measured[start : start + CELLS] for start in range(0, len(measured), CELLS)]
     lowest = measured[:, both].min(axis=0, initial=np.inf)
     done = [raw_corrected(x[:, both], mapped_units(one, transformed(x, one.before)), one.after, lowest) for x in parts]

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from magan import keys, recipe
-from magan.data.domain import Domain
-from magan.data.sampling import Table
+from magan.domains.domain import Domain
+from magan.domains.minibatches import Table
 from magan.errors import InputError, among
 from magan.losses import correspondence as losses
 from magan.losses import pictures

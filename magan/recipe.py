@@ -67,7 +67,7 @@ class Recipe:
     carry: Carry = field(default_factory=dict)
     advance: Callable[[Carry, Terms], Carry] = lambda carry, terms: carry
     # Loss term "phase/term" -> what a discriminator that knows nothing pays, where 0 is the least: it tells who wins
-    blind: Mapping[str, float | None] = field(default_factory=dict)
+    uninformed_loss: Mapping[str, float | None] = field(default_factory=dict)
     # Of a model that makes samples instead of mapping them: (networks, noise and conditions) -> (R, B, *shape)
     sample: Callable[[Networks, Batch], Tensor] | None = None
     # What such a model says of samples it is shown: score -> (R, B), by name a row of keys.SCORES

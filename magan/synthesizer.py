@@ -11,23 +11,23 @@ from torch import Tensor
 
 from magan import keys
 from magan.config import Training
-from magan.data.domain import Domain, decoded, from_anndata, to_array
-from magan.data.sampling import Table, batches, noise_of
-from magan.data.scaling import from_tensors, scalings
-from magan.data.scaling import tensors as scaling_tensors
+from magan.domains.domain import Domain, decoded, from_anndata, to_array
+from magan.domains.minibatches import Table, batches, noise_of
+from magan.domains.scaling import from_tensors, scalings
+from magan.domains.scaling import tensors as scaling_tensors
 from magan.errors import InputError
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated, role_seed
-from magan.networks.standing import standing
+from magan.networks.standing_statistics import standing
 from magan.recipe import Batch, Networks, Recipe, Terms
 from magan.techniques import applied
 from magan.training import checkpoint
-from magan.training.average import averaged, means
 from magan.training.device import best_device
-from magan.training.fit import broken, fit
-from magan.training.health import DIVERSITY, diversity
-from magan.training.resume import Never, Resume
-from magan.training.seeds import every_seed
+from magan.training.diagnostics import DIVERSITY, diversity
+from magan.training.fit import fit, nonfinite_replicates
+from magan.training.resume import NoCheckpoint, Resume
+from magan.training.retry import every_seed
+from magan.training.weight_average import averaged, means
 
 ROWS = 500  # samples made at a time; as many tell the statistics that batch normalisation uses
 LOOKED_AT = 64  # samples of fixed noise made at every record
@@ -87,12 +87,12 @@ class Synthesizer:
         record: Record = lambda step, seeds, terms: None,
         show: Show = lambda step, seeds, samples: None,
         every: int = 100,
-        resume: Callable[[str], Resume | Never] = lambda name: Never(),
+        resume: Callable[[str], Resume | NoCheckpoint] = lambda name: NoCheckpoint(),
     ) -> "Synthesizer":
         """Train every seed on images, or on a table of markers.
 
         Every ``every`` steps ``record`` gets the loss terms and how diverse samples of fixed noise are
-        (`magan.training.health.diversity`), and ``show`` these samples. ``resume`` gives the file, by the
+        (`magan.training.diagnostics.diversity`), and ``show`` these samples. ``resume`` gives the file, by the
         name of a group of seeds, from which an interrupted training goes on.
 
         Raises
@@ -117,29 +117,29 @@ class Synthesizer:
         self.networks_ = self._blank()
         samples = self._entries(domain)
 
-        def attempt(seeds: Sequence[int], drawn_from: Sequence[int], time: str) -> list[int]:
+        def attempt(seeds: Sequence[int], rng_seeds: Sequence[int], time: str) -> list[int]:
             recipe = self._recipe()
             drawn = batches(
                 [Table(samples, (torch.arange(len(domain)),) * len(seeds))],
                 recipe.noise,
                 batch_size=self.training.batch_size,
-                seeds=drawn_from,
+                seeds=rng_seeds,
                 device=self.device_,
             )
             networks = fit(
                 recipe,
                 drawn,
-                seeds=drawn_from,
+                seeds=rng_seeds,
                 **self.training.of_fit(),
                 device=self.device_,
                 record=lambda step, terms: record(step, seeds, {name: x.cpu() for name, x in terms.items()}),
-                look=self._look(recipe, samples, seeds, drawn_from, show),
+                look=self._look(recipe, samples, seeds, rng_seeds, show),
                 every=every,
                 resume=resume(f"{time}_{seeds[0]}_{seeds[-1]}"),
             )
             for role, network in means(networks).items():
                 self.networks_[role].put([self.seeds.index(seed) for seed in seeds], network.state())
-            return [seed for seed, is_bad in zip(seeds, broken(networks).tolist()) if is_bad]
+            return [seed for seed, is_bad in zip(seeds, nonfinite_replicates(networks).tolist()) if is_bad]
 
         self.status_ = every_seed(attempt, self.seeds, self.training.at_once)
         return self
@@ -150,7 +150,7 @@ class Synthesizer:
 
         A model sees what its application knows of a row: its class, or what its recipe makes of the row's image.
         A seed draws its noise from a generator of its own. Batch normalisation is by standing statistics
-        (`magan.networks.standing`), so a sample does not depend on those asked for beside it.
+        (`magan.networks.standing_statistics`), so a sample does not depend on those asked for beside it.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class Synthesizer:
         return whole
 
     @torch.no_grad()
-    def measured(self, query: AnnData) -> dict[str, np.ndarray]:
+    def model_scores(self, query: AnnData) -> dict[str, np.ndarray]:
         """What the model itself says of the images in ``query``, if it can: their log probability, for one.
 
         Score -> mean over rows, one value for each seed that did not fail.
@@ -192,7 +192,7 @@ class Synthesizer:
         return {name: np.array(values) for name, values in sums.items()}
 
     @torch.no_grad()
-    def given(self, query: AnnData) -> list[str]:
+    def conditioned_on(self, query: AnnData) -> list[str]:
         """Whether samples depend on the "label" or the image, "x", of their row: found by changing it, noise kept."""
         entries = self._entries(from_anndata(query[:LOOKED_AT], "query"))
         if not self.good_seeds_:
@@ -214,9 +214,9 @@ class Synthesizer:
         return [s for s in self.seeds if self.status_[s][0] != "failed"]
 
     @property
-    def blind_(self) -> dict[str, float]:
+    def uninformed_loss_(self) -> dict[str, float]:
         """What a discriminator that knows nothing pays, term by term, where the game says."""
-        return {term: value for term, value in self._recipe().blind.items() if value is not None}
+        return {term: value for term, value in self._recipe().uninformed_loss.items() if value is not None}
 
     def save(self, path: str | Path) -> None:
         """Write the networks of all seeds, without code, to a safetensors file."""
@@ -308,13 +308,13 @@ class Synthesizer:
         }
 
     def _look(
-        self, recipe: Recipe, samples: Mapping[str, Tensor], seeds: Sequence[int], drawn_from: Sequence[int], show: Show
+        self, recipe: Recipe, samples: Mapping[str, Tensor], seeds: Sequence[int], rng_seeds: Sequence[int], show: Show
     ) -> Callable[[int, Networks], Terms]:
         """What to see of networks in training: samples of fixed noise, shown, and their diversity."""
         n = min(LOOKED_AT, len(samples["x"]))
         rows = np.random.default_rng(0).permutation(len(samples["x"]))[:n]
         some = {name: decoded(x[rows]).to(self.device_) for name, x in samples.items()}
-        noise = self._noise(recipe, n, drawn_from, "look")
+        noise = self._noise(recipe, n, rng_seeds, "look")
         batch: Batch = {name: x.expand(len(seeds), *x.shape) for name, x in some.items()}
         batch |= {name: x.to(self.device_) for name, x in noise.items()}
 

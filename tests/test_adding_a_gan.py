@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from magan.models import GENERATING
-from magan.stages.plan import plan
+from magan.stages.validate_study import plan
 
 PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-gan.md").read_text()
 
@@ -63,9 +63,9 @@ def test_the_losses_of_the_page_are_the_papers(added):
 
 def test_a_blind_discriminator_pays_what_the_page_says(added):
     discriminator, _ = added["relativistic"]({"x": (6,)}).phases
-    blind = {"generator": lambda z: z, "discriminator": lambda x: torch.zeros(2, 6, 1)}
+    uninformed_loss = {"generator": lambda z: z, "discriminator": lambda x: torch.zeros(2, 6, 1)}
     batch = {"x": torch.zeros(2, 6), "z": torch.zeros(2, 6)}
     torch.testing.assert_close(
-        discriminator.objective(blind, batch, {})["adversarial"], torch.full((2,), np.log(2)).float()
+        discriminator.objective(uninformed_loss, batch, {})["adversarial"], torch.full((2,), np.log(2)).float()
     )
     assert "log(2)" in PAGE

@@ -100,7 +100,7 @@ def test_cells_mapped_a_few_at_a_time_map_the_same(monkeypatch):
 
 def test_there_and_back_is_the_second_map_after_the_first_seed_by_seed():
     some, query = fitted(seeds=(3, 5)), cells(n=10, seed=1)
-    there, back = some.map(query), some.there_and_back(query)
+    there, back = some.map(query), some.cycle(query)
     assert list(back.var_names) == PANEL_1
     for seed in ("seed_3", "seed_5"):
         there.layers[keys.PREPROCESSED] = there.layers[seed]
@@ -127,7 +127,7 @@ def test_an_aligner_of_images_maps_into_their_range_and_is_read_back(tmp_path):
     some.save(tmp_path / "model.safetensors")
     again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
     assert_same(again.map(images(seed=2)), mapped)
-    assert_same(again.there_and_back(images(seed=2)), some.there_and_back(images(seed=2)))
+    assert_same(again.cycle(images(seed=2)), some.cycle(images(seed=2)))
 
 
 def test_a_running_mean_of_the_generators_maps_and_is_read_back(tmp_path):
@@ -412,7 +412,7 @@ def test_a_seed_that_breaks_in_one_fold_is_trained_again_in_all(monkeypatch):
 def test_an_aligner_whose_every_seed_failed_maps_to_nothing(monkeypatch):
     monkeypatch.setitem(ALIGNING, "fragile", fragile(1, RETRY))
     some = fitted(model="fragile", seeds=(1,))
-    for mapped in (some.map(cells()), some.there_and_back(cells())):
+    for mapped in (some.map(cells()), some.cycle(cells())):
         assert not mapped.layers and np.isnan(mapped.X).all() and mapped.n_obs == 40
 
 

@@ -7,7 +7,7 @@ from anndata import AnnData
 from magan import keys
 from magan.aligner import Aligner
 from magan.config import Training
-from magan.data import sampling
+from magan.domains import minibatches
 
 SMALL = {"generator_hidden": (6,), "discriminator_hidden": (5,)}
 
@@ -28,14 +28,14 @@ def fitted(kind: type, x1: AnnData | None = None) -> Aligner:
 
 @pytest.mark.parametrize("large", [2**30, 0])
 def test_images_as_bytes_train_and_map_to_the_bit_as_the_same_images_as_floats(large, monkeypatch):
-    monkeypatch.setattr(sampling, "LARGE", large)
+    monkeypatch.setattr(minibatches, "LARGE", large)
     kinds = (np.uint8, np.float32)
     bytes_, floats = (fitted(kind) for kind in kinds)
     one, two = (aligner.map(images(2, kind)) for aligner, kind in zip((bytes_, floats), kinds))
     assert list(one.layers) == list(two.layers) == ["seed_3", "seed_5", keys.CONSENSUS]
     for name in one.layers:
         np.testing.assert_array_equal(one.layers[name], two.layers[name])
-    back, again = (aligner.there_and_back(images(2, kind)) for aligner, kind in zip((bytes_, floats), kinds))
+    back, again = (aligner.cycle(images(2, kind)) for aligner, kind in zip((bytes_, floats), kinds))
     np.testing.assert_array_equal(back.layers["seed_3"], again.layers["seed_3"])
 
 

@@ -84,7 +84,7 @@ def test_correspondences_of_images_train_other_maps_than_none(correspondence):
 def test_a_model_of_one_way_says_so():
     some = aligner("pix2pix").fit(images(), images(seed=1))
     assert not some.two_way_ and aligner("cyclegan").fit(images(), images(seed=1)).two_way_
-    for refused in (lambda: some.map(images(), to="x1"), lambda: some.there_and_back(images())):
+    for refused in (lambda: some.map(images(), to="x1"), lambda: some.cycle(images())):
         assert message(refused) == "model 'pix2pix' maps from x1 to x2 alone; map to x2"
     assert message(aligner("pix2pix", correspondence="none").fit, images(), images(seed=1)) == (
         "model 'pix2pix' learns from known pairs alone, not from 'none'; set correspondence: pairs"

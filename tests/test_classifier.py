@@ -7,8 +7,8 @@ import torch
 from anndata import AnnData
 
 from magan import classifier, keys
-from magan.data.images import digits, rotate
 from magan.errors import InputError
+from magan.images.arrays import digits, rotate
 from magan.training import checkpoint
 
 
@@ -40,7 +40,7 @@ def colours(n: int = 90, side: int = 12, seed: int = 0) -> AnnData:
 
 
 def accuracy(eye: classifier.Classifier, images: AnnData) -> float:
-    _, probabilities = classifier.see(eye, images.X)
+    _, probabilities = classifier.predict(eye, images.X)
     return float((np.array(eye.classes)[probabilities.argmax(1)] == images.obs[keys.CELL_TYPE]).mean())
 
 
@@ -77,37 +77,37 @@ def test_what_is_loaded_sees_as_what_was_saved(eye, threes_sevens, tmp_path):
     again = classifier.load(tmp_path / "classifier.safetensors")
     assert (again.classes, again.shape, again.of) == (eye.classes, eye.shape, eye.of)
     assert classifier.digest(again) == classifier.digest(eye)
-    for one, other in zip(classifier.see(again, threes_sevens[1].X), classifier.see(eye, threes_sevens[1].X)):
+    for one, other in zip(classifier.predict(again, threes_sevens[1].X), classifier.predict(eye, threes_sevens[1].X)):
         np.testing.assert_array_equal(one, other)
 
 
 def test_an_image_is_seen_alike_whatever_stands_beside_it(eye, threes_sevens, monkeypatch):
     x = threes_sevens[1].X
-    features, probabilities = classifier.see(eye, x)
+    features, probabilities = classifier.predict(eye, x)
     monkeypatch.setattr(classifier, "ROWS", 7)
-    alone, _ = classifier.see(eye, x[:1])
+    alone, _ = classifier.predict(eye, x[:1])
     np.testing.assert_allclose(alone[0], features[0], atol=1e-5)
-    np.testing.assert_allclose(classifier.see(eye, x)[0], features, atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(eye, x)[0], features, atol=1e-5)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
 
 
 def test_a_broken_image_is_seen_as_nan_and_one_out_of_range_at_its_ends(eye, threes_sevens):
     x = np.array(threes_sevens[1].X[:4])
-    whole, _ = classifier.see(eye, x)
+    whole, _ = classifier.predict(eye, x)
     broken = x.copy()
     broken[2, 5] = np.nan
-    features, probabilities = classifier.see(eye, broken)
+    features, probabilities = classifier.predict(eye, broken)
     assert np.isnan(features[2]).all() and np.isnan(probabilities[2]).all()
     np.testing.assert_allclose(features[[0, 1, 3]], whole[[0, 1, 3]], atol=1e-5)
     stretched = np.where(x == 0, -3.0, np.where(x == 1, 9.0, x))
-    np.testing.assert_allclose(classifier.see(eye, stretched)[0], whole, atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(eye, stretched)[0], whole, atol=1e-5)
 
 
 def test_looking_adds_what_is_seen_of_maps_and_truth_and_leaves_the_rest(eye, threes_sevens):
     images = threes_sevens[1].copy()
     images.layers["seed_3"], images.layers["back_3"] = images.X[::-1].copy(), images.X
     images.layers[keys.TRUTH] = np.full(images.shape, np.nan, np.float32)
-    seen = classifier.look(eye, images)
+    seen = classifier.annotate(eye, images)
     assert set(seen.obsm) == {
         f"{what}{of}" for what in ("features", "probabilities") for of in ("", "_seed_3", "_truth")
     }
@@ -120,7 +120,7 @@ def test_looking_adds_what_is_seen_of_maps_and_truth_and_leaves_the_rest(eye, th
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (14, 14), (28, 28), (32, 32), (7, 20), (64, 48)])
 def test_maps_shrink_to_at_most_four_pixels(height, width):
-    network = classifier.Eye((1, height, width), 3).eval()
+    network = classifier.ImageClassifier((1, height, width), 3).eval()
     features, scores = network(torch.zeros(2, 1, height, width))
     assert features.shape == (2, classifier.N_FEATURES) and scores.shape == (2, 3)
     assert network.features.in_features <= 16 * classifier.WIDEST

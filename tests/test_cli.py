@@ -21,14 +21,15 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.cli import app
 from magan.config import Training
-from magan.data import fcs_out, folds
-from magan.data.corrected import raw_corrected
-from magan.data.cytof import arcsinh, transformed
-from magan.data.fcs import read_fcs
-from magan.data.read import read
-from magan.stages import arrivals
-from magan.stages.files import write
-from magan.stages.methods import align
+from magan.cytometry import fcs_write
+from magan.cytometry.arcsinh import arcsinh, transformed
+from magan.cytometry.fcs_read import read_fcs
+from magan.cytometry.read_cells import read
+from magan.cytometry.write_corrected import raw_corrected
+from magan.stages import apply_model
+from magan.stages.align import align
+from magan.stages.atomic_files import write
+from magan.tasks import folds
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14", "HLADR"]
 ROOT = Path(__file__).parents[1]
@@ -114,7 +115,7 @@ def test_cells_mapped_a_few_at_a_time_are_the_same_to_the_last_byte(trained, fil
     both = files["PTLG034"], tmp_path / "a.csv"
     for name in ("whole", "parts"):
         run(trained[0], *both, "-o", tmp_path / name, "--batch", "PTLG028")
-        monkeypatch.setattr(arrivals, "CELLS", rows)
+        monkeypatch.setattr(apply_model, "CELLS", rows)
     for file in both:
         assert (tmp_path / "whole" / file.name).read_bytes() == (tmp_path / "parts" / file.name).read_bytes()
 
@@ -327,7 +328,7 @@ def test_counts_stay_at_or_above_zero_and_unchanged_values_are_the_measured_ones
 
 
 def test_a_value_too_far_off_is_refused_and_leaves_no_file(still, files, tmp_path, monkeypatch):
-    monkeypatch.setattr(arrivals, "mapped_units", lambda one, x: np.full(x.shape, 99.0, np.float32))
+    monkeypatch.setattr(apply_model, "mapped_units", lambda one, x: np.full(x.shape, 99.0, np.float32))
     _, said = run(still, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert "is not finite in 1000 of 1000 events (5 channels affected)" in said
     assert list((tmp_path / "out").iterdir()) == []
@@ -337,7 +338,7 @@ def test_a_full_disk_is_told_by_file(still, files, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fcs_out, "_events", full)
+    monkeypatch.setattr(fcs_write, "_events", full)
     _, said = run(still, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert said == f"error: {files['PTLG034']} could not be corrected ([Errno 28] No space left on device)\n"
     assert list((tmp_path / "out").iterdir()) == []

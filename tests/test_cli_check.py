@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from magan.cli import app
-from magan.data.registry import DATASETS
-from magan.data.sheet import read_sheet
+from magan.cytometry.sample_sheet import read_sheet
+from magan.datasets.registry import DATASETS
 
 ROOT = Path(__file__).parents[1]
 

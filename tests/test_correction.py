@@ -11,11 +11,11 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.config import Training
 from magan.correction import corrected_table, correction
-from magan.data.cytof import arcsinh
-from magan.data.read import read
+from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.read_cells import read
 from magan.errors import InputError
-from magan.stages import arrivals
-from magan.stages.arrivals import correct
+from magan.stages import apply_model
+from magan.stages.apply_model import correct
 
 MARKERS = ["CD3", "CD4", "CD8a"]
 
@@ -77,7 +77,7 @@ def test_whether_a_marker_may_be_negative_the_whole_file_tells_and_not_a_part_of
     write(tmp_path / "a.fcs", table.to_numpy().tolist(), bits=(32, 32, 32), keywords=keywords)
     table.to_csv(tmp_path / "a.csv", index=False)
     monkeypatch.setattr(room, "CELLS", 7)
-    monkeypatch.setattr(arrivals, "CELLS", 7)
+    monkeypatch.setattr(apply_model, "CELLS", 7)
     done = corrected_table(one, table)
     assert ((done["CD4"][:390] < 0).any(), (done["CD3"] < 0).any(), (done["CD3"] == 0).any()) == (True, False, True)
     for name in ("a.fcs", "a.csv"):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from magan.correspondence import CORRESPONDENCES, shared
-from magan.data.domain import Domain
+from magan.domains.domain import Domain
 from magan.errors import InputError
 from magan.losses.correspondence import landmarks
 

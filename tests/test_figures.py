@@ -12,11 +12,11 @@ import synthetic
 from matplotlib.text import Text
 
 from magan import keys
-from magan.evaluation.effects import before
 from magan.figures import FIGURES, METHOD_COLOURS, save
 from magan.figures.embedding import coordinates
-from magan.figures.markers import APART
 from magan.figures.style import PALE
+from magan.tasks.batch_correction.batch_effects import before
+from magan.tasks.heldout_markers.figures import APART
 
 DIGEST = "3f8a1c0b" * 8
 EFFECTS = {"dataset": "person_2", "reference": "day_1"}

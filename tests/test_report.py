@@ -10,8 +10,8 @@ import synthetic
 
 from magan import keys
 from magan.report import render
-from magan.report.judged import judged
-from magan.report.words import consensus_wins, interval, number, verdict
+from magan.report.phrasing import consensus_wins, interval, number, verdict
+from magan.tasks.batch_correction.report import judged
 
 STUDY = {"name": "demo", "title": "A <demo> study"}
 PROVENANCE = {

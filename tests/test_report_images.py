@@ -9,8 +9,8 @@ import synthetic
 
 from magan import keys
 from magan.report import images, render
-from magan.report.answers import answer
-from magan.report.words import answering, aspects, number
+from magan.report.findings import answer
+from magan.report.phrasing import answering, aspects, number
 
 
 @pytest.fixture(scope="module")

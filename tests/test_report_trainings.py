@@ -3,7 +3,7 @@ import pytest
 
 from magan import config
 from magan.report.trainings import trainings
-from magan.stages.costs import costs
+from magan.stages.training_cost import costs
 from magan.tracking import EventLog
 
 HEALTH = ["seed", "sign", "term", "step", "lasted"]

@@ -14,7 +14,7 @@ from magan.errors import InputError
 from magan.models import GENERATING
 from magan.networks.replicate import role_seed
 from magan.synthesizer import Synthesizer
-from magan.training.health import DIVERSITY
+from magan.training.diagnostics import DIVERSITY
 
 
 def images(n: int = 40, seed: int = 0, classes=("b", "a", "c", "a")) -> AnnData:
@@ -229,10 +229,10 @@ def test_what_cannot_be_trained_or_asked_for_is_refused_with_the_reason(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("model", "options", "given"),
+    ("model", "options", "conditioned_on"),
     [("gan", None, []), ("cgan", None, ["label"]), ("autoencoder", {"hidden": [4], "n_code": 2}, ["x"])],
 )
-def test_what_a_sample_depends_on_is_found_by_changing_it(model, options, given):
+def test_what_a_sample_depends_on_is_found_by_changing_it(model, options, conditioned_on):
     x = images()
     synthesizer = Synthesizer(
         model,
@@ -241,20 +241,20 @@ def test_what_a_sample_depends_on_is_found_by_changing_it(model, options, given)
         seeds=(3,),
         device="cpu",
     )
-    assert synthesizer.fit(x).given(x[:12]) == given
+    assert synthesizer.fit(x).conditioned_on(x[:12]) == conditioned_on
 
 
 def test_samples_of_one_class_alone_depend_on_no_class():
     x = images(classes=("a",) * 4)
-    assert new("cgan", steps=2).fit(x).given(x[:12]) == []
+    assert new("cgan", steps=2).fit(x).conditioned_on(x[:12]) == []
 
 
 def test_a_model_that_measures_images_says_what_it_thinks_of_them(monkeypatch):
     x, query = images(), images(1200, seed=1)
     options, training = {"hidden": (3,), "n_noise": 2}, Training(steps=2, batch_size=8)
     model = Synthesizer("vae", options=options, training=training, seeds=(3, 5), device="cpu")
-    said = model.fit(x).measured(query)
+    said = model.fit(x).model_scores(query)
     assert list(said) == ["elbo"] and said["elbo"].shape == (2,) and said["elbo"][0] != said["elbo"][1]
     monkeypatch.setattr(module, "ROWS", 10**6)
-    np.testing.assert_allclose(model.measured(query)["elbo"], said["elbo"], rtol=1e-5)
-    assert new().fit(x).measured(query) == {}
+    np.testing.assert_allclose(model.model_scores(query)["elbo"], said["elbo"], rtol=1e-5)
+    assert new().fit(x).model_scores(query) == {}

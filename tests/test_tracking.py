@@ -19,8 +19,8 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.cli import app
 from magan.config import Training
-from magan.data.cytof import arcsinh
-from magan.data.read import read
+from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.tracking import EventLog, Model, Run, collect, read_events
 

@@ -5,7 +5,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.baselines.panels import intensities, measured_everywhere
-from magan.data.images import pixels
+from magan.images.arrays import pixels
 
 
 def identity(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:

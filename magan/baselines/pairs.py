@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 from sklearn.linear_model import RidgeCV
 
 from magan import keys
-from magan.data.images import pixels
 from magan.errors import InputError
+from magan.images.arrays import pixels
 
 NUMBERS = (1, 2, 3, 5, 8)  # of nearest pairs that `pair_knn` may average over
 PENALTIES = np.logspace(-3, 3, 13)

@@ -1,19 +1,19 @@
 """Figures: tidy table or AnnData in, matplotlib Figure out. None computes a score or writes a file but `save`."""
 
-from magan.figures.batches import batch_densities, batch_scores
 from magan.figures.curves import loss_curves
-from magan.figures.digits import digit_grid, digit_outcomes
 from magan.figures.drawing import Drawing
-from magan.figures.effects import batch_effects
 from magan.figures.embedding import umap
-from magan.figures.generation import generation_grid, generation_modes, generation_scores
 from magan.figures.lectures import OF_LECTURE
-from magan.figures.markers import heldout_markers, heldout_scatter
-from magan.figures.matching import matching_cells, matching_scores
-from magan.figures.panels import panel_calibration, panel_umap, panel_verdicts
 from magan.figures.samples import sample_grid
 from magan.figures.style import METHOD_COLOURS, save
-from magan.figures.translation import translation_grid, translation_retrieval, translation_scores
+from magan.tasks.batch_correction.effect_figures import batch_effects
+from magan.tasks.batch_correction.figures import batch_densities, batch_scores
+from magan.tasks.cell_matching.figures import matching_cells, matching_scores
+from magan.tasks.heldout_markers.figures import heldout_markers, heldout_scatter
+from magan.tasks.image_generation.figures import generation_grid, generation_modes, generation_scores
+from magan.tasks.image_translation.figures import translation_grid, translation_retrieval, translation_scores
+from magan.tasks.panel_merging.figures import panel_calibration, panel_umap, panel_verdicts
+from magan.tasks.rotated_digits.figures import digit_grid, digit_outcomes
 
 __all__ = ["FIGURES", "METHOD_COLOURS", "OF_LECTURE", "OF_PANELS", "OF_TASK", "Drawing", "sample_grid", "save"]
 

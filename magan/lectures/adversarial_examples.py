@@ -9,9 +9,9 @@ from anndata import AnnData
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from magan import classifier as eye
+from magan import classifier
 from magan.classifier import Classifier
-from magan.lectures import told
+from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, floats, pixels
 
 TARGETED_STEPS = 20
@@ -43,7 +43,7 @@ def adversarial_examples(
     curves: dict[tuple[str, str], list] = {}
     parts = []
     for seed in seeds:
-        own = eye.fit(floats(lesson), seed=seed)
+        own = classifier.fit(floats(lesson), seed=seed)
         for size in sizes:
             changed = {
                 ("accuracy", "fgsm"): fgsm(own, x, labels, size),
@@ -58,27 +58,31 @@ def adversarial_examples(
             parts += _shown(own, x, labels, len(names), shown, signs, seed)
     for (quantity, item), values in curves.items():
         by_seed = np.reshape(values, (len(seeds), len(sizes)))
-        parts.append(told.points(quantity, by_seed, seeds=seeds, x=sizes, item=item))
-    return told.table(parts)
+        parts.append(result_table.points(quantity, by_seed, seeds=seeds, x=sizes, item=item))
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """Where FGSM first leaves less than half, random signs must leave .9; the targeted attack must reach .9 at most."""
     attacked, shaken, reached = (
-        told.values(points, quantity, item=item).pivot(index="seed", columns="x", values="value")
+        result_table.values(points, quantity, item=item).pivot(index="seed", columns="x", values="value")
         for quantity, item in (("accuracy", "fgsm"), ("accuracy", "random signs"), ("reached", ""))
     )
     below = attacked.mean() < HALF
     size, last = below.index[below.to_numpy().argmax() if below.any() else -1], attacked.columns[-1]
     left, most = shaken[size].to_numpy(), reached[last].to_numpy()
-    return told.numbers(
+    return result_table.numbers(
         [
-            told.number(f"accuracy after FGSM of {size:g} a pixel", attacked[size], f"below {HALF}", below.any()),
-            told.number(
+            result_table.number(
+                f"accuracy after FGSM of {size:g} a pixel", attacked[size], f"below {HALF}", below.any()
+            ),
+            result_table.number(
                 f"accuracy after random signs of {size:g}", left, f"at least {UNMOVED}", left.mean() >= UNMOVED
             ),
-            told.number(f"taken for the target, {last:g} a pixel", most, f"at least {REACHED}", most.mean() >= REACHED),
-            told.number("accuracy on images as they are", attacked[0.0]),
+            result_table.number(
+                f"taken for the target, {last:g} a pixel", most, f"at least {REACHED}", most.mean() >= REACHED
+            ),
+            result_table.number("accuracy on images as they are", attacked[0.0]),
         ]
     )
 
@@ -120,7 +124,9 @@ def _shown(own: Classifier, x: Tensor, labels: Tensor, n_classes: int, size: flo
     }
     parts = []
     for name, images in sets.items():
-        parts += told.pictures(name, images * 2 - 1, seeds=[seed])
+        parts += result_table.pictures(name, images * 2 - 1, seeds=[seed])
         taken = _scores(own, images).argmax(1)
-        parts += [told.points("taken for", [int(k)], seeds=[seed], item=f"{name}|{i}") for i, k in enumerate(taken)]
+        parts += [
+            result_table.points("taken for", [int(k)], seeds=[seed], item=f"{name}|{i}") for i, k in enumerate(taken)
+        ]
     return parts

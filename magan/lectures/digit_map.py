@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
-from magan.data.sampling import Table, batches
-from magan.lectures import told
+from magan.domains.minibatches import Table, batches
+from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, pixels
 from magan.models import GENERATING
 from magan.training.fit import fit
@@ -48,25 +48,30 @@ def digit_map(
         codes = encoder(tested.expand(len(seeds), *tested.shape)).numpy()
     order = np.arange(len(labels))
     flat = PCA(2, random_state=0).fit_transform(tested.flatten(1).numpy())
-    parts = [told.points("class", labels, x=order)]
-    parts.append(told.points("kept", [kept(flat, labels.numpy())], arm="components"))
-    parts += [told.points(name, flat[:, i], x=order, arm="components") for i, name in enumerate(("first", "second"))]
+    parts = [result_table.points("class", labels, x=order)]
+    parts.append(result_table.points("kept", [kept(flat, labels.numpy())], arm="components"))
+    parts += [
+        result_table.points(name, flat[:, i], x=order, arm="components") for i, name in enumerate(("first", "second"))
+    ]
     for seed, code in zip(seeds, codes):
         places = TSNE(random_state=seed, init="pca", perplexity=min(30, len(code) // 4)).fit_transform(code)
-        parts.append(told.points("kept", [kept(places, labels.numpy())], seeds=[seed], arm="t-SNE"))
+        parts.append(result_table.points("kept", [kept(places, labels.numpy())], seeds=[seed], arm="t-SNE"))
         if seed == seeds[0]:
             parts += [
-                told.points(name, places[:, i], seeds=[seed], x=order, arm="t-SNE")
+                result_table.points(name, places[:, i], seeds=[seed], x=order, arm="t-SNE")
                 for i, name in enumerate(("first", "second"))
             ]
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """The page must keep more neighbours of a digit's own class than its two principal components do."""
-    page, plain = told.by_seed(points, "kept", "t-SNE"), told.values(points, "kept", "components")["value"].item()
+    page, plain = (
+        result_table.by_seed(points, "kept", "t-SNE"),
+        result_table.values(points, "kept", "components")["value"].item(),
+    )
     claim = f"more than {plain:.2f}, of two principal components"
-    return told.numbers([told.number("share whose neighbours agree", page, claim, page.mean() > plain)])
+    return result_table.numbers([result_table.number("share whose neighbours agree", page, claim, page.mean() > plain)])
 
 
 def kept(places: np.ndarray, labels: np.ndarray) -> float:

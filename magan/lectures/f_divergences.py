@@ -9,8 +9,8 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from magan.data.sampling import batches
-from magan.lectures import told
+from magan.domains.minibatches import batches
+from magan.lectures import result_table
 from magan.lectures.mixtures import GRID, f_divergence, mixtures
 from magan.losses.f_divergence import DIVERGENCES, game
 from magan.networks.mlp import MLP
@@ -52,12 +52,12 @@ def f_divergences(
     weights = fit(recipe, draws, seeds=own, steps=steps, decay=0.7)["generator"].weights()
     means, sds = (w.detach().double().numpy()[:, 0] for w in (weights["mean"], weights["log_sd"].exp()))
     x = np.linspace(-6, 7, 261)
-    parts = [told.points("real", mixtures([REAL]).density(x), x=x, arm="real")]
+    parts = [result_table.points("real", mixtures([REAL]).density(x), x=x, arm="real")]
     for i, name in enumerate(TRAINED):
         rows = slice(i * len(seeds), (i + 1) * len(seeds))
         parts.append(_fitted(name, means[rows], sds[rows], seeds))
         parts.append(_fitted(name, *(np.array([value]) for value in best(name)), None))
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
@@ -66,13 +66,15 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
     wide = seeded.pivot_table(index="arm", columns="item", values="value", aggfunc="mean").loc[list(TRAINED)]
     rows = []
     for name in TRAINED:
-        own, others = told.by_seed(points, "divergence", name, name), wide[name].drop(name)
+        own, others = result_table.by_seed(points, "divergence", name, name), wide[name].drop(name)
         claim = f"least of its column; next best: {others.min():.4f} ({others.idxmin()})"
         holds = own.mean() <= (1 + TOLERANCE) * wide[name].min()
-        rows.append(told.number(f"{name} of the Gaussian trained by it", own, claim, holds, name))
+        rows.append(result_table.number(f"{name} of the Gaussian trained by it", own, claim, holds, name))
     n = sum(row["holds"] == "yes" for row in rows)
-    first = told.number("columns whose diagonal is the least", np.array([n]), str(len(TRAINED)), n == len(TRAINED))
-    return told.numbers([first, *rows])
+    first = result_table.number(
+        "columns whose diagonal is the least", np.array([n]), str(len(TRAINED)), n == len(TRAINED)
+    )
+    return result_table.numbers([first, *rows])
 
 
 def best(name: str) -> tuple[float, float]:
@@ -90,10 +92,13 @@ def best(name: str) -> tuple[float, float]:
 def _fitted(name: str, means: np.ndarray, sds: np.ndarray, seeds: Sequence[int] | None) -> pd.DataFrame:
     p = mixtures([REAL]).density(GRID)
     q = mixtures([[(mean, sd, 1.0)] for mean, sd in zip(means, sds)]).density(GRID)
-    parts = [told.points("mean", means, seeds=seeds, arm=name), told.points("sd", sds, seeds=seeds, arm=name)]
+    parts = [
+        result_table.points("mean", means, seeds=seeds, arm=name),
+        result_table.points("sd", sds, seeds=seeds, arm=name),
+    ]
     for item in TRAINED:
         distance = f_divergence(DIVERGENCES[item].f, p, q)
-        parts.append(told.points("divergence", distance, seeds=seeds, arm=name, item=item))
+        parts.append(result_table.points("divergence", distance, seeds=seeds, arm=name, item=item))
     return pd.concat(parts)
 
 

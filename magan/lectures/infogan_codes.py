@@ -10,12 +10,12 @@ from anndata import AnnData
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from magan import classifier as eye
-from magan.data.sampling import Table, batches
-from magan.lectures import told
+from magan import classifier
+from magan.domains.minibatches import Table, batches
+from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, floats, pixels
 from magan.models import GENERATING
-from magan.networks.standing import standing
+from magan.networks.standing_statistics import standing
 from magan.recipe import Batch, Networks, Recipe
 from magan.training.fit import fit
 
@@ -50,7 +50,7 @@ def infogan_codes(
     """
     lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
     x, tested, (names, labels) = pixels(lesson), pixels(judged), classes(judged)
-    judge_of_classes, table = eye.fit(floats(lesson)), Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
+    judge_of_classes, table = classifier.fit(floats(lesson)), Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
     parts = []
     for arm, weight in ((INFORMED, 1.0), (PLAIN, 0.0)):
         recipe = GENERATING["infogan"](
@@ -72,30 +72,34 @@ def infogan_codes(
             named.append(matched(category.numpy(), _seen(judge_of_classes, draw(asked)), len(names)))
             changed.append(_change(draw, asked))
             drawn.append((draw, asked))
-        parts.append(told.points("named", named, seeds=seeds, arm=arm))
-        parts.append(told.points("change", changed, seeds=seeds, arm=arm))
+        parts.append(result_table.points("named", named, seeds=seeds, arm=arm))
+        parts.append(result_table.points("change", changed, seeds=seeds, arm=arm))
         if arm == INFORMED:
             read = [matched(own, labels.numpy(), len(names)) for own in _read(networks, tested, len(names))]
-            parts.append(told.points("read", read, seeds=seeds, arm=arm))
+            parts.append(result_table.points("read", read, seeds=seeds, arm=arm))
         best = int(np.argmax(named))
         parts += _shown(*drawn[best], len(names), seeds[best], arm)
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """The best seed's category must name .8 of the samples, and a plain GAN's less than InfoGAN's."""
     (named, plain), (moved, still) = (
-        [told.by_seed(points, quantity, arm) for arm in (INFORMED, PLAIN)] for quantity in ("named", "change")
+        [result_table.by_seed(points, quantity, arm) for arm in (INFORMED, PLAIN)] for quantity in ("named", "change")
     )
     best, more = np.array([named.max()]), "more than a plain GAN"
-    return told.numbers(
+    return result_table.numbers(
         [
-            told.number("named by its category, best seed", best, f"at least {NAMED}", best[0] >= NAMED, INFORMED),
-            told.number("named by its category", named, more, named.mean() > plain.mean(), INFORMED),
-            told.number("named by its category", plain, arm=PLAIN),
-            told.number("real images named by the category read", told.by_seed(points, "read", INFORMED), arm=INFORMED),
-            told.number("change by a continuous code", moved, more, moved.mean() > still.mean(), INFORMED),
-            told.number("change by a continuous code", still, arm=PLAIN),
+            result_table.number(
+                "named by its category, best seed", best, f"at least {NAMED}", best[0] >= NAMED, INFORMED
+            ),
+            result_table.number("named by its category", named, more, named.mean() > plain.mean(), INFORMED),
+            result_table.number("named by its category", plain, arm=PLAIN),
+            result_table.number(
+                "real images named by the category read", result_table.by_seed(points, "read", INFORMED), arm=INFORMED
+            ),
+            result_table.number("change by a continuous code", moved, more, moved.mean() > still.mean(), INFORMED),
+            result_table.number("change by a continuous code", still, arm=PLAIN),
         ]
     )
 
@@ -114,8 +118,8 @@ def _made(recipe: Recipe, networks: Networks, batch: Batch) -> Tensor:
     return recipe.sample(networks, batch)[0]
 
 
-def _seen(judge_of_classes: eye.Classifier, made: Tensor) -> np.ndarray:
-    return eye.see(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())[1].argmax(1)
+def _seen(judge_of_classes: classifier.Classifier, made: Tensor) -> np.ndarray:
+    return classifier.predict(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())[1].argmax(1)
 
 
 def _change(draw: Draw, asked: Batch) -> float:
@@ -141,10 +145,10 @@ def _shown(draw: Draw, asked: Batch, n: int, seed: int, arm: str) -> list[pd.Dat
     few, parts = {name: x[:, :N_SHOWN] for name, x in asked.items()}, []
     for k in range(n):
         made = draw({**few, "label": torch.full((1, N_SHOWN), k)})
-        parts += told.pictures(f"category {k}", made, arm=arm, seeds=[seed])
+        parts += result_table.pictures(f"category {k}", made, arm=arm, seeds=[seed])
     one = {name: x[:, :1].expand(-1, N_SHOWN, *x.shape[2:]) for name, x in few.items()}
     for code in range(few["continuous"].shape[-1]):
         codes = one["continuous"].clone()
         codes[..., code] = torch.linspace(-1, 1, N_SHOWN)
-        parts += told.pictures(f"code {code + 1}", draw({**one, "continuous": codes}), arm=arm, seeds=[seed])
+        parts += result_table.pictures(f"code {code + 1}", draw({**one, "continuous": codes}), arm=arm, seeds=[seed])
     return parts

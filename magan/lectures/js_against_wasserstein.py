@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from magan.data.sampling import batches
-from magan.lectures import told
+from magan.domains.minibatches import batches
+from magan.lectures import result_table
 from magan.lectures.mixtures import GRID, jensen_shannon, mixtures
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty, interpolate
@@ -55,32 +55,32 @@ def js_against_wasserstein(
         networks = fit(recipe, draws, seeds=own, steps=steps, decay=0.5)
         fresh = next(batches([], recipe.noise, batch_size=JUDGED, seeds=[seed + 10**6 for seed in own]))
         js, w = _judged(networks, *_pair(arm, moved, fresh), fresh["alpha"])
-        parts.append(told.points("JS", _js(arm, x), x=x, arm=arm))
-        parts.append(told.points("W", x, x=x, arm=arm))
-        parts.append(told.points("JS told", js.reshape(shape).T, seeds=seeds, x=x, arm=arm))
-        parts.append(told.points("W told", w.reshape(shape).T, seeds=seeds, x=x, arm=arm))
-    return told.table(parts)
+        parts.append(result_table.points("JS", _js(arm, x), x=x, arm=arm))
+        parts.append(result_table.points("W", x, x=x, arm=arm))
+        parts.append(result_table.points("JS told", js.reshape(shape).T, seeds=seeds, x=x, arm=arm))
+        parts.append(result_table.points("W told", w.reshape(shape).T, seeds=seeds, x=x, arm=arm))
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """W told must grow with slope 1 to within .05, and the JS told of the lines be log 2 to within .01."""
     rows = []
     for arm in ARMS:
-        wide = told.values(points, "W told", arm).pivot(index="seed", columns="x", values="value")
+        wide = result_table.values(points, "W told", arm).pivot(index="seed", columns="x", values="value")
         slopes = np.polyfit(wide.columns, wide.to_numpy().T, 1)[0]
-        rows.append(told.number("slope of W told", slopes, "1", abs(slopes.mean() - 1) < 0.05, arm))
-    js = told.values(points, "JS told", LINES)
+        rows.append(result_table.number("slope of W told", slopes, "1", abs(slopes.mean() - 1) < 0.05, arm))
+    js = result_table.values(points, "JS told", LINES)
     far = js[js["x"] >= FAR].groupby("seed")["value"].mean().to_numpy()
     rows.append(
-        told.number(
+        result_table.number(
             f"JS told from {FAR} on", far, f"log 2 = {np.log(2):.4f}", abs(far.mean() - np.log(2)) < 0.01, LINES
         )
     )
-    js = told.values(points, "JS told", MIXTURE)
+    js = result_table.values(points, "JS told", MIXTURE)
     last = js[js["x"] == js["x"].max()].sort_values("seed")["value"].to_numpy()
     claim = f"at most log 2 = {np.log(2):.4f}"
-    rows.append(told.number("JS told when farthest", last, claim, last.mean() <= np.log(2), MIXTURE))
-    return told.numbers(rows)
+    rows.append(result_table.number("JS told when farthest", last, claim, last.mean() <= np.log(2), MIXTURE))
+    return result_table.numbers(rows)
 
 
 def _pair(arm: str, moved: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

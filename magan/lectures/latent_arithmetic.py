@@ -8,9 +8,9 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from magan import classifier as eye
-from magan.data.sampling import Table, batches
-from magan.lectures import told
+from magan import classifier
+from magan.domains.minibatches import Table, batches
+from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, floats, pixels
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated
@@ -50,26 +50,26 @@ def latent_arithmetic(
     table = Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
     networks = fit(recipe, draws, seeds=seeds, steps=steps)
-    judge_of_classes = eye.fit(floats(lesson))
+    judge_of_classes = classifier.fit(floats(lesson))
     parts = []
     for i, seed in enumerate(seeds):
         encoder, decoder = (networks[role].select([i]) for role in ("encoder", "decoder"))
         codes = _codes(encoder, tested)
         parts += _sums(codes, tested, labels, decoder, judge_of_classes, seed)
         parts += _paths(codes, tested, labels, decoder, x, seed, shown=seed == seeds[0])
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """Sums must carry the ink half of the way and keep the class of .8, and codes lead nearer past real images."""
-    ink, same = told.by_seed(points, "ink"), told.by_seed(points, "class kept")
+    ink, same = result_table.by_seed(points, "ink"), result_table.by_seed(points, "class kept")
     middle = points[(points["quantity"] == "distance") & (points["x"] == 0.5)]
     codes, faded = (middle[middle["arm"] == arm].sort_values("seed")["value"].to_numpy() for arm in ("codes", "pixels"))
-    return told.numbers(
+    return result_table.numbers(
         [
-            told.number("share of the way from thin to bold", ink, "at least .5", ink.mean() >= 0.5),
-            told.number("share that keeps its class", same, "at least .8", same.mean() >= 0.8),
-            told.number(
+            result_table.number("share of the way from thin to bold", ink, "at least .5", ink.mean() >= 0.5),
+            result_table.number("share that keeps its class", same, "at least .8", same.mean() >= 0.8),
+            result_table.number(
                 "distance to a real image half way, codes",
                 codes,
                 f"less than {faded.mean():.3f}, of a cross-fade",
@@ -92,7 +92,7 @@ def _decoded(decoder: Replicated, codes: Tensor) -> Tensor:
 
 
 def _sums(
-    codes: Tensor, x: Tensor, labels: Tensor, decoder: Replicated, judge_of_classes: eye.Classifier, seed: int
+    codes: Tensor, x: Tensor, labels: Tensor, decoder: Replicated, judge_of_classes: classifier.Classifier, seed: int
 ) -> list[pd.DataFrame]:
     """Every class teaches what bold is, all others are made bold by it."""
     thin, bold = _terciles(x.flatten(1).mean(1), labels)
@@ -104,11 +104,11 @@ def _sums(
         rows = thin & (labels != k)
         made = _decoded(decoder, codes[rows] + step)
         ways.append((made.flatten(1).mean(1) - plain[rows]).mean() / (end[rows] - plain[rows]).mean())
-        _, chances = eye.see(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())
+        _, chances = classifier.predict(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())
         kept.append((torch.from_numpy(chances.argmax(1)) == labels[rows]).float().mean())
     return [
-        told.points("ink", [np.mean(ways)], seeds=[seed]),
-        told.points("class kept", [np.mean(kept)], seeds=[seed]),
+        result_table.points("ink", [np.mean(ways)], seeds=[seed]),
+        result_table.points("class kept", [np.mean(kept)], seeds=[seed]),
     ]
 
 
@@ -138,8 +138,8 @@ def _paths(
     for arm, images in (("codes", made), ("pixels", faded)):
         apart = torch.cdist(images.flatten(2).flatten(0, 1), real.flatten(1)).amin(1) / 2 / flat.shape[1] ** 0.5
         along = apart.unflatten(0, (len(BETWEEN), n)).mean(1).numpy()
-        parts.append(told.points("distance", along[None], seeds=[seed], x=BETWEEN, arm=arm))
+        parts.append(result_table.points("distance", along[None], seeds=[seed], x=BETWEEN, arm=arm))
         if shown:
             for path in range(min(N_SHOWN, n)):
-                parts += told.pictures(f"{arm} {path}", images[:, path], seeds=[seed])
+                parts += result_table.pictures(f"{arm} {path}", images[:, path], seeds=[seed])
     return parts

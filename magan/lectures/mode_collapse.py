@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from magan.data.sampling import Table, batches
-from magan.lectures import told
+from magan.domains.minibatches import Table, batches
+from magan.lectures import result_table
 from magan.models import GENERATING
 from magan.recipe import Adam, Recipe
 from magan.techniques import applied
@@ -83,28 +83,30 @@ def mode_collapse(
         for name in arms:
             samples = _trained(ARMS[name], real, seeds, steps, batch_size, width, n_noise)
             modes, quality = judged(samples.numpy(), shape)
-            parts.append(told.points("modes", modes, seeds=seeds, arm=name, item=item))
-            parts.append(told.points("quality", quality, seeds=seeds, arm=name, item=item))
+            parts.append(result_table.points("modes", modes, seeds=seeds, arm=name, item=item))
+            parts.append(result_table.points("quality", quality, seeds=seeds, arm=name, item=item))
             parts += _places(samples[0, :N_SHOWN], name, item, seeds[:1])
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """A GAN must cover fewer modes than each remedy, by the difference's interval, and WGAN-GP all of the ring's."""
     rows = []
     for item in dict.fromkeys(points["item"]):
-        base = told.by_seed(points, "modes", VANILLA, item)
+        base = result_table.by_seed(points, "modes", VANILLA, item)
         for arm in [arm for arm in ARMS if arm in set(points["arm"])]:
-            modes = told.by_seed(points, "modes", arm, item)
+            modes = result_table.by_seed(points, "modes", arm, item)
             full = N_MODES if (item, arm) == ("ring", COMPLETE) else None
             claim, holds = (f"{full}", modes.mean() == full) if full else ("", None)
-            rows.append(told.number(f"modes of the {item} covered", modes, claim, holds, arm))
+            rows.append(result_table.number(f"modes of the {item} covered", modes, claim, holds, arm))
             if arm != VANILLA:
-                more = told.number(f"modes of the {item} more than the GAN", modes - base, "more than 0", arm=arm)
+                more = result_table.number(
+                    f"modes of the {item} more than the GAN", modes - base, "more than 0", arm=arm
+                )
                 rows.append({**more, "holds": "yes" if more["low"] > 0 else "no"})
-            quality = told.by_seed(points, "quality", arm, item)
-            rows.append(told.number(f"high-quality share, {item}", quality, arm=arm))
-    return told.numbers(rows)
+            quality = result_table.by_seed(points, "quality", arm, item)
+            rows.append(result_table.number(f"high-quality share, {item}", quality, arm=arm))
+    return result_table.numbers(rows)
 
 
 def judged(samples: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
@@ -183,4 +185,7 @@ def _rated(recipe: Recipe) -> Recipe:
 
 def _places(x: Tensor, arm: str, item: str, seeds: Sequence[int] | None = None) -> list[pd.DataFrame]:
     order = np.arange(len(x))
-    return [told.points(name, x[:, i], seeds=seeds, x=order, arm=arm, item=item) for i, name in enumerate(("x", "y"))]
+    return [
+        result_table.points(name, x[:, i], seeds=seeds, x=order, arm=arm, item=item)
+        for i, name in enumerate(("x", "y"))
+    ]

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from magan.data.sampling import batches
-from magan.lectures import told
+from magan.domains.minibatches import batches
+from magan.lectures import result_table
 from magan.lectures.mixtures import GRID, Mixtures, integral, jensen_shannon, mixtures
 from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.mlp import MLP
@@ -56,26 +56,26 @@ def optimal_discriminator(
         rows = slice(i * len(seeds), (i + 1) * len(seeds))
         at = {"arm": pair, "x": SHOWN}
         for name, curve in (("real", p), ("generated", q), ("best", best)):
-            parts.append(told.points(name, np.interp(SHOWN, GRID, curve[rows][0]), **at))
+            parts.append(result_table.points(name, np.interp(SHOWN, GRID, curve[rows][0]), **at))
         shown = [np.interp(SHOWN, GRID, one) for one in D[rows]]
-        parts.append(told.points("discriminator", shown, seeds=seeds, **at))
+        parts.append(result_table.points("discriminator", shown, seeds=seeds, **at))
         limit = -2 * np.log(2) + 2 * jensen_shannon(p[rows][:1], q[rows][:1])
-        parts.append(told.points("best value", limit, arm=pair))
-        parts.append(told.points("value", value[rows], seeds=seeds, arm=pair))
-        parts.append(told.points("error", error[rows], seeds=seeds, arm=pair))
-    return told.table(parts)
+        parts.append(result_table.points("best value", limit, arm=pair))
+        parts.append(result_table.points("value", value[rows], seeds=seeds, arm=pair))
+        parts.append(result_table.points("error", error[rows], seeds=seeds, arm=pair))
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """V(D) must reach its limit to within .01, and D lie within .02 of D* on average."""
     rows = []
     for pair in PAIRS:
-        limit = told.values(points, "best value", pair)["value"].item()
-        value, error = told.by_seed(points, "value", pair), told.by_seed(points, "error", pair)
+        limit = result_table.values(points, "best value", pair)["value"].item()
+        value, error = result_table.by_seed(points, "value", pair), result_table.by_seed(points, "error", pair)
         claim = f"-2 log 2 + 2 JSD = {limit:.4f}"
-        rows.append(told.number("V(D)", value, claim, abs(value.mean() - limit) < 0.01, pair))
-        rows.append(told.number("mean |D - D*|", error, "at most .02", error.mean() <= 0.02, pair))
-    return told.numbers(rows)
+        rows.append(result_table.number("V(D)", value, claim, abs(value.mean() - limit) < 0.01, pair))
+        rows.append(result_table.number("mean |D - D*|", error, "at most .02", error.mean() <= 0.02, pair))
+    return result_table.numbers(rows)
 
 
 def _recipe(real: Mixtures, made: Mixtures, hidden: Sequence[int]) -> Recipe:

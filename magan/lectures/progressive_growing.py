@@ -9,11 +9,11 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from magan import classifier as eye
-from magan.data.sampling import Table, batches
-from magan.evaluation.images import frechet
-from magan.lectures import told
+from magan import classifier
+from magan.domains.minibatches import Table, batches
+from magan.lectures import result_table
 from magan.lectures.images import chosen, floats, pixels
+from magan.metrics.image_sets import frechet
 from magan.models import GENERATING
 from magan.recipe import Recipe
 from magan.training.fit import fit
@@ -46,32 +46,34 @@ def progressive_growing(
     """
     lesson, judged = chosen(images, n_train), chosen(images, n_judged, "test")
     x = pixels(lesson)
-    eyes = eye.fit(floats(lesson))
-    real = eye.see(eyes, floats(judged).X)[0]
+    eyes = classifier.fit(floats(lesson))
+    real = classifier.predict(eyes, floats(judged).X)[0]
 
     def distance(samples: Tensor) -> float:
-        return frechet(eye.see(eyes, ((samples + 1) / 2).flatten(1).numpy())[0], real)
+        return frechet(classifier.predict(eyes, ((samples + 1) / 2).flatten(1).numpy())[0], real)
 
     parts = []
     for arm, options in _growth(x.shape[-1], steps, grown_at).items():
         recipe = GENERATING["progressive"]({"x": tuple(x.shape[1:])}, width=width, n_noise=n_noise, **options)
         parts += _trained(recipe, x, distance, seeds, steps, batch_size, n_judged, arm)
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
     """Growing networks must end at no worse a distance than those of full size, and sooner."""
     rows, ends, seconds = [], {}, {}
     for arm in (GROWING, WHOLE):
-        curve, clock = told.values(points, "frechet", arm), told.values(points, "seconds", arm)
+        curve, clock = result_table.values(points, "frechet", arm), result_table.values(points, "seconds", arm)
         ends[arm] = curve[curve["x"] == curve["x"].max()].sort_values("seed")["value"].to_numpy()
         seconds[arm] = clock["value"].max()
     ratio = ends[GROWING] / ends[WHOLE]
-    rows.append(told.number("Frechet distance at the end, growing / full size", ratio, "at most 1", ratio.mean() <= 1))
+    rows.append(
+        result_table.number("Frechet distance at the end, growing / full size", ratio, "at most 1", ratio.mean() <= 1)
+    )
     share = seconds[GROWING] / seconds[WHOLE]
-    rows.append(told.number("time, growing / full size", np.array([share]), "less than 1", share < 1))
-    rows += [told.number("Frechet distance at the end", ends[arm], arm=arm) for arm in (GROWING, WHOLE)]
-    return told.numbers(rows)
+    rows.append(result_table.number("time, growing / full size", np.array([share]), "less than 1", share < 1))
+    rows += [result_table.number("Frechet distance at the end", ends[arm], arm=arm) for arm in (GROWING, WHOLE)]
+    return result_table.numbers(rows)
 
 
 def _trained(
@@ -104,9 +106,9 @@ def _trained(
     fit(recipe, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
     at = list(scores)
     return [
-        told.points("frechet", np.array(list(scores.values())).T, seeds=seeds, x=at, arm=arm),
-        told.points("seconds", list(seconds.values()), x=at, arm=arm),
-        *told.pictures(arm, last[0], arm=arm, seeds=seeds[:1]),
+        result_table.points("frechet", np.array(list(scores.values())).T, seeds=seeds, x=at, arm=arm),
+        result_table.points("seconds", list(seconds.values()), x=at, arm=arm),
+        *result_table.pictures(arm, last[0], arm=arm, seeds=seeds[:1]),
     ]
 
 

@@ -9,8 +9,8 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from magan.data.sampling import Table, batches
-from magan.lectures import told
+from magan.domains.minibatches import Table, batches
+from magan.lectures import result_table
 from magan.lectures.images import chosen, pixels
 from magan.losses.adversarial import ADVERSARIAL
 from magan.models import GENERATING
@@ -52,10 +52,10 @@ def vanishing_gradient(
         arm = f"{n} {'epoch' if n == 1 else 'epochs'}"
         for step, told_now in _against(with_rate, generator, table, seeds, steps, batch_size):
             parts += [
-                told.points(quantity, values, seeds=seeds, x=[step], arm=arm, item=item)
+                result_table.points(quantity, values, seeds=seeds, x=[step], arm=arm, item=item)
                 for (quantity, item), values in told_now.items()
             ]
-    return told.table(parts)
+    return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
@@ -63,16 +63,16 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for loss, limit in DECADES.items():
         for arm in dict.fromkeys(points["arm"]):
-            fall = fallen(told.values(points, "gradient", arm, loss))
+            fall = fallen(result_table.values(points, "gradient", arm, loss))
             holds = fall.mean() >= limit if loss == "minimax" else fall.mean() < limit
             claim = f"{'at least' if loss == 'minimax' else 'less than'} {limit:g}"
             quantity = f"decades by which the {loss.replace('_', '-')} gradient falls"
-            rows.append(told.number(quantity, fall, claim, holds, arm))
+            rows.append(result_table.number(quantity, fall, claim, holds, arm))
     for arm in dict.fromkeys(points["arm"]):
-        accuracy = told.values(points, "accuracy", arm)
+        accuracy = result_table.values(points, "accuracy", arm)
         last = accuracy[accuracy["x"] == accuracy["x"].max()].sort_values("seed")["value"].to_numpy()
-        rows.append(told.number("accuracy in the end", last, "at least .99", last.mean() >= 0.99, arm))
-    return told.numbers(rows)
+        rows.append(result_table.number("accuracy in the end", last, "at least .99", last.mean() >= 0.99, arm))
+    return result_table.numbers(rows)
 
 
 def fallen(gradient: pd.DataFrame) -> np.ndarray:

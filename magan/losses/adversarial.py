@@ -23,7 +23,9 @@ class Adversarial(NamedTuple):
     real: Cost
     fake: Cost
     fooled: Cost  # what a generated sample's score costs the generator
-    blind: float | None = None  # least cost of a D that scores all samples alike, where 0 is the least there is
+    uninformed_loss: float | None = (
+        None  # least cost of a D that scores all samples alike, where 0 is the least there is
+    )
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Mean cost of the real scores plus that of the generated ones."""

@@ -62,6 +62,6 @@ def aae(
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
         noise={"z": Noise((n_noise,))},
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: networks["decoder"](prior_deviation * batch["z"]),
     )

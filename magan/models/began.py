@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from magan.losses.reconstruction import absolute_error
-from magan.networks.generation import discriminator, generator
+from magan.networks.gan_networks import discriminator, generator
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
@@ -38,7 +38,7 @@ def began(
     n_noise
         Length of z, uniform on [-1, 1), and of the autoencoder's code.
     architecture, width
-        See `magan.networks.generation`; the decoder has the shape of the generator.
+        See `magan.networks.gan_networks`; the decoder has the shape of the generator.
     normalised
         Batch normalisation in all three networks, by the statistics of each minibatch. The paper's, which are much
         deeper, have none; without, these let G settle on one grey image that the autoencoder rebuilds.

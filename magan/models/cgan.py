@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
-from magan.networks.generation import discriminator, generator, onehot
+from magan.networks.gan_networks import discriminator, generator, onehot
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
@@ -30,7 +30,7 @@ def cgan(
     n_noise
         Length of z, uniform on [-1, 1).
     architecture, width
-        See `magan.networks.generation`. The paper's networks are fully connected.
+        See `magan.networks.gan_networks`. The paper's networks are fully connected.
     normalised
         Batch normalisation in both networks, by the statistics of each minibatch. A minibatch of samples to be
         made should therefore hold all classes, as those of training do.
@@ -69,6 +69,6 @@ def cgan(
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
         noise={"z": Noise((n_noise,), "signed")},
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: networks["generator"](batch["z"], onehot(batch["label"], n_classes)),
     )

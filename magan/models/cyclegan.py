@@ -6,9 +6,9 @@ import torch
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import absolute_error
-from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
-from magan.networks.pool import exchange
-from magan.networks.translation import blind, scores, symbols, translation
+from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
+from magan.networks.image_pool import exchange
+from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 
@@ -45,7 +45,7 @@ def cyclegan(
     n_pool
         Generated samples of the past of which the discriminators see one in
         half of the cases, once there are so many; the paper has 50, for its
-        minibatches of one image. See `magan.networks.pool.exchange`.
+        minibatches of one image. See `magan.networks.image_pool.exchange`.
     architecture, width, depth
         A key of ``ARCHITECTURES``: "resnet" is the paper's; "mlp" is MAGAN's, so
         that the arms differ by their losses alone. Maps of the first
@@ -113,7 +113,7 @@ def cyclegan(
             Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators, keep=keep),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
-        blind=blind(game.blind),
+        uninformed_loss=uninformed_loss(game.uninformed_loss),
         noise={f"{what}_{d}": Noise((), "uniform") for what in ("coin", "place") for d in (1, 2)} if n_pool else {},
         carry={f"pool_{d}": torch.zeros(1, n_pool, *shapes[f"x{d}"]) for d in (1, 2)} if n_pool else {},
     )

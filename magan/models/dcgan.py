@@ -58,6 +58,6 @@ def dcgan(
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
         noise={"z": Noise((n_noise,), "signed")},
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: networks["generator"](batch["z"]),
     )

@@ -7,8 +7,8 @@ import torch
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import feature_matching as match
 from magan.losses.reconstruction import squared_error
-from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
-from magan.networks.translation import blind, symbols, translation
+from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
+from magan.networks.translation import symbols, translation, uninformed_loss
 from magan.recipe import Adam, Correspondence, Phase, Recipe
 
 
@@ -101,5 +101,5 @@ def discogan(
             Phase("generator", trains=("generator_12", "generator_21"), objective=generators, repeats=n_generator),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999), weight_decay=1e-5),
-        blind=blind(game.blind),
+        uninformed_loss=uninformed_loss(game.uninformed_loss),
     )

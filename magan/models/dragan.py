@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty, perturb
-from magan.networks.generation import discriminator, generator
+from magan.networks.gan_networks import discriminator, generator
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
@@ -33,7 +33,7 @@ def dragan(
     n_noise
         Length of z, uniform on [-1, 1), as in Lucic et al. 2018.
     architecture, width
-        See `magan.networks.generation`.
+        See `magan.networks.gan_networks`.
     normalised
         Batch normalisation in G. D has none: the penalty is of each sample's own slope.
     """
@@ -63,6 +63,6 @@ def dragan(
         ),
         optimiser=Adam(learning_rate=1e-4, betas=(0.5, 0.9)),
         noise={"z": Noise((n_noise,), "signed"), "perturbation": Noise(shapes["x"], "uniform")},
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: networks["generator"](batch["z"]),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from magan.losses.f_divergence import DIVERGENCES, game
-from magan.networks.generation import discriminator, generator
+from magan.networks.gan_networks import discriminator, generator
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
@@ -33,7 +33,7 @@ def fgan(
     n_noise
         Length of z, uniform on [-1, 1).
     architecture, width
-        See `magan.networks.generation`.
+        See `magan.networks.gan_networks`.
     normalised
         Batch normalisation in both networks, by the statistics of each minibatch. The paper's D, a fully
         connected one, has none; a small convolutional one without lets G make one image for every z.

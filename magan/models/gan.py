@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
-from magan.networks.generation import discriminator, generator
+from magan.networks.gan_networks import discriminator, generator
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
@@ -31,7 +31,7 @@ def gan(
     n_noise
         Length of z, uniform on [-1, 1), as in Lucic et al. 2018.
     architecture, width
-        See `magan.networks.generation`; at 64 the image networks are those of Lucic et al. 2018.
+        See `magan.networks.gan_networks`; at 64 the image networks are those of Lucic et al. 2018.
     normalised
         Batch normalisation in both networks, by the statistics of each minibatch.
 
@@ -64,6 +64,6 @@ def gan(
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
         noise={"z": Noise((n_noise,), "signed")},
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: networks["generator"](batch["z"]),
     )

@@ -7,7 +7,7 @@ import torch
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.information import categorical_information, gaussian_information
-from magan.networks.generation import discriminator, generator, n_hidden, onehot
+from magan.networks.gan_networks import discriminator, generator, n_hidden, onehot
 from magan.networks.mlp import MLP
 from magan.recipe import Adam, Noise, Phase, Recipe
 
@@ -45,7 +45,7 @@ def infogan(
     n_noise
         Length of z beside the codes, uniform on [-1, 1).
     architecture, width
-        See `magan.networks.generation`; at 64 the image networks are the paper's for MNIST.
+        See `magan.networks.gan_networks`; at 64 the image networks are the paper's for MNIST.
     normalised
         Batch normalisation in both networks, by the statistics of each minibatch.
     """
@@ -104,6 +104,6 @@ def infogan(
             "category": Noise((1,), "uniform"),
             "continuous": Noise((n_continuous,), "signed"),
         },
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=sample,
     )

@@ -5,8 +5,8 @@ from functools import partial
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.convolution import halvings
-from magan.networks.draws import seeds, uniform
-from magan.networks.generation import discriminator, generator
+from magan.networks.counter_rng import seeds, uniform
+from magan.networks.gan_networks import discriminator, generator
 from magan.networks.laplacian import DetailGenerator
 from magan.networks.resizing import enlarged, pyramid
 from magan.recipe import Adam, Noise, Phase, Recipe
@@ -88,6 +88,6 @@ def lapgan(
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
         noise={"z": Noise((n_noise,), "signed"), "planes": Noise((2,), "uniform")},
-        blind={f"discriminator/adversarial_{name}": game.blind for name in names},
+        uninformed_loss={f"discriminator/adversarial_{name}": game.uninformed_loss for name in names},
         sample=sample,
     )

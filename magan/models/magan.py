@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from magan.losses.adversarial import ADVERSARIAL, logistic_real
 from magan.losses.penalties import gradient_penalty
 from magan.losses.reconstruction import squared_error
-from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
-from magan.networks.translation import blind, scores, symbols, translation
+from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
+from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 
@@ -114,6 +114,6 @@ def magan(
             Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
         ),
         optimiser=Adam(learning_rate=1e-3, betas=(0.5, 0.99)),
-        blind=blind(game.blind),
+        uninformed_loss=uninformed_loss(game.uninformed_loss),
         noise={"noise_12": Noise(shapes["x2"]), "noise_21": Noise(shapes["x1"])} if cycle_noise else {},
     )

@@ -7,7 +7,7 @@ import torch
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import absolute_error, gradient_difference
-from magan.networks.generation import discriminator
+from magan.networks.gan_networks import discriminator
 from magan.networks.scales import Multiscale
 from magan.recipe import Adam, Phase, Recipe
 
@@ -80,6 +80,6 @@ def next_frame(
             Phase("generator", trains=("generator",), objective=generators),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: predicted(networks, batch).clamp(-1, 1),
     )

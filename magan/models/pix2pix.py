@@ -7,8 +7,8 @@ import torch
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import absolute_error
-from magan.networks.choose import deep_enough, images
-from magan.networks.patch import Patch, layers_within
+from magan.networks.architectures import deep_enough, images
+from magan.networks.patchgan import Patch, layers_within
 from magan.networks.unet import UNet, dropout_shapes
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
@@ -109,7 +109,9 @@ def pix2pix(
         phases=tuple(phases),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
         noise=drops,
-        blind={"discriminator/discriminator": game.blind and 0.5 * game.blind} if adversarial_weight else {},
+        uninformed_loss={"discriminator/discriminator": game.uninformed_loss and 0.5 * game.uninformed_loss}
+        if adversarial_weight
+        else {},
     )
 
 

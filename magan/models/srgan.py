@@ -6,7 +6,7 @@ from functools import partial
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import squared_error
 from magan.networks.enlarging import Enlarging, doublings
-from magan.networks.generation import discriminator
+from magan.networks.gan_networks import discriminator
 from magan.networks.resizing import shrunk
 from magan.recipe import Adam, Phase, Recipe
 
@@ -65,6 +65,6 @@ def srgan(
             Phase("generator", trains=("generator",), objective=generators),
         ),
         optimiser=Adam(learning_rate=1e-4, betas=(0.9, 0.999)),
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=lambda networks, batch: networks["generator"](shrunk(batch["x"], factor)).clamp(-1, 1),
     )

@@ -11,7 +11,7 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.information import gaussian_kl
 from magan.networks.embedding import Embedding
 from magan.networks.enlarging import Enlarging, doublings
-from magan.networks.generation import discriminator, generator, onehot
+from magan.networks.gan_networks import discriminator, generator, onehot
 from magan.networks.resizing import shrunk
 from magan.recipe import Adam, Noise, Phase, Recipe
 
@@ -130,7 +130,7 @@ def stackgan(
             "other": Noise((1,), "uniform"),
             **{f"epsilon_{stage}": Noise((n_condition,)) for stage in STAGES},
         },
-        blind={f"discriminator/adversarial_{stage}": game.blind for stage in STAGES},
+        uninformed_loss={f"discriminator/adversarial_{stage}": game.uninformed_loss for stage in STAGES},
         sample=sample,
     )
 

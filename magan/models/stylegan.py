@@ -5,8 +5,8 @@ from functools import partial
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty
-from magan.networks import style
-from magan.networks.draws import normal, seeds
+from magan.networks import stylegan as style
+from magan.networks.counter_rng import normal, seeds
 from magan.networks.progressive import (
     GrowingDiscriminator,
     grown_in_training,
@@ -123,6 +123,6 @@ def stylegan(
             "mixing": Noise((2,), "uniform"),
             "pixels": Noise((2,), "uniform"),
         },
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=sample,
     )

@@ -9,11 +9,11 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.path_length import path_lengths
 from magan.losses.penalties import gradient_penalty
 from magan.losses.reduce import replicate_mean
-from magan.networks import style
-from magan.networks.demodulated import ResidualDiscriminator, SkipGenerator, levels_of_layers
-from magan.networks.draws import normal, seeds
+from magan.networks import stylegan as style
+from magan.networks.counter_rng import normal, seeds
 from magan.networks.progressive import FIRST, levels
 from magan.networks.resizing import framed, unframed
+from magan.networks.stylegan2 import ResidualDiscriminator, SkipGenerator, levels_of_layers
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 MEMORY = 0.99  # share that the running mean of path lengths keeps
@@ -135,6 +135,6 @@ def stylegan2(
             "pixels": Noise((2,), "uniform"),
         },
         carry={"path_length": torch.full((1,), torch.nan)},
-        blind={"discriminator/adversarial": game.blind},
+        uninformed_loss={"discriminator/adversarial": game.uninformed_loss},
         sample=sample,
     )

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.travel import cosine_agreement, margin_violation, vector_gap
-from magan.networks.choose import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, SIAMESE_HIDDEN, Sizes, architecture_of
-from magan.networks.translation import blind, scores, symbols, translation
+from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, SIAMESE_HIDDEN, Sizes, architecture_of
+from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.recipe import Adam, Correspondence, Phase, Recipe
 
 
@@ -97,5 +97,5 @@ def travelgan(
             Phase("generator", trains=("generator_12", "generator_21", "siamese"), objective=generators),
         ),
         optimiser=Adam(learning_rate=2e-4, betas=(0.5, 0.999)),
-        blind=blind(game.blind, 0.5),
+        uninformed_loss=uninformed_loss(game.uninformed_loss, 0.5),
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from magan.losses.information import gaussian_kl
 from magan.losses.reconstruction import bernoulli
-from magan.networks.draws import seeds, uniform
+from magan.networks.counter_rng import seeds, uniform
 from magan.networks.mlp import MLP
 from magan.recipe import Adam, Batch, Networks, Noise, Phase, Recipe
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import clip
-from magan.networks.generation import discriminator, generator
+from magan.networks.gan_networks import discriminator, generator
 from magan.recipe import Adam, Noise, Phase, Recipe, RMSprop
 
 OPTIMISERS = {"rmsprop": RMSprop(learning_rate=5e-5), "adam": Adam(learning_rate=5e-5, betas=(0.5, 0.999))}
@@ -42,7 +42,7 @@ def wgan(
     n_noise
         Length of z, standard normal.
     architecture, width
-        See `magan.networks.generation`.
+        See `magan.networks.gan_networks`.
     normalised
         Batch normalisation in both networks, by the statistics of each minibatch. D's is clipped as well.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty, interpolate
-from magan.networks.generation import discriminator, generator
+from magan.networks.gan_networks import discriminator, generator
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
@@ -31,7 +31,7 @@ def wgan_gp(
     n_noise
         Length of z, standard normal.
     architecture, width
-        See `magan.networks.generation`.
+        See `magan.networks.gan_networks`.
     normalised
         Batch normalisation in G. The authors' network for MNIST has none; D never has, because the penalty is
         of each sample's own slope.

@@ -2,7 +2,7 @@
 
 A generator doubles the side of its maps once or twice, and a discriminator or an encoder
 halves it as often: 7-14-28, 8-16-32, 2-4-8. Weights start from N(0, 0.02^2), without normalisation wider.
-Batch normalisation is by the minibatch (for sampling see `magan.networks.standing`); no layer before it has a bias.
+Batch normalisation is by the minibatch (for sampling see `standing_statistics`); no layer before it has a bias.
 """
 
 from collections.abc import Sequence

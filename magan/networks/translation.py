@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from magan.networks.choose import Architecture, Builder, Shape
+from magan.networks.architectures import Architecture, Builder, Shape
 from magan.recipe import Network
 
 ROLES = ("generator_12", "generator_21", "discriminator_1", "discriminator_2")
@@ -31,7 +31,7 @@ def symbols(networks: Mapping) -> tuple:
     return tuple(networks[role] for role in ROLES)
 
 
-def blind(loss: float | None, share: float = 1.0) -> dict[str, float | None]:
+def uninformed_loss(loss: float | None, share: float = 1.0) -> dict[str, float | None]:
     """What either discriminator pays that scores all samples alike, where ``share`` of the game's loss counts."""
     return {f"discriminator/discriminator_{domain}": loss and share * loss for domain in (1, 2)}
 

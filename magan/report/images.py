@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from magan import keys
-from magan.report.words import answering, interval, number, trained
+from magan.report.phrasing import answering, interval, number, trained
 
 SURE = 0.99  # what a judge of identity should be right on, of real images
 DROPPED = 0.1  # share of a class, made over real, below which it counts as dropped

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from magan.report.words import interval, number
+from magan.report.phrasing import interval, number
 
 LOOKS = {"yes": "wins", "no": "loses", "": "ties"}  # whether a claim holds -> its look
 

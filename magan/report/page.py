@@ -8,14 +8,14 @@ import jinja2
 import pandas as pd
 import yaml
 
-from magan.report import others
-from magan.report.answers import answer, headline
-from magan.report.judged import judged
+from magan.report import control_sentences
+from magan.report.findings import answer, headline
 from magan.report.lectures import experiment
-from magan.report.panels import merged
+from magan.report.phrasing import TASKS
 from magan.report.tables import tables
 from magan.report.trainings import trainings
-from magan.report.words import TASKS
+from magan.tasks.batch_correction.report import judged
+from magan.tasks.panel_merging.report import merged
 
 HEAVY = 400_000  # bytes of an svg above which a png beside it is taken
 PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}, "judges": {}}
@@ -97,7 +97,7 @@ def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame,
     controls = (study.get("controls") or {}).get((task, dataset), {})
     return {
         "answer": answer(task, dataset, summary, metrics, arm) if arm else None,
-        "others": others.sentences(task, dataset, summary, arm, controls),
+        "others": control_sentences.sentences(task, dataset, summary, arm, controls),
     }
 
 

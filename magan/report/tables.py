@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from magan import keys
-from magan.report.words import TASKS, Task, aspects, consensus_wins, interval, number, verdict
+from magan.report.phrasing import TASKS, Task, aspects, consensus_wins, interval, number, verdict
 
 
 def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) -> list[dict]:

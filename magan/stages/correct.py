@@ -15,15 +15,15 @@ from anndata import AnnData
 from magan import config, keys
 from magan.aligner import Aligner
 from magan.correction import CELLS, Correction, correction, mapped_units
-from magan.data.cytof import Panel
-from magan.data.harmonise import PATH
-from magan.data.read import read
+from magan.cytometry.arcsinh import Panel
+from magan.cytometry.harmonise_names import PATH
+from magan.cytometry.read_cells import read
 from magan.errors import InputError
-from magan.evaluation import gate as gates
-from magan.evaluation.groups import confounded
-from magan.stages.arrivals import correct
-from magan.stages.cells import rows_of
-from magan.stages.files import read_gate, write, write_table
+from magan.metrics.group_effects import confounded
+from magan.stages.apply_model import correct
+from magan.stages.atomic_files import read_gate, write, write_table
+from magan.stages.prepare import rows_of
+from magan.tasks.batch_correction import safety_gate as gates
 
 FILES = ("file", "batch", "events", "status", "reason")
 

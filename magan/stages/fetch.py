@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from magan.data import registry
-from magan.stages.files import beside
+from magan.datasets import registry
+from magan.stages.atomic_files import atomic_write
 
 
 def fetch(name: str, mirror: str | None, cache: Path) -> list[Path]:
@@ -19,7 +19,7 @@ def fetch(name: str, mirror: str | None, cache: Path) -> list[Path]:
     for file, path in registry.fetch(name, mirror=mirror, cache=cache).items():
         place = cache / (registry.DATASETS[name].of or name) / file
         if not place.exists() or not place.samefile(path):
-            with beside(place) as part:
+            with atomic_write(place) as part:
                 shutil.copyfile(path, part)
         places.append(place)
     return places

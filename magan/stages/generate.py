@@ -10,11 +10,11 @@ import torch
 from anndata import AnnData
 
 from magan import keys
-from magan.data import folds
-from magan.data.generating import FOLD
-from magan.stages.methods import nothing_made, or_failed
-from magan.stages.training import job_of, pictures
+from magan.stages.align import nan_map, run_or_record_failure
+from magan.stages.job import job_of, pictures
 from magan.synthesizer import Synthesizer
+from magan.tasks import folds
+from magan.tasks.image_generation.folds import FOLD
 
 
 def generate(
@@ -57,11 +57,11 @@ def generate(
         start = time.monotonic()
         whole = folds.gather(job.task, {FOLD: synthesizer.sample(asked)})
         per_sample = (time.monotonic() - start) / max(1, len(whole.layers) * whole.n_obs)
-        whole.uns[keys.GIVEN] = np.array(synthesizer.given(asked), dtype=str)
-        whole.uns[keys.MEASURES] = synthesizer.measured(asked)
+        whole.uns[keys.GIVEN] = np.array(synthesizer.conditioned_on(asked), dtype=str)
+        whole.uns[keys.MEASURES] = synthesizer.model_scores(asked)
         cost = {"steps": job.training.steps, "replicates": len(seeds), "device": synthesizer.device_}
         job.record.end(seconds=seconds, per_sample=per_sample, **cost)
         return whole
 
-    whole = or_failed(run, lambda: folds.gather(job.task, {FOLD: nothing_made(asked, x)}), job.record, log)
+    whole = run_or_record_failure(run, lambda: folds.gather(job.task, {FOLD: nan_map(asked, x)}), job.record, log)
     job.end(synthesizer, whole)

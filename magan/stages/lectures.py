@@ -11,8 +11,8 @@ import torch
 
 from magan import config
 from magan.figures import OF_LECTURE, save
-from magan.lectures import LECTURES, told
-from magan.stages.files import beside, write_table
+from magan.lectures import LECTURES, result_table
+from magan.stages.atomic_files import atomic_write, write_table
 
 WORDS = dict.fromkeys(("arm", "quantity", "item", "claim", "holds"), str)
 
@@ -37,13 +37,13 @@ def lecture(
     digest = hashlib.sha256(Path(table).read_bytes()).hexdigest()
     drawn = OF_LECTURE[name].draw(read_points(table), judged, digest=digest)
     for suffix in ("svg", "png"):
-        with beside(Path(figure).with_suffix(f".{suffix}")) as part:
+        with atomic_write(Path(figure).with_suffix(f".{suffix}")) as part:
             save(drawn, part)
 
 
 def read_points(path: str | Path) -> pd.DataFrame:
     """The points of an experiment; words are "" and seeds missing where there is none."""
-    return _read(path, told.POINTS).astype({"seed": "Int64"})
+    return _read(path, result_table.POINTS).astype({"seed": "Int64"})
 
 
 def lectures(study: config.Study, root: str) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def lectures(study: config.Study, root: str) -> list[dict[str, Any]]:
                 "title": drawing.title,
                 "caption": drawing.caption,
                 "path": str(folder / f"figure.{drawing.suffix}"),
-                "numbers": _read(folder / "numbers.tsv", told.NUMBERS),
+                "numbers": _read(folder / "numbers.tsv", result_table.NUMBERS),
             }
         )
     return found

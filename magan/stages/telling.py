@@ -12,18 +12,17 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from magan import classifier as eye
-from magan import config, keys, tracking
+from magan import classifier, config, keys, tracking
 from magan.correction import correction
 from magan.errors import InputError
-from magan.evaluation.effects import before
-from magan.evaluation.verdict import ASKED
 from magan.figures import FIGURES, OF_PANELS, OF_TASK, save
 from magan.report import render
-from magan.stages.costs import costs
-from magan.stages.files import beside, code, read_gate, read_metrics, write_table
+from magan.stages.atomic_files import atomic_write, code, read_gate, read_metrics, write_table
+from magan.stages.job import LOOKS, flat
 from magan.stages.lectures import lectures
-from magan.stages.training import LOOKS, flat
+from magan.stages.training_cost import costs
+from magan.tasks.batch_correction.batch_effects import before
+from magan.tasks.panel_merging.verdicts import ASKED
 
 LIBRARIES = ("magan", "torch", "numpy", "anndata", "scanpy", "scikit-learn", "mlflow", "snakemake")
 
@@ -76,7 +75,7 @@ def draw(
         positional, named = arguments[name]
         figure = FIGURES[name].draw(*positional, **named, digest=mark)
         for suffix in ("svg", "png"):
-            with beside(f"{output}/{name}.{suffix}") as part:
+            with atomic_write(f"{output}/{name}.{suffix}") as part:
                 save(figure, part)
 
 
@@ -84,7 +83,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
     """Rule `report`: one self-contained page, every number from the tables."""
     checked = config.Study.model_validate(study)
     told = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.arms}
-    with beside(output) as part:
+    with atomic_write(output) as part:
         part.write_text(
             render(
                 {
@@ -263,7 +262,11 @@ def _judges(study: config.Study, root: str) -> dict[str, str]:
         for task, dataset, _ in study.tasks()
         if task in config.OF_IMAGES
     }
-    return {name: eye.digest(eye.load(path)) for name, path in paths.items() if path.exists() and path.stat().st_size}
+    return {
+        name: classifier.digest(classifier.load(path))
+        for name, path in paths.items()
+        if path.exists() and path.stat().st_size
+    }
 
 
 def _left_out(settings: config.Task, root: str) -> list[tuple[str, str, str]]:

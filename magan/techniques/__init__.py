@@ -10,12 +10,12 @@ from typing import Any
 
 from magan.recipe import Recipe
 from magan.techniques.dropout import dropout
-from magan.techniques.history import historical_averaging
-from magan.techniques.labels import label_smoothing, noisy_labels
-from magan.techniques.matching import feature_matching, minibatch_discrimination
-from magan.techniques.noise import instance_noise
-from magan.techniques.replay import experience_replay
-from magan.techniques.spectral import spectral_normalisation
+from magan.techniques.experience_replay import experience_replay
+from magan.techniques.feature_statistics import feature_matching, minibatch_discrimination
+from magan.techniques.historical_averaging import historical_averaging
+from magan.techniques.instance_noise import instance_noise
+from magan.techniques.label_noise import label_smoothing, noisy_labels
+from magan.techniques.spectral_normalisation import spectral_normalisation
 from magan.techniques.unrolled import unrolled
 
 TECHNIQUES = {

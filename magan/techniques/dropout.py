@@ -4,10 +4,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
-from magan.networks.altered import Dropped
-from magan.networks.draws import seeds
+from magan.networks.counter_rng import seeds
+from magan.networks.wrappers import Dropped
 from magan.recipe import Noise, Objective, Recipe
-from magan.techniques.wrapping import altered, changed, trained
+from magan.techniques.recipe_wrappers import altered, changed, trained
 
 
 def dropout(recipe: Recipe, *, rate: float = 0.5, of: str = "discriminator") -> Recipe:

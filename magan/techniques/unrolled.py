@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from magan.recipe import Objective, Recipe
-from magan.techniques.wrapping import Moved, changed, trained, trains
+from magan.techniques.recipe_wrappers import Moved, changed, trained, trains
 
 
 class Attached(TorchFunctionMode):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Batch, Carry, Networks, Optimiser, Phase, Recipe, Terms
-from magan.training.resume import Never, Resume
+from magan.training.resume import NoCheckpoint, Resume
 from magan.training.state import State
 
 
@@ -27,7 +27,7 @@ def fit(
     record: Callable[[int, Terms], None] = lambda step, terms: None,
     look: Callable[[int, Networks], Terms] = lambda step, networks: {},
     every: int = 100,
-    resume: Resume | Never = Never(),  # noqa: B008, it holds nothing
+    resume: Resume | NoCheckpoint = NoCheckpoint(),  # noqa: B008, it holds nothing
 ) -> dict[str, Replicated]:
     """Train one copy of a recipe per seed, all at once.
 
@@ -53,15 +53,15 @@ def fit(
     state = State(networks, optimisers, {name: value.to(device) for name, value in recipe.carry.items()})
     rates = {name: one.param_groups[0]["lr"] for name, one in optimisers.items()}
     resume.begin(state, batches, device)
-    for step, terms in state.told:
+    for step, terms in state.recorded:
         record(step, terms)
     for step in range(state.step, steps):
         for name, one in optimisers.items():
             one.param_groups[0]["lr"] = rates[name] * (min(1.0, (1 - step / steps) / decay) if decay else 1)
         terms = take_step(recipe, state, batches, step, device, precision)
         if step % every == 0 or step == steps - 1:
-            state.told.append((step, terms | carried(state.carry, len(seeds)) | look(step, networks)))
-            record(*state.told[-1])
+            state.recorded.append((step, terms | carried(state.carry, len(seeds)) | look(step, networks)))
+            record(*state.recorded[-1])
             resume.keep(state, batches)
     return networks
 
@@ -145,7 +145,7 @@ def training_only(networks: Mapping[str, Replicated], roles: Sequence[str]):
             network.requires_grad_(True)
 
 
-def broken(networks: Mapping[str, Replicated]) -> Tensor:
+def nonfinite_replicates(networks: Mapping[str, Replicated]) -> Tensor:
     """Which replicates hold a weight that is not finite: ``(R,)`` bool.
 
     A loss that turns NaN leaves NaN in every weight Adam then touches, and

@@ -16,7 +16,7 @@ SECONDS = 60.0  # between two files; what an interruption can cost
 
 
 class Resumable(Protocol):
-    """Minibatches whose place can be kept; see `magan.data.sampling.Batches`."""
+    """Minibatches whose place can be kept; see `magan.domains.minibatches.Batches`."""
 
     def state(self) -> dict[str, Tensor]: ...
     def restore(self, state: Mapping[str, Tensor]) -> None: ...
@@ -61,7 +61,7 @@ class Resume:
         os.replace(part, self.path)
 
 
-class Never:
+class NoCheckpoint:
     """No file: nothing is kept, every training starts at its beginning."""
 
     def begin(self, state: State, batches: Resumable, device: str) -> None:

@@ -20,7 +20,7 @@ class State:
     optimisers: dict[str, torch.optim.Optimizer]  # of each phase
     carry: Carry
     step: int = 0  # steps done
-    told: list[tuple[int, Terms]] = field(default_factory=list)  # every step and terms recorded
+    recorded: list[tuple[int, Terms]] = field(default_factory=list)  # every step and terms recorded
 
     def tensors(self) -> Groups:
         """Groups of tensors from which `restore` makes the same state."""
@@ -31,8 +31,8 @@ class State:
         # What is carried may be what was recorded, and a file holds no tensor twice.
         groups["carry"] = {name: x.clone() for name, x in self.carry.items()}
         groups["step"] = {"": torch.tensor([self.step])}
-        for step, terms in self.told:
-            groups[f"told.{step}"] = {f"{i:03d}.{term}": x.clone() for i, (term, x) in enumerate(terms.items())}
+        for step, terms in self.recorded:
+            groups[f"recorded.{step}"] = {f"{i:03d}.{term}": x.clone() for i, (term, x) in enumerate(terms.items())}
         return groups
 
     def restore(self, groups: Mapping[str, Mapping[str, Tensor]], device: str) -> None:
@@ -49,5 +49,7 @@ class State:
         in_order = {**self.carry, **groups["carry"]}  # a file sorts
         self.carry = {name: groups["carry"][name].to(device) for name in in_order if name in groups["carry"]}
         self.step = int(groups["step"][""])
-        steps = sorted(int(group.removeprefix("told.")) for group in groups if group.startswith("told."))
-        self.told = [(step, {name[4:]: x for name, x in sorted(groups[f"told.{step}"].items())}) for step in steps]
+        steps = sorted(int(group.removeprefix("recorded.")) for group in groups if group.startswith("recorded."))
+        self.recorded = [
+            (step, {name[4:]: x for name, x in sorted(groups[f"recorded.{step}"].items())}) for step in steps
+        ]

@@ -15,7 +15,7 @@ from magan.baselines.cytonorm import CLUSTERS, cytonorm
 from magan.baselines.harmony import harmony
 from magan.baselines.scanorama import scanorama
 from magan.errors import InputError
-from magan.evaluation.alignment import emd
+from magan.metrics.batch_distance import emd
 
 MODULES = {"harmony": "harmonypy", "cytonorm": "cytonormpy", "scanorama": "scanorama", "cytovi": "scvi"}
 EXTRAS = {"harmony": "peers", "cytonorm": "peers", "scanorama": "scanorama", "cytovi": "cytovi"}

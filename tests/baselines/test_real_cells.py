@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from magan.baselines import BASELINES
-from magan.evaluation.alignment import emd
-from magan.evaluation.markers import pearson
+from magan.metrics.batch_distance import emd
+from magan.metrics.markers import pearson
 
 SHARED = ["CD45", "CD3", "CD4", "CD8a", "CD19", "CD14", "CD11c", "CD56", "HLA-DR"]
 SOURCE_ONLY = ["CD45RA", "CD27", "CD28", "CD20", "CD38", "CD123"]

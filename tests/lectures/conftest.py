@@ -3,7 +3,7 @@ import pytest
 from small_lectures import SMALL
 
 from magan import classifier
-from magan.data.images import digits
+from magan.images.arrays import digits
 from magan.lectures import LECTURES
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from magan import keys
-from magan.data.images import digits, from_images
 from magan.errors import InputError
-from magan.lectures import LECTURES, images, infogan_codes, latent_arithmetic, progressive_growing, told
+from magan.images.arrays import digits, from_images
+from magan.lectures import LECTURES, images, infogan_codes, latent_arithmetic, progressive_growing, result_table
 from magan.lectures.adversarial_examples import fgsm, targeted
 from magan.lectures.digit_map import kept
 from magan.lectures.vanishing_gradient import _measured, fallen
@@ -71,7 +71,9 @@ def test_the_gradients_left_to_a_generator_are_those_of_the_formulas():
 
 
 def test_a_fall_is_counted_in_decades_from_the_top_to_the_end():
-    curve = told.points("gradient", [[1.0, *[0.5] * 18, 1e-3], [1.0, *[5.0] * 18, 10.0]], seeds=[0, 1], x=range(20))
+    curve = result_table.points(
+        "gradient", [[1.0, *[0.5] * 18, 1e-3], [1.0, *[5.0] * 18, 10.0]], seeds=[0, 1], x=range(20)
+    )
     np.testing.assert_allclose(fallen(curve), [0 - (np.log10(0.5) - 3) / 2, 1 - (np.log10(5) + 1) / 2])
 
 
@@ -99,9 +101,9 @@ def test_the_targeted_attack_reaches_its_class_and_stays_within_the_size():
 def test_random_signs_that_do_as_much_harm_break_the_claim():
     sizes, parts = [0.0, 0.1, 0.2], []
     for item, curve in {"fgsm": [1.0, 0.4, 0.1], "random signs": [1.0, 0.5, 0.2]}.items():
-        parts.append(told.points("accuracy", [curve] * 2, seeds=[0, 1], x=sizes, item=item))
-    parts.append(told.points("reached", [[0.0, 0.8, 0.95]] * 2, seeds=[0, 1], x=sizes))
-    assert holds("adversarial_examples", told.table(parts)) == ["yes", "no", "yes", ""]
+        parts.append(result_table.points("accuracy", [curve] * 2, seeds=[0, 1], x=sizes, item=item))
+    parts.append(result_table.points("reached", [[0.0, 0.8, 0.95]] * 2, seeds=[0, 1], x=sizes))
+    assert holds("adversarial_examples", result_table.table(parts)) == ["yes", "no", "yes", ""]
 
 
 def test_neighbours_on_a_page_are_counted_without_the_digit_itself():
@@ -124,8 +126,10 @@ def test_categories_are_matched_with_classes_one_to_one():
 def test_a_code_that_all_rows_share_is_not_normalised_away(small_runs):
     points = small_runs["infogan_codes"]
     for arm in (infogan_codes.INFORMED, infogan_codes.PLAIN):
-        assert told.by_seed(points, "change", arm).min() > 1e-5  # by the minibatch it is 1e-8
-        first, second = (told.values(points, "image", arm, f"category {k}|0")["value"].to_numpy() for k in (0, 1))
+        assert result_table.by_seed(points, "change", arm).min() > 1e-5  # by the minibatch it is 1e-8
+        first, second = (
+            result_table.values(points, "image", arm, f"category {k}|0")["value"].to_numpy() for k in (0, 1)
+        )
         assert len(first) == 64 and abs(first - second).max() > 0
 
 
@@ -147,6 +151,6 @@ def test_growth_ends_at_its_share_of_the_steps(side, n_growths):
 def test_growing_that_ends_worse_breaks_the_claim_and_not_that_of_its_time():
     parts = []
     for arm, frechet, seconds in (("growing", 3.0, 5.0), ("full size", 2.0, 9.0)):
-        parts.append(told.points("frechet", [[9.0, frechet]] * 2, seeds=[0, 1], x=[1, 2], arm=arm))
-        parts.append(told.points("seconds", [1.0, seconds], x=[1, 2], arm=arm))
-    assert holds("progressive_growing", told.table(parts)) == ["no", "yes", "", ""]
+        parts.append(result_table.points("frechet", [[9.0, frechet]] * 2, seeds=[0, 1], x=[1, 2], arm=arm))
+        parts.append(result_table.points("seconds", [1.0, seconds], x=[1, 2], arm=arm))
+    assert holds("progressive_growing", result_table.table(parts)) == ["no", "yes", "", ""]

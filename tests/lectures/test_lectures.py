@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from small_lectures import SMALL
 
-from magan.data.images import digits
 from magan.figures import OF_LECTURE, save
-from magan.lectures import LECTURES, told
-from magan.stages.files import write_table
+from magan.images.arrays import digits
+from magan.lectures import LECTURES, result_table
+from magan.stages.atomic_files import write_table
 from magan.stages.lectures import read_points
 
 NAMES = sorted(LECTURES)
@@ -19,7 +19,7 @@ NAMES = sorted(LECTURES)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_gives_points_of_both_seeds_once_each(name, small_runs):
     points = small_runs[name]
-    assert tuple(points.columns) == told.POINTS
+    assert tuple(points.columns) == result_table.POINTS
     assert set(points["seed"].dropna()) == {0, 1}
     assert not points.duplicated(["arm", "seed", "quantity", "item", "x"]).any()
     assert points["value"].notna().all()
@@ -28,7 +28,7 @@ def test_an_experiment_gives_points_of_both_seeds_once_each(name, small_runs):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_claims_something_and_is_judged(name, small_runs):
     numbers = LECTURES[name].judge(small_runs[name])
-    assert tuple(numbers.columns) == told.NUMBERS
+    assert tuple(numbers.columns) == result_table.NUMBERS
     assert set(numbers["holds"]) <= {"yes", "no", ""}
     assert (numbers["holds"] != "").any()
     assert ((numbers["claim"] != "") == (numbers["holds"] != "")).all()

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from magan.lectures import LECTURES, f_divergences, js_against_wasserstein, mode_collapse, optimal_discriminator, told
+from magan.lectures import (
+    LECTURES,
+    f_divergences,
+    js_against_wasserstein,
+    mode_collapse,
+    optimal_discriminator,
+    result_table,
+)
 from magan.lectures.mixtures import GRID, f_divergence, mixtures
 from magan.losses.f_divergence import DIVERGENCES
 
@@ -17,15 +24,15 @@ def holds(name: str, points: pd.DataFrame) -> dict[str, str]:
 
 def test_a_trained_discriminator_comes_near_the_best_and_its_value_near_the_divergence():
     points = optimal_discriminator.optimal_discriminator([0, 1], steps=300, batch_size=256, hidden=(16, 16))
-    value = told.by_seed(points, "value", "two Gaussians")
-    limit = told.values(points, "best value", "two Gaussians")["value"].item()
+    value = result_table.by_seed(points, "value", "two Gaussians")
+    limit = result_table.values(points, "best value", "two Gaussians")["value"].item()
     # Two unit Gaussians 2 apart: JSD by Monte Carlo, independent of the quadrature.
     x = np.random.default_rng(0).normal(-1, 1, 400_000)
     jsd = np.log(2) - np.log1p(np.exp(2 * x)).mean()  # E_p log(2 p / (p + q)), the same on both sides
     assert limit == pytest.approx(-2 * np.log(2) + 2 * jsd, abs=5e-3)
     assert (value < limit + 5e-4).all()  # nothing is above the best, but for sampling
     assert value.mean() == pytest.approx(limit, abs=0.02)
-    assert told.by_seed(points, "error", "two Gaussians").mean() < 0.05
+    assert result_table.by_seed(points, "error", "two Gaussians").mean() < 0.05
 
 
 def test_seeds_of_an_experiment_alone_and_among_others_agree():
@@ -33,17 +40,17 @@ def test_seeds_of_an_experiment_alone_and_among_others_agree():
     together = optimal_discriminator.optimal_discriminator([3, 5], **small)
     alone = optimal_discriminator.optimal_discriminator([5], **small)
     for pair in optimal_discriminator.PAIRS:
-        own = told.by_seed(together, "value", pair)
-        np.testing.assert_allclose(own[1], told.by_seed(alone, "value", pair)[0], rtol=1e-5)
+        own = result_table.by_seed(together, "value", pair)
+        np.testing.assert_allclose(own[1], result_table.by_seed(alone, "value", pair)[0], rtol=1e-5)
 
 
 def test_the_value_of_a_discriminator_that_missed_its_limit_is_told():
     parts = []
     for pair in optimal_discriminator.PAIRS:
-        parts.append(told.points("best value", -1.0, arm=pair))
-        parts.append(told.points("value", [-1.02, -1.03], seeds=[0, 1], arm=pair))
-        parts.append(told.points("error", [0.01, 0.02], seeds=[0, 1], arm=pair))
-    assert set(holds("optimal_discriminator", told.table(parts)).values()) == {"yes", "no"}
+        parts.append(result_table.points("best value", -1.0, arm=pair))
+        parts.append(result_table.points("value", [-1.02, -1.03], seeds=[0, 1], arm=pair))
+        parts.append(result_table.points("error", [0.01, 0.02], seeds=[0, 1], arm=pair))
+    assert set(holds("optimal_discriminator", result_table.table(parts)).values()) == {"yes", "no"}
 
 
 def test_parallel_lines_are_log_2_apart_and_moved_mixtures_less():
@@ -112,7 +119,10 @@ def test_a_short_training_by_each_divergence_moves_towards_its_fit():
     start = mixtures([[(0.0, 1.0, 1.0)]]).density(GRID)
     p = mixtures([f_divergences.REAL]).density(GRID)
     for name in f_divergences.TRAINED:
-        assert told.by_seed(points, "divergence", name, name)[0] < f_divergence(DIVERGENCES[name].f, p, start).item()
+        assert (
+            result_table.by_seed(points, "divergence", name, name)[0]
+            < f_divergence(DIVERGENCES[name].f, p, start).item()
+        )
 
 
 def test_a_diagonal_that_is_not_least_is_told():
@@ -120,8 +130,8 @@ def test_a_diagonal_that_is_not_least_is_told():
     for row in names:
         for column in names:
             value = 1.0 if row == column else 0.5 if (row, column) == ("kl", "js") else 2.0
-            parts.append(told.points("divergence", [value, value], seeds=[0, 1], arm=row, item=column))
-    told_of = holds("f_divergences", told.table(parts))
+            parts.append(result_table.points("divergence", [value, value], seeds=[0, 1], arm=row, item=column))
+    told_of = holds("f_divergences", result_table.table(parts))
     assert told_of[": columns whose diagonal is the least"] == "no"
     assert [key for key, word in told_of.items() if word == "no"] == [
         ": columns whose diagonal is the least",
@@ -180,9 +190,9 @@ def test_a_remedy_helps_only_if_the_whole_interval_says_so():
         "WGAN-GP": [8, 8, 8, 8],
         "experience replay": [1, 2, 2, 1],
     }.items():
-        parts.append(told.points("modes", modes, seeds=range(4), arm=arm, item="ring"))
-        parts.append(told.points("quality", [0.5] * 4, seeds=range(4), arm=arm, item="ring"))
-    told_of = holds("mode_collapse", told.table(parts))
+        parts.append(result_table.points("modes", modes, seeds=range(4), arm=arm, item="ring"))
+        parts.append(result_table.points("quality", [0.5] * 4, seeds=range(4), arm=arm, item="ring"))
+    told_of = holds("mode_collapse", result_table.table(parts))
     more = {key.split(":")[0]: word for key, word in told_of.items() if "more than the GAN" in key}
     assert more == {"unrolled": "yes", "WGAN-GP": "yes", "experience replay": "no"}
     assert told_of["WGAN-GP: modes of the ring covered"] == "yes"

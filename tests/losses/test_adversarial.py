@@ -103,12 +103,13 @@ def test_wasserstein_pays_the_difference_of_mean_scores():
     np.testing.assert_allclose(game.generator(fake), -fake.numpy().mean((1, 2)))
 
 
-@pytest.mark.parametrize("name", [name for name, game in ADVERSARIAL.items() if game.blind is not None])
+@pytest.mark.parametrize("name", [name for name, game in ADVERSARIAL.items() if game.uninformed_loss is not None])
 def test_a_blind_discriminator_pays_at_least_what_the_game_says(name):
     """The best of all scores that it could give to every sample; one that knows all pays 0."""
     game, score = ADVERSARIAL[name], torch.linspace(-3, 3, 6001, dtype=torch.float64).reshape(-1, 1)
     paid = game.discriminator(score, score)
-    assert abs(paid.min() - game.blind) < 1e-6
+    assert abs(paid.min() - game.uninformed_loss) < 1e-6
     assert (
-        game.discriminator(torch.full((1, 1), 1.0 if name == "least_squares" else 50.0), -0.0 * score[:1]) < game.blind
+        game.discriminator(torch.full((1, 1), 1.0 if name == "least_squares" else 50.0), -0.0 * score[:1])
+        < game.uninformed_loss
     )

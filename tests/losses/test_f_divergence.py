@@ -145,8 +145,8 @@ def test_jensen_shannon_here_is_twice_the_usual_one_and_the_gan_bound_less_by_lo
 
 def test_jeffrey_is_kl_both_ways():
     p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.2, 0.6])
-    u, there_and_back = double(p / q), (p * np.log(p / q)).sum() + (q * np.log(q / p)).sum()
-    assert (double(q) * DIVERGENCES["jeffrey"].f(u)).sum().item() == pytest.approx(there_and_back)
+    u, cycle = double(p / q), (p * np.log(p / q)).sum() + (q * np.log(q / p)).sum()
+    assert (double(q) * DIVERGENCES["jeffrey"].f(u)).sum().item() == pytest.approx(cycle)
 
 
 def test_wright_omega_is_scipys_with_the_derivative_of_its_equation():

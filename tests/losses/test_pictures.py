@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from magan.data.images import rotate
+from magan.images.arrays import rotate
 from magan.losses.pictures import FEATURES, colour, lightness, thumbnail, turned, turned_back
 
 

@@ -13,7 +13,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.config import Training
-from magan.data.sampling import Table, batches
+from magan.domains.minibatches import Table, batches
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Recipe
@@ -137,7 +137,7 @@ def test_no_generator_that_sees_images_normalises_by_the_minibatch(name):
         for role, network in model.networks_.items()
         if any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.template.modules())
     }
-    assert not ("x" in model.given(images(name)) and any("generator" in role for role in norms))
+    assert not ("x" in model.conditioned_on(images(name)) and any("generator" in role for role in norms))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -203,7 +203,7 @@ def test_training_moves_every_network(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_blind_discriminator_pays_is_a_term_of_the_recipe(name):
     _, _, terms = trained(name).told[0]
-    assert set(build(name).blind) <= set(terms)
+    assert set(build(name).uninformed_loss) <= set(terms)
 
 
 @pytest.mark.parametrize("name", NAMES)

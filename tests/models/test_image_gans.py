@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from magan.data.sampling import Table, batches
+from magan.domains.minibatches import Table, batches
 from magan.models import GENERATING
-from magan.networks.generation import onehot
+from magan.networks.gan_networks import onehot
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, RMSprop
 from magan.training.fit import fit, optimiser_of, update

@@ -3,7 +3,7 @@
 import torch
 
 from magan.models import ALIGNING
-from magan.networks.choose import Sizes, architecture_of
+from magan.networks.architectures import Sizes, architecture_of
 from magan.networks.replicate import Replicated
 from magan.training.fit import optimiser_of, update
 

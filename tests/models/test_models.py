@@ -8,12 +8,12 @@ from math import prod
 import pytest
 import torch
 
-from magan.data.sampling import Table, batches
+from magan.domains.minibatches import Table, batches
 from magan.losses.correspondence import shared_markers
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam
-from magan.training.fit import broken, fit, optimiser_of, update
+from magan.training.fit import fit, nonfinite_replicates, optimiser_of, update
 
 NAMES = sorted(ALIGNING)
 SHAPES = {
@@ -152,7 +152,7 @@ def test_a_replicate_given_nan_leaves_its_neighbours_as_they_were(name):
         entries = {key: torch.cat([x, torch.full_like(x, torch.nan)]) for key, x in table.entries.items()}
         sick.append(Table(entries, (table.rows[0], table.rows[1] + N, table.rows[2])))
     networks = fit(recipe, batches(sick, recipe.noise, batch_size=8, seeds=seeds), seeds=seeds, steps=10)
-    assert broken(networks).tolist() == [False, True, False]
+    assert nonfinite_replicates(networks).tolist() == [False, True, False]
     for key, value in states(networks).items():
         assert torch.equal(value[[0, 2]], states(whole)[key][[0, 2]])
 

@@ -290,4 +290,6 @@ def test_convolutional_discriminators_see_real_and_generated_samples_apart(name,
         real, fake = (s[0] if name == "discogan" else s for s in (real, fake))
         expected = share / 2 * ((real - 1) ** 2 + fake**2).flatten(1).mean(1)
         np.testing.assert_allclose(found[f"discriminator_{domain}"], expected.detach().numpy(), rtol=1e-6)
-        assert recipe.blind[f"discriminator/discriminator_{domain}"] == share / 4  # of scores that are all a half
+        assert (
+            recipe.uninformed_loss[f"discriminator/discriminator_{domain}"] == share / 4
+        )  # of scores that are all a half

@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 
 from magan.networks.convolution import Discriminator, Generator, halvings
-from magan.networks.generation import chosen, discriminator, generator, onehot
+from magan.networks.gan_networks import chosen, discriminator, generator, onehot
 from magan.networks.replicate import Replicated
 
 MNIST = (1, 28, 28)

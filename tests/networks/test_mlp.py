@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from magan.networks.choose import Sizes, connected
+from magan.networks.architectures import Sizes, connected
 from magan.networks.mlp import MLP, Linear
 from magan.networks.pyramid import Pyramid
 from magan.networks.replicate import Replicated

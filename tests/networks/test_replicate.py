@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 
 from magan.networks.mlp import MLP
-from magan.networks.patch import Patch
+from magan.networks.patchgan import Patch
 from magan.networks.pyramid import Pyramid
 from magan.networks.replicate import Replicated, role_seed
 from magan.networks.resnet import ResNet

@@ -14,12 +14,12 @@ from fcs_bytes import write as write_fcs
 
 from magan import config, keys
 from magan.aligner import Aligner
-from magan.data import folds
-from magan.data.read import read
-from magan.evaluation.gate import GATE
-from magan.stages.cells import own_cells
+from magan.cytometry.read_cells import read
+from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.correct import correct_files, judge
-from magan.stages.files import read_gate, write, write_table
+from magan.stages.prepare import own_cells
+from magan.tasks import folds
+from magan.tasks.batch_correction.safety_gate import GATE
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14"]
 ARM = {"options": {"residual": True, "generator_hidden": [8], "discriminator_hidden": [8]}, "scale": "ranks"}

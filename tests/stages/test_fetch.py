@@ -1,6 +1,6 @@
 """What is fetched is where it will be looked for."""
 
-from magan.data import registry
+from magan.datasets import registry
 from magan.stages.fetch import fetch
 
 

@@ -11,9 +11,9 @@ from anndata import AnnData
 
 from magan import keys, tracking
 from magan.models import GENERATING
-from magan.stages import training as module
+from magan.stages import job as module
+from magan.stages.align import align
 from magan.stages.generate import generate
-from magan.stages.methods import align
 from magan.training import fit, resume
 
 
@@ -152,7 +152,7 @@ def test_what_went_wrong_is_in_the_log_with_its_step(tmp_path):
     log = tracking.EventLog(tmp_path / "events.jsonl", [3, 5])
     for step in range(6):
         log.metrics(10 * step, {"discriminator/adversarial": [0.01, 1.0], "health/diversity": [1.0, 0.1]})
-    module.tell_health(log, {"discriminator/adversarial": 1.386})
+    module.record_diagnostics(log, {"discriminator/adversarial": 1.386})
     told = tracking.read_events(log.path).health
     assert told.to_numpy().tolist() == [
         [3, "discriminator wins", "discriminator/adversarial", 30, True],

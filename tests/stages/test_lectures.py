@@ -5,12 +5,12 @@ import pytest
 from small_lectures import SMALL
 
 from magan import config
-from magan.data.images import digits
 from magan.errors import InputError
+from magan.images.arrays import digits
 from magan.lectures import LECTURES
 from magan.stages import lectures
-from magan.stages.plan import plan
-from magan.stages.scores import summarise
+from magan.stages.evaluate import summarise
+from magan.stages.validate_study import plan
 
 STUDY = {"name": "s", "title": "S", "seeds": 2}
 

@@ -11,10 +11,10 @@ import synthetic
 from magan import config, keys
 from magan.aligner import Aligner
 from magan.config import Training
-from magan.data.cytof import arcsinh
+from magan.cytometry.arcsinh import arcsinh
 from magan.figures import OF_TASK
 from magan.stages import telling
-from magan.stages.files import write_table
+from magan.stages.atomic_files import write_table
 
 SHARED = {"model": "magan", "correspondence": "shared_markers"}
 HELDOUT = {

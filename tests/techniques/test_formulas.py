@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from magan.data.sampling import Table, batches
+from magan.domains.minibatches import Table, batches
 from magan.losses.adversarial import ADVERSARIAL
 from magan.models import MODELS
 from magan.networks.mlp import MLP

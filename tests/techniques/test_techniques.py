@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from magan.data.sampling import Table, batches
+from magan.domains.minibatches import Table, batches
 from magan.models import MODELS
 from magan.networks.replicate import Replicated, role_seed
 from magan.techniques import TECHNIQUES, applied
-from magan.training.fit import broken, fit, optimiser_of, update
+from magan.training.fit import fit, nonfinite_replicates, optimiser_of, update
 
 SHAPES = {"points": {"x": (3,)}, "images": {"x": (1, 8, 8)}, "domains": {"x1": (3,), "x2": (4,)}}
 OF = {"points": "gan", "images": "gan", "domains": "cyclegan"}
@@ -157,7 +157,7 @@ def test_a_replicate_given_nan_leaves_its_neighbour_as_it_was(name):
     x = table.entries["x"]
     sick = Table({"x": torch.cat([x, torch.full_like(x, torch.nan)])}, (table.rows[0], table.rows[1] + N))
     networks = fit(recipe, batches([sick], recipe.noise, batch_size=B, seeds=seeds), seeds=seeds, steps=5)
-    assert broken(networks).tolist() == [False, True]
+    assert nonfinite_replicates(networks).tolist() == [False, True]
     for key, value in states(networks).items():
         assert torch.equal(value[0], states(whole)[key][0])
 

@@ -10,7 +10,7 @@ from magan.models import ALIGNING
 from magan.networks.mlp import MLP
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Phase, Recipe, RMSprop
-from magan.training.fit import broken, fit
+from magan.training.fit import fit, nonfinite_replicates
 
 SEEDS = [3, 5]
 X = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
@@ -45,12 +45,12 @@ def numbered():
     return ({"x": torch.full((2, 1, 1), float(i))} for i in itertools.count())
 
 
-@pytest.mark.parametrize("steps, every, told", [(25, 10, [0, 10, 20, 24]), (21, 10, [0, 10, 20]), (3, 100, [0, 2])])
-def test_terms_are_recorded_every_so_many_steps_and_after_the_last(steps, every, told):
+@pytest.mark.parametrize("steps, every, recorded", [(25, 10, [0, 10, 20, 24]), (21, 10, [0, 10, 20]), (3, 100, [0, 2])])
+def test_terms_are_recorded_every_so_many_steps_and_after_the_last(steps, every, recorded):
     seen = []
     recipe = one_weight(Phase("only", ("a",), pull))
     fit(recipe, still(), seeds=SEEDS, steps=steps, record=lambda step, terms: seen.append((step, terms)), every=every)
-    assert [step for step, _ in seen] == told
+    assert [step for step, _ in seen] == recorded
     for _, terms in seen:
         assert list(terms) == ["only/pull"] and terms["only/pull"].shape == (2,)
         assert not terms["only/pull"].requires_grad
@@ -235,10 +235,10 @@ def test_training_equals_a_loop_with_an_optimiser_that_is_not_fused(name):
 
 def test_a_replicate_is_broken_by_any_weight_that_is_not_finite():
     networks = {role: Replicated(partial(MLP, (3,), (1,), (4,)), [0, 1, 2]) for role in ("one", "two")}
-    assert broken(networks).tolist() == [False, False, False]
+    assert nonfinite_replicates(networks).tolist() == [False, False, False]
     networks["one"].state()["layers.0.bias"][1, 2] = torch.nan
     networks["two"].state()["layers.1.weight"][2] = torch.inf
-    assert broken(networks).tolist() == [False, True, True]
+    assert nonfinite_replicates(networks).tolist() == [False, True, True]
 
 
 def test_what_a_look_tells_is_recorded_with_the_terms_and_sees_the_networks_of_that_step():

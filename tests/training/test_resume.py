@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from magan.data.sampling import CHUNK, Table, batches
+from magan.domains.minibatches import CHUNK, Table, batches
 from magan.networks.mlp import MLP
 from magan.recipe import Adam, Noise, Phase, Recipe, RMSprop
 from magan.training import resume
@@ -40,16 +40,16 @@ def recipe() -> Recipe:
 
 
 def run(kept, *, stop: int | None = None, decay: float = 0.5):
-    told = []
+    recorded = []
 
     def record(step, terms):
-        told.append((step, {name: x.tolist() for name, x in terms.items()}))
+        recorded.append((step, {name: x.tolist() for name, x in terms.items()}))
         if step == stop:
             raise StopError
 
     drawn = batches([Table({"x": X}, (torch.arange(50),) * 2)], recipe().noise, batch_size=8, seeds=SEEDS)
     networks = fit(recipe(), drawn, seeds=SEEDS, steps=STEPS, decay=decay, record=record, every=10, resume=kept)
-    return {f"{role}.{key}": x for role, net in networks.items() for key, x in net.state().items()}, told
+    return {f"{role}.{key}": x for role, net in networks.items() for key, x in net.state().items()}, recorded
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def interrupted(path, stop: int, about=ABOUT, **settings) -> None:
 @pytest.mark.parametrize("stop", [10, 70, STEPS - 1])
 def test_an_interrupted_training_ends_with_the_bytes_and_the_records_of_an_uninterrupted_one(path, stop):
     """Before and after the sampler has drawn anew, and at the last step."""
-    whole, told = run(resume.Never())
+    whole, recorded = run(resume.NoCheckpoint())
     interrupted(path, stop)
     again, told_again = run(Resume(path, ABOUT))
     assert all(torch.equal(x, whole[key]) for key, x in again.items())
-    assert told_again == told
+    assert told_again == recorded
 
 
 def test_a_training_goes_on_and_is_not_started_anew(path, monkeypatch):
@@ -84,7 +84,7 @@ def test_a_training_goes_on_and_is_not_started_anew(path, monkeypatch):
 
 def test_a_file_about_something_else_is_passed_over(path):
     interrupted(path, 100, about={**ABOUT, "settings": {"decay": 1.0}}, decay=1.0)
-    whole, _ = run(resume.Never())
+    whole, _ = run(resume.NoCheckpoint())
     anew, _ = run(Resume(path, ABOUT))
     assert all(torch.equal(x, whole[key]) for key, x in anew.items())
 
@@ -92,7 +92,7 @@ def test_a_file_about_something_else_is_passed_over(path):
 def test_a_file_that_cannot_be_read_is_passed_over(path):
     path.parent.mkdir()
     path.write_bytes(b"half a file")
-    whole, _ = run(resume.Never())
+    whole, _ = run(resume.NoCheckpoint())
     anew, _ = run(Resume(path, ABOUT))
     assert all(torch.equal(x, whole[key]) for key, x in anew.items())
 

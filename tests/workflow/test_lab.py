@@ -16,7 +16,7 @@ from running import ROOT, run
 from typer.testing import CliRunner
 
 from magan.cli import app
-from magan.data.fcs import read_fcs
+from magan.cytometry.fcs_read import read_fcs
 
 STUDY = {
     "name": "lab",

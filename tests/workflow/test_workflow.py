@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from running import command, dry_run, run
 
-from magan.stages.files import read_metrics
+from magan.stages.atomic_files import read_metrics
 
 SCORED = "results/smoke/batch/cytonorm/metrics.tsv"
 

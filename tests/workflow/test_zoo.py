@@ -7,7 +7,7 @@ import pytest
 import yaml
 from running import dry_run, run
 
-from magan.stages.files import read_metrics
+from magan.stages.atomic_files import read_metrics
 from magan.synthesizer import Synthesizer
 
 STUDY = {

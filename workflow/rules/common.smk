@@ -5,8 +5,8 @@ from snakemake.exceptions import WorkflowError
 
 from magan.config import OF_IMAGES, TASKS, data_of
 from magan.errors import InputError
-from magan.stages.cells import sources
-from magan.stages.plan import plan
+from magan.stages.prepare import sources
+from magan.stages.validate_study import plan
 
 try:
     STUDY = plan(config)

@@ -1,7 +1,7 @@
 """Rule `align`: one call into the package, nothing decided here."""
 
-from magan.stages.files import log_to
-from magan.stages.methods import align
+from magan.stages.align import align
+from magan.stages.atomic_files import log_to
 
 with log_to(snakemake.log[0]):
     align(

@@ -1,7 +1,7 @@
 """Rule `classifier`: one call into the package, nothing decided here."""
 
-from magan.stages.eyes import classifier
-from magan.stages.files import log_to
+from magan.stages.atomic_files import log_to
+from magan.stages.classifier import classifier
 
 with log_to(snakemake.log[0]):
     classifier(

@@ -1,7 +1,7 @@
 """Rule `correct`: one call into the package, nothing decided here."""
 
+from magan.stages.atomic_files import log_to
 from magan.stages.correct import correct_files
-from magan.stages.files import log_to
 
 with log_to(snakemake.log[0]):
     correct_files(

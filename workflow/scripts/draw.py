@@ -1,6 +1,6 @@
 """Rule `draw`: one call into the package, nothing decided here."""
 
-from magan.stages.files import log_to
+from magan.stages.atomic_files import log_to
 from magan.stages.telling import draw
 
 with log_to(snakemake.log[0]):

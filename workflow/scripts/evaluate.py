@@ -1,7 +1,7 @@
 """Rule `evaluate`: one call into the package, nothing decided here."""
 
-from magan.stages.files import log_to
-from magan.stages.scores import evaluate
+from magan.stages.atomic_files import log_to
+from magan.stages.evaluate import evaluate
 
 with log_to(snakemake.log[0]):
     evaluate(

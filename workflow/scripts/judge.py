@@ -1,7 +1,7 @@
 """Rule `judge`: one call into the package, nothing decided here."""
 
+from magan.stages.atomic_files import log_to
 from magan.stages.correct import judge
-from magan.stages.files import log_to
 
 with log_to(snakemake.log[0]):
     judge(

@@ -1,7 +1,7 @@
 """Rule `merge`: one call into the package, nothing decided here."""
 
-from magan.stages.files import log_to
-from magan.stages.merge import merge
+from magan.stages.atomic_files import log_to
+from magan.tasks.panel_merging.merge import merge
 
 with log_to(snakemake.log[0]):
     merge(

@@ -1,7 +1,7 @@
 """Rule `read`: one call into the package, nothing decided here."""
 
-from magan.stages.cells import read
-from magan.stages.files import log_to
+from magan.stages.atomic_files import log_to
+from magan.stages.prepare import read
 
 with log_to(snakemake.log[0]):
     read(

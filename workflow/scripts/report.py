@@ -1,6 +1,6 @@
 """Rule `report`: one call into the package, nothing decided here."""
 
-from magan.stages.files import log_to
+from magan.stages.atomic_files import log_to
 from magan.stages.telling import report
 
 with log_to(snakemake.log[0]):

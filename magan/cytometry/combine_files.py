@@ -1,0 +1,241 @@
+"""Many files of cells into one AnnData: names made the same, and what does not fit named."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import anndata
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.cytometry.arcsinh import Panel, annotate, arcsinh, known_marker
+from magan.cytometry.consistent_markers import Files, Rows, agree, enough, same
+from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, twins, unused
+from magan.cytometry.marker_names import split_name
+from magan.cytometry.read_cells import LABELS, labelled, opened, stem_of
+from magan.cytometry.rna_counts import STATED, preprocessed
+from magan.errors import InputError
+
+
+def read_many(files: Rows, *, panel: Panel | Mapping[str, Panel] | None = None) -> AnnData:
+    """Read files and put their cells one below the other; see `gather` and `stack`.
+
+    Raises
+    ------
+    InputError
+        As `gather`; nothing is left out.
+    """
+    return stack(gather(files, panel=panel))
+
+
+def gather(
+    files: Rows,
+    *,
+    panel: Panel | Mapping[str, Panel] | None = None,
+    aliases: Aliases | None = None,
+    counts: Sequence[str] = (),
+    leave_out: bool = False,
+) -> Files:
+    """Read files, give their markers the same names, and find those that do not belong.
+
+    Parameters
+    ----------
+    files
+        Rows of a sample sheet: ``path``, a value per obs column, and ``cell_type`` as in `opened`.
+    panel
+        Channels to keep, and what to call them, for every file or for each panel.
+    aliases
+        As in `harmonise`.
+    counts
+        Panels that are counts of RNA: ``layers["preprocessed"]`` is made of all of their genes, before any is left
+        out, see `magan.cytometry.rna_counts.preprocessed`.
+    leave_out
+        Go on without the files that cannot be read or lack markers that most files of their panel have, and without
+        the markers that a whole batch lacks. Otherwise any of these is an error.
+
+    Returns
+    -------
+    Files
+        With all files of a panel having the same markers, in the order of the panel's first file. Cells are called
+        ``<sample>:<row>`` where every file is a sample of its own, else ``<file's stem>:<row>``.
+
+    Raises
+    ------
+    InputError
+        There is no file; without ``leave_out``, the first file that cannot be read, has two channels for one marker, or
+        has other markers or columns than the first, or an alias that stands for nothing.
+    """
+    _listed(files)
+    found = Files(files)
+    tables = (
+        panel if isinstance(panel, Mapping) else dict.fromkeys({str(row.get(keys.PANEL, "")) for row in files}, panel)
+    )
+    for row, prefix in zip(files, _prefixes(files)):
+        path, of = str(row["path"]), str(row.get(keys.PANEL, ""))
+        try:
+            found.cells[path] = _one(row, prefix, tables.get(of), is_counts=of in counts)
+            found.sizes[path] = found.cells[path].shape
+        except InputError as error:
+            found.fault(path, error, leave_out)
+    given = [
+        path for path, cells in found.cells.items() if keys.MARKER_TYPE in cells.var or found.panel_of(path) in counts
+    ]
+    panels = {path: found.panel_of(path) for path in found.cells}
+    found.names = harmonise({path: cells.var for path, cells in found.cells.items()}, panels, aliases, given)
+    if not leave_out and (told := unused(found.names, aliases)):
+        raise InputError(f"{told[0]}; correct it")
+    for path, sentence in twins(found.names).items():
+        found.fault(path, f"{path}: {sentence}", leave_out)
+    _rename(found)
+    agree(found, leave_out)
+    _columns(found, leave_out)
+    return found
+
+
+def transform(
+    files: Files,
+    cofactor: float | Mapping[str, float | None] | None,
+    counts: Sequence[str] = (),
+    leave_out: bool = False,
+) -> dict[str, object]:
+    """Add ``layers["preprocessed"]`` to every file, and return what becomes of ``uns["cytof"]``.
+
+    Parameters
+    ----------
+    files
+        As of `gather`.
+    cofactor
+        As in `arcsinh`, or one for each panel. None keeps transformed values that h5ad files bring with them.
+    counts
+        Panels that have been transformed as counts.
+    leave_out
+        Go on without files that look raw or transformed where they should not.
+
+    Raises
+    ------
+    InputError
+        As `arcsinh`; or no file or marker is left, or a single batch where there were more.
+    """
+    enough(files)
+    panels = {path: files.panel_of(path) for path in files.cells}
+    if by_panel := isinstance(cofactor, Mapping) and set(cofactor) <= set(panels.values()):
+        if missing := set(panels.values()) - {*cofactor, *counts}:
+            raise InputError(f"cofactor: panel {min(missing)!r} has none; give one to each panel, or null")
+    elif isinstance(cofactor, Mapping):
+        everything = anndata.concat([cells[:0] for cells in files.cells.values()], join="outer")
+        for marker in cofactor:
+            known_marker(everything, marker, "cofactor")
+    notes = {}
+    for path, cells in list(files.cells.items()):
+        own = None if panels[path] in counts else cofactor.get(panels[path]) if by_panel else cofactor
+        own = {m: c for m, c in own.items() if m in cells.var_names} if isinstance(own, Mapping) else own
+        notes[panels[path]] = "none" if own is None else "per marker" if isinstance(own, Mapping) else float(own)
+        if own is None and keys.PREPROCESSED in cells.layers:
+            continue
+        try:
+            files.cells[path] = arcsinh(cells, own)
+        except InputError as error:
+            files.fault(path, InputError(f"{path}: {error}"), leave_out)
+    enough(files)
+    stated = {"counts": {panel: STATED for panel in counts}} if counts else {}
+    if len(set(notes.values())) == 1:
+        return {"cofactor": next(iter(notes.values()))} | stated
+    return {"cofactor": "per panel", "panels": notes} | stated
+
+
+def stack(files: Files) -> AnnData:
+    """All cells, one below the other.
+
+    Returns
+    -------
+    AnnData
+        obs has a panel where files say so; a marker that a panel lacks is nan in its cells. ``uns["names"]`` says what
+        every channel was called, ``uns["left_out"]`` what is not there.
+
+    Raises
+    ------
+    InputError
+        No file or marker is left, or a single batch where there were more.
+    """
+    enough(files)
+    parts = list(files.cells.values())
+    var = pd.concat([part.var for part in parts])
+    var = var[~var.index.duplicated()]
+    for part in parts:
+        for layer in [layer for layer in part.layers if not all(layer in other.layers for other in parts)]:
+            del part.layers[layer]
+    whole = anndata.concat(parts, join="outer", fill_value=np.nan)
+    whole = whole if whole.var_names.equals(var.index) else whole[:, var.index].copy()
+    whole.var = var.copy()
+    both = zip(files.names[PATH], files.names[keys.MARKER])
+    kept = [path in files.cells and marker in files.cells[path].var_names for path, marker in both]
+    whole.uns[keys.NAMES] = files.names.assign(kept=kept).reset_index(drop=True)
+    whole.uns[keys.LEFT_OUT] = pd.DataFrame(files.left_out, columns=["kind", "name", "reason"], dtype=str)
+    return whole
+
+
+def _listed(files: Rows) -> None:
+    if not files:
+        raise InputError("no file is given; list at least one path")
+    if any("path" not in row for row in files):
+        raise InputError(f"file {['path' in row for row in files].index(False) + 1} of the list has no path; give one")
+    for what, names in (("file", [str(row["path"]) for row in files]), ("names", _prefixes(files))):
+        name, times = Counter(names).most_common(1)[0]
+        if times > 1 and what == "file":
+            raise InputError(f"file {name} is listed {times} times; list each file once")
+        if times > 1:
+            raise InputError(f"{times} files are called {name!r}, which names their cells; rename all but one")
+
+
+def _prefixes(files: Rows) -> list[str]:
+    """What the cells of each file are called after."""
+    samples = [str(row.get(keys.SAMPLE, "")) for row in files]
+    if "" not in samples and len(set(samples)) == len(samples):
+        return samples
+    return [stem_of(str(row["path"])) for row in files]
+
+
+def _one(row: Mapping[str, object], prefix: str, panel: Panel | None, is_counts: bool) -> AnnData:
+    """One file with its labels, its channels still called as in the file or the panel table."""
+    path = str(row["path"])
+    cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""))
+    if is_counts:
+        cells = preprocessed(cells, path)
+    if panel is not None:
+        cells = annotate(cells, panel, name=path)
+    obs = {key: value for key, value in row.items() if key not in ("path", keys.CELL_TYPE) and value is not None}
+    return labelled(cells, path, obs, prefix)
+
+
+def _rename(found: Files) -> None:
+    """Every file's var, with the harmonised markers."""
+    for path, own in found.names.groupby(PATH, sort=False):
+        if path not in found.cells:
+            continue
+        cells = found.cells[path]
+        if keys.MARKER_TYPE in cells.var:  # a panel table, or the file, says all but the spelling
+            cells.var[keys.MARKER] = own[keys.MARKER].to_numpy()
+            cells.var_names = cells.var[keys.MARKER].to_numpy()
+        else:
+            split = [split_name(c, m)[0] for c, m in zip(own[keys.CHANNEL], own["name"])]
+            found.cells[path] = annotate(cells, name=path, names=list(zip(split, own[keys.MARKER])))
+
+
+def _columns(found: Files, leave_out: bool) -> None:
+    """The same obs columns in every file, and a name of its own for every cell."""
+    paths, parts = list(found.cells), list(found.cells.values())
+    if not leave_out:
+        for path, part in zip(paths[1:], parts[1:]):
+            same(f"columns of {paths[0]} and {path} differ", parts[0].obs.columns, part.obs.columns)
+    everywhere = [c for c in parts[0].obs if all(c in part.obs for part in parts)] if parts else []
+    labels = [c for c in LABELS if c not in everywhere and any(c in part.obs for part in parts)]
+    shared = len({name for part in parts for name in part.obs_names}) < sum(part.n_obs for part in parts)
+    prefix = dict(zip((str(row["path"]) for row in found.rows), _prefixes(found.rows)))
+    for path, part in found.cells.items():
+        for column in labels:
+            if column not in part.obs:
+                part.obs[column] = False if column == keys.IS_CONTROL else "unknown"
+        part.obs = part.obs[[*everywhere, *labels]].copy()
+        if shared:
+            part.obs_names = prefix[path] + ":" + part.obs_names

@@ -1,0 +1,143 @@
+"""Which files and which markers of a panel belong together, and what is left out by name."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.cytometry.harmonise_names import PATH
+from magan.cytometry.marker_names import TECHNICAL
+from magan.errors import InputError, nearest
+
+LACKING = 0.25  # of a panel's markers: what a batch may lack without being of another panel
+Rows = Sequence[Mapping[str, object]]  # of a sample sheet: path, and a value per obs column
+
+
+@dataclass
+class Files:
+    """Files of cells whose markers have the same names.
+
+    ``cells`` is path -> AnnData, with the same markers in all files of a panel; ``sizes`` path -> cells and channels of
+    every file that could be read, and ``names`` the table of `harmonise_names.harmonise` of them; ``left_out``
+    has a row (kind, name, reason) for each file and each marker that is not in ``cells``.
+    """
+
+    rows: Rows
+    cells: dict[str, AnnData] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    names: pd.DataFrame = field(default_factory=pd.DataFrame)
+    left_out: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def fault(self, path: str, error: Exception | str, leave_out: bool) -> None:
+        """Take a file out, by name, or raise what is wrong with it."""
+        if not leave_out:
+            raise error if isinstance(error, InputError) else InputError(error)
+        self.cells.pop(path, None)
+        self.left_out.append(("file", path, str(error)))
+
+    def panel_of(self, path: str) -> str:
+        """The panel of a file, "" where there is but one."""
+        return next(str(row.get(keys.PANEL, "")) for row in self.rows if str(row["path"]) == path)
+
+
+def agree(found: Files, leave_out: bool) -> None:
+    """The same markers in every file of a panel.
+
+    A file that lacks a marker which more than half of its panel's files have is taken out; but where no file of a
+    batch has it, and the batch lacks no more than a quarter of the markers, the marker is. What only some files have
+    besides is taken out of them. Without ``leave_out``, any difference from the panel's first file is an error.
+    """
+    members: dict[str, list[str]] = {}
+    for path in found.cells:
+        members.setdefault(found.panel_of(path), []).append(path)
+    for panel, paths in members.items():
+        if not leave_out:
+            for path in paths[1:]:
+                what = f"markers of {paths[0]} and {path} differ"
+                same(what, found.cells[paths[0]].var_names, found.cells[path].var_names)
+        most = _most([_biology(found.cells[path]) for path in paths])
+        absent = _absent(found, paths, most)
+        wanted = [marker for marker in most if marker not in absent]
+        for path in paths:
+            lacking = [marker for marker in wanted if marker not in found.cells[path].var_names]
+            if lacking:
+                found.fault(path, _lacks(found, path, lacking, len(wanted), panel), leave_out)
+        kept = [path for path in paths if path in found.cells]
+        if not kept:
+            continue
+        common = [m for m in found.cells[kept[0]].var_names if all(m in found.cells[path].var_names for path in kept)]
+        _set_aside(found, kept, common, absent, panel)
+        for path in kept:
+            found.cells[path] = found.cells[path][:, common].copy()
+
+
+def _biology(cells: AnnData) -> list[str]:
+    return list(cells.var_names[(cells.var[keys.MARKER_TYPE] != TECHNICAL).to_numpy()])
+
+
+def _most(lists: Sequence[Sequence[str]]) -> list[str]:
+    """What more than half of the lists have."""
+    times = Counter(marker for one in lists for marker in one)
+    return [marker for marker, n in times.items() if n > len(lists) / 2]
+
+
+def _absent(found: Files, paths: Sequence[str], most: Sequence[str]) -> dict[str, str]:
+    """Marker -> batch, for the few markers that no file of a batch has: they are the batch's fault, not its files'."""
+    absent: dict[str, str] = {}
+    batches: dict[str, list[str]] = {}
+    for path in paths:
+        batches.setdefault(str(found.cells[path].obs[keys.BATCH].iloc[0]), []).append(path)
+    for batch, own in batches.items():
+        lacking = [m for m in most if not any(m in found.cells[path].var_names for path in own)]
+        if len(lacking) <= LACKING * len(most):
+            absent |= dict.fromkeys(lacking, batch)
+    return absent
+
+
+def _lacks(found: Files, path: str, lacking: Sequence[str], n: int, panel: str) -> str:
+    cells = found.cells[path]
+    first = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if len(lacking) > 4 else "")
+    others = found.names[(found.names[keys.PANEL] == panel) & (found.names[PATH] != path)]
+    channel = others.loc[others[keys.MARKER] == lacking[0], keys.CHANNEL].mode().iloc[0]
+    other = cells.var[keys.MARKER][(cells.var[keys.CHANNEL] == channel).to_numpy()]
+    own = cells.var_names.difference(others[keys.MARKER])
+    hint = nearest(lacking[0], own) + "; leave it out, or give it a panel of its own"
+    if len(other):
+        hint = f"; its channel {channel} is called {other.iloc[0]!r}, give an alias if the two are one"
+    of = f"files of panel {panel!r}" if panel else "files"
+    return f"{path} lacks {len(lacking)} of the {n} markers that most {of} have: {first}{hint}"
+
+
+def _set_aside(found: Files, kept: Sequence[str], common: Sequence[str], absent: Mapping[str, str], panel: str) -> None:
+    """Say which markers some of the files that stay do not have."""
+    times = Counter(marker for path in kept for marker in _biology(found.cells[path]))
+    for marker in set(common):
+        del times[marker]  # of a Counter, so that it need not be there
+    for marker, n in times.items():
+        lacks = f", no file of batch {absent[marker]!r} has it" if marker in absent else ""
+        of = f" of panel {panel!r}" if panel else ""
+        found.left_out.append(("marker", marker, f"{n} of {len(kept)} files{of} measure {marker}{lacks}"))
+
+
+def enough(found: Files) -> None:
+    """Raise an InputError if what was left out leaves nothing, or one batch where there were more."""
+    first = next((reason for kind, _, reason in found.left_out if kind == "file"), "")
+    if not found.cells:
+        raise InputError(f"none of {len(found.rows)} files can be used; the first: {first}")
+    markers = {marker for cells in found.cells.values() for marker in _biology(cells)}
+    if not markers:
+        raise InputError(f"{len(found.cells)} files have no marker in common; name their channels with a panel")
+    before = {str(row.get(keys.BATCH, "1")) for row in found.rows}
+    after = {str(row.get(keys.BATCH, "1")) for row in found.rows if str(row["path"]) in found.cells}
+    if len(before) > 1 and len(after) == 1:
+        raise InputError(f"only batch {after.pop()!r} of {len(before)} is left without the bad files: {first}")
+
+
+def same(what: str, one: pd.Index, other: pd.Index) -> None:
+    """Raise an InputError unless two lists of names hold the same."""
+    for missing, where in ((one.difference(other), "second"), (other.difference(one), "first")):
+        if len(missing):
+            raise InputError(f"{what}: {list(missing)} missing from the {where}; give every file the same, or a panel")

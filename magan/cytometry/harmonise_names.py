@@ -1,0 +1,214 @@
+"""One name per marker: what many files call their channels, compared and made the same."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from magan import keys
+from magan.cytometry.marker_names import SYNONYMS, TECHNICAL, marker_kind, metal, plain, split_name
+from magan.errors import InputError, nearest
+
+PATH, NAME, WHY = "path", "name", "why"  # columns of the table of names, beside panel, channel and marker
+BY_ALIAS, BY_SPELLING, BY_SYNONYM, BY_CHANNEL = "alias", "spelling", "synonym", "channel"
+Aliases = Mapping[str, str | Mapping[str, str]]  # name -> marker, or panel -> name -> marker
+
+_SAME = {plain(name): plain(other) for name, other in SYNONYMS.items()}
+
+
+def harmonise(
+    files: Mapping[str, pd.DataFrame],
+    panels: Mapping[str, str] | None = None,
+    aliases: Aliases | None = None,
+    given: Sequence[str] = (),
+) -> pd.DataFrame:
+    """What every channel of every file is called, and what it is.
+
+    Names are compared without isotope (``150Nd_CD45RA``), case, signs and Greek letters, and by the list of synonyms
+    in `marker_names` (CCR7 is CD197) unless one file has both. Within a panel, a channel (metal) without a name of
+    its own takes the name it has in most files, and of two names of one channel that differ by a letter after a number
+    (CD8, CD8a), or are synonyms side by side (CD197_CCR7), the rarer gives way. Each marker is then spelled as in most
+    files, the first among equals; an alias of the user's comes before all of this.
+
+    Parameters
+    ----------
+    files
+        Path to var, with columns channel and marker as in the file.
+    panels
+        Path to panel; the files of one panel are compared by their channels too. Default: all of one.
+    aliases
+        Name to marker, for all files or for each panel; a channel may stand for a marker that has no name.
+    given
+        Paths of files whose names say nothing of isotopes: a panel table has named them, or they are genes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per file and channel: path, panel, channel and name (as in the file), marker (as harmonised) and why the
+        two differ ("" where no more than an isotope was taken off): alias, spelling, synonym or channel. Two channels
+        of a file that come to one marker keep their own spelling if they are technical or ``given``; for the others
+        see `twins`, and for aliases without effect `unused`.
+    """
+    panels = panels or dict.fromkeys(files, "")
+    table = pd.DataFrame(
+        [
+            (path, panels[path], c, m, *((c, m) if path in given else split_name(c, m)), path in given)
+            for path, var in files.items()
+            for c, m in zip(var[keys.CHANNEL], var[keys.MARKER])
+        ],
+        columns=[PATH, keys.PANEL, keys.CHANNEL, NAME, "bare", "short", "given"],
+    ).astype({"given": bool})
+    table["key"] = table["short"].map({name: plain(name) for name in table["short"].unique()})
+    table[WHY] = ""
+    _by_synonym(table)
+    _by_channel(table)
+    _by_alias(table, aliases or {})
+    spelled = _spelled(table)
+    table[keys.MARKER] = table["target"].fillna(table["key"].map(spelled))
+    _keep_apart(table)
+    same = (table[keys.MARKER] == table["short"]) | (table[keys.MARKER] == table[NAME])
+    table.loc[~same & (table[WHY] == ""), WHY] = BY_SPELLING
+    table.loc[same, WHY] = ""
+    return table[[PATH, keys.PANEL, keys.CHANNEL, NAME, keys.MARKER, WHY]]
+
+
+def _by_synonym(table: pd.DataFrame) -> None:
+    """Of two names of one antigen the rarer becomes the other, where no file has both."""
+    files = table.groupby("key")[PATH].agg(set)
+    for one, other in _SAME.items():
+        if one in files and other in files and not files[one] & files[other]:
+            rare, common = sorted((one, other), key=lambda key: len(files[key]))
+            table.loc[table["key"] == rare, [WHY, "key"]] = BY_SYNONYM, common
+
+
+def _by_channel(table: pd.DataFrame) -> None:
+    """Within a panel, one channel has one marker: the nameless and the nearly same take the name of most files."""
+    of = table["bare"].map({name: metal(name) for name in table["bare"].unique()})
+    named = table["short"] != table["bare"]
+    own = table.groupby(PATH)["key"].agg(set)
+    for _, rows in table[~table["given"]].groupby([keys.PANEL, of], sort=False):
+        keyed = rows.loc[named[rows.index], "key"].value_counts()
+        if keyed.empty or (len(keyed) == 1 and named[rows.index].all()) or keyed.iloc[0] <= len(rows) / 2:
+            continue
+        common = keyed.index[0]
+        for row, path, key in zip(rows.index, rows[PATH], rows["key"]):
+            nearly = not named[row] or _nearly(key, common)
+            if key != common and nearly and common not in own[path]:
+                table.loc[row, [WHY, "key"]] = BY_CHANNEL, common
+
+
+def _nearly(one: str, other: str) -> bool:
+    """CD8 and CD8a, or CD197 and CD197_CCR7; not CD45 and CD45RA."""
+    short, long = sorted((one, other), key=len)
+    rest = long[len(short) :]
+    return long.startswith(short) and (
+        (len(rest) == 1 and rest.isalpha() and short[-1].isdigit())
+        or short in (_SAME.get(rest), *(k for k, v in _SAME.items() if v == rest))
+    )
+
+
+def _by_alias(table: pd.DataFrame, aliases: Aliases) -> None:
+    """Column target: the user's own word."""
+    table["target"] = pd.Series(dtype=object)
+    for panel, name, marker in _each(aliases):
+        rows = table[table[keys.PANEL] == panel] if panel else table
+        nameless = rows["short"] == rows["bare"]
+        exact = (rows[NAME] == name) | (rows["short"] == name) | (nameless & (rows[keys.CHANNEL] == name))
+        alike = (rows["key"] == plain(name)) | (rows["short"].map(plain) == plain(name))
+        found = exact | (alike & ~rows[PATH].isin(rows.loc[exact, PATH]))
+        table.loc[rows.index[found], ["target", "key", WHY]] = marker, plain(marker), BY_ALIAS
+
+
+def _each(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
+    """Panel ("" for all), name and marker; what is said of a panel comes last, and so counts."""
+    yield from (("", name, marker) for name, marker in aliases.items() if isinstance(marker, str))
+    yield from ((of, *pair) for of, each in aliases.items() if not isinstance(each, str) for pair in each.items())
+
+
+def _spelled(table: pd.DataFrame) -> dict[str, str]:
+    """Key -> the user's spelling, or else that of most files."""
+    own = table[table[WHY] == ""].groupby("key", sort=False)["short"]
+    spelled = {key: Counter(names).most_common(1)[0][0] for key, names in own}
+    return spelled | {key: target for key, target in zip(table["key"], table["target"]) if isinstance(target, str)}
+
+
+def _keep_apart(table: pd.DataFrame) -> None:
+    twice = table.duplicated([PATH, keys.MARKER], keep=False)
+    for row in table.index[twice]:
+        channel, short, given = table.loc[row, ["bare", "short", "given"]]
+        if given or marker_kind(channel, short, unnamed=False) == TECHNICAL:
+            table.loc[row, [keys.MARKER, WHY]] = short, ""
+
+
+def read_aliases(path: Path | str) -> dict[str, Any]:
+    """Aliases from a YAML file, ``name: marker`` or ``panel: {name: marker}``.
+
+    Raises
+    ------
+    InputError
+        The file is missing or holds anything else.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"aliases {path} does not exist; check the path")
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"aliases {path}: not YAML, {' '.join(str(error).split())}; correct the file") from None
+    if not _is_table(found, lambda marker: isinstance(marker, str) or _is_table(marker)):
+        raise InputError(f"aliases {path}: write 'name: marker' lines, in quotes where a name is a number")
+    return found
+
+
+def _is_table(found: object, is_marker: Callable[[object], bool] = lambda marker: isinstance(marker, str)) -> bool:
+    return isinstance(found, dict) and all(isinstance(name, str) and is_marker(m) for name, m in found.items())
+
+
+def unused(names: pd.DataFrame, aliases: Aliases | None) -> list[str]:
+    """A sentence for each alias that stands for no name of any file, or of its panel."""
+    told = []
+    for panel, name, _ in _each(aliases or {}):
+        rows = names[names[keys.PANEL] == panel] if panel else names
+        pairs = list(zip(rows[keys.CHANNEL], rows[NAME]))
+        known = [short for pair in pairs for short in (*pair, split_name(*pair)[1])]
+        if plain(name) not in {plain(one) for one in known}:
+            told.append(
+                f"aliases: no file{f' of panel {panel}' if panel else ''} has a marker '{name}'{nearest(name, known)}"
+            )
+    return told
+
+
+def twins(names: pd.DataFrame) -> dict[str, str]:
+    """Path -> a sentence, for the files in which two channels measure one marker."""
+    found: dict[str, str] = {}
+    twice = names[names.duplicated([PATH, keys.MARKER], keep=False)]
+    for (path, marker), both in twice.groupby([PATH, keys.MARKER], sort=False):
+        named = " and ".join(f"{c!r} ({n})" for c, n in zip(both[keys.CHANNEL], both[NAME]))
+        by = f"marker {marker!r} is measured by {len(both)} channels, {named}"
+        found.setdefault(str(path), f"{by}; give a panel or aliases to tell them apart")
+    return found
+
+
+def differences(names: pd.DataFrame) -> list[str]:
+    """The harmonised names for a reader, most files first: "b.fcs: 'cd 8a' -> CD8a (as in 29 files)"."""
+    lines = []
+    changed = names[names[WHY] != ""]
+    groups = changed.groupby([keys.PANEL, NAME, keys.MARKER, WHY], sort=False)
+    for (_, name, marker, why), rows in sorted(groups, key=lambda group: -len(group[1])):
+        others = names[(names[keys.MARKER] == marker) & (names[WHY] == "")][PATH].nunique()
+        place = Path(rows[PATH].iloc[0]).name if len(rows) == 1 else f"{len(rows)} files"
+        reason = {BY_ALIAS: "an alias of yours", BY_CHANNEL: f"by its channel {rows[keys.CHANNEL].iloc[0]}"}.get(
+            why, ""
+        )
+        told = [reason] if reason else []
+        told += [f"as in {others} file{'s' * (others > 1)}"] if others and why != BY_ALIAS else []
+        lines.append(f"{place}: {name!r} -> {marker}" + (f" ({', '.join(told)})" if told else ""))
+    return lines
+
+
+def accepted(names: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """The harmonised names as aliases by panel, to be kept with the data: panel -> name in a file -> marker."""
+    changed = names[names[WHY] != ""]
+    return {panel: dict(zip(rows[NAME], rows[keys.MARKER])) for panel, rows in changed.groupby(keys.PANEL, sort=False)}

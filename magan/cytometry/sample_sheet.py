@@ -1,0 +1,110 @@
+"""The sample sheet: one row per file, with what is known of its sample."""
+
+import csv
+from pathlib import Path
+
+from magan import keys
+from magan.config import OwnFile, sheet_row
+from magan.errors import InputError, nearest
+
+PATH = "path"
+NEEDED = (keys.SAMPLE, PATH, keys.BATCH)
+OPTIONAL = tuple(name for name in OwnFile.model_fields if name not in NEEDED)
+TABLES = (".csv", ".tsv", ".txt")
+
+
+def read_sheet(path: Path | str) -> list[dict[str, object]]:
+    """Read and check a sample sheet.
+
+    Parameters
+    ----------
+    path
+        TSV or CSV with the columns sample, path and batch, and where known panel, donor, group, is_control and
+        cell_type (a column of the file, or a file with one label per cell). Any other column describes the samples
+        too. Blank lines, and lines that begin with #, are left out.
+
+    Returns
+    -------
+    list
+        A mapping per row, as `combine_files` takes them. Paths are those of the sheet's folder where such
+        a file exists, else of the working directory. A blank field of a column means "unknown", or no control.
+
+    Raises
+    ------
+    InputError
+        The first thing wrong, with its line: a column is missing, misspelt or there twice, a row has more fields than
+        the header, a field that is needed is blank, a sample or a file is listed twice, or a file does not exist.
+    """
+    path = Path(path)
+    lines = _lines(path)
+    number, header = lines[0]
+    _header(f"{path}, line {number}", header)
+    rows: list[dict[str, object]] = []
+    seen: dict[tuple[str, str], int] = {}
+    for number, fields in lines[1:]:
+        where = f"{path}, line {number}"
+        if len(fields) > len(header):
+            raise InputError(f"{where} has {len(fields)} fields but the header {len(header)}; give each column one")
+        row = _row(where, dict(zip(header, [*fields, *[""] * (len(header) - len(fields))])), path.parent)
+        for column, what in ((keys.SAMPLE, "sample"), (PATH, "file")):
+            before = seen.setdefault((column, str(row[column])), number)
+            if before != number:
+                raise InputError(f"{where}: {what} {row[column]!r} is on line {before} already; list each once")
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path} lists no sample; add one row per file")
+    return rows
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Line number and fields of every line that says something."""
+    if not path.is_file():
+        raise InputError(f"sample sheet {path} does not exist; check the path")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"sample sheet {path} is not text ({error}); save it as UTF-8 CSV or TSV") from None
+    said = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip() and line.lstrip()[0] != "#"]
+    if not said:
+        raise InputError(f"sample sheet {path} is empty; write the columns {', '.join(NEEDED)} and a row per file")
+    separator = next((s for s in ("\t", ";") if s in said[0][1]), ",")
+    fields = csv.reader([line for _, line in said], delimiter=separator)
+    return [(n, [field.strip() for field in one]) for (n, _), one in zip(said, fields)]
+
+
+def _header(where: str, header: list[str]) -> None:
+    for column in NEEDED:
+        if column not in header:
+            raise InputError(f"{where} has no column '{column}'{nearest(column, header)}; its columns are {header}")
+    for column in header:
+        if not column:
+            raise InputError(f"{where}: column {header.index('') + 1} has no name; give every column one")
+        if header.count(column) > 1:
+            raise InputError(f"{where}: column '{column}' is there {header.count(column)} times; keep one of them")
+        if column not in (*NEEDED, *OPTIONAL) and (hint := nearest(column, OPTIONAL)):
+            raise InputError(f"{where}: unknown column '{column}'{hint}; correct it, or give it another name")
+
+
+def _row(where: str, fields: dict[str, str], folder: Path) -> dict[str, object]:
+    for column in (*NEEDED, *([keys.PANEL] if keys.PANEL in fields else [])):
+        if not fields[column]:
+            raise InputError(f"{where} has no {column}; fill it in")
+    blank = {column: "unknown" for column in fields} | {keys.IS_CONTROL: "false", keys.CELL_TYPE: ""}
+    try:
+        row = sheet_row({column: value or blank[column] for column, value in fields.items()}).model_dump()
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    row = {column: row[column] for column in fields}
+    row[PATH] = _found(where, fields[PATH], folder)
+    labels = fields.get(keys.CELL_TYPE, "")
+    if Path(labels).suffix.lower() in TABLES:
+        row[keys.CELL_TYPE] = _found(where, labels, folder)
+    return row
+
+
+def _found(where: str, path: str, folder: Path) -> str:
+    for place in (folder / path, Path(path)):
+        if place.is_file():
+            return str(place)
+    places = f"from {folder} or from {Path.cwd()}" if not Path(path).is_absolute() else "there"
+    raise InputError(f"{where}: file {path} does not exist {places}; correct the path")

@@ -1,0 +1,52 @@
+"""Small public sets of pictures: emoji of two makers, four classes of CIFAR-10, and pieces of clothing."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from anndata import AnnData
+from PIL import Image
+
+from magan.errors import InputError
+from magan.images.arrays import from_images
+
+CLOTHES = (
+    *("t-shirt", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+)
+
+
+def emoji(path: Path | str, maker: str) -> AnnData:
+    """700 emoji as one maker draws them, "noto" or "fx", ``(3, 64, 64)``; ``obs["pair"]`` is the code point."""
+    with np.load(path) as arrays:
+        images, codes = arrays[maker], arrays["codepoints"]
+    return from_images(images.transpose(0, 3, 1, 2), names=codes, pairs=codes)
+
+
+def cifar(path: Path | str, name: str) -> AnnData:
+    """The pictures of one class of CIFAR-10, ``(3, 32, 32)``, read out of a tar of JPEG files.
+
+    Raises
+    ------
+    InputError
+        The tar holds none of the class.
+    """
+    images, names = [], []
+    with tarfile.open(path) as tar:
+        for member in sorted(tar.getmembers(), key=lambda member: member.name):
+            place = Path(member.name)
+            if member.isfile() and place.parent.name == name:
+                with Image.open(io.BytesIO(tar.extractfile(member).read())) as picture:
+                    images.append(np.asarray(picture.convert("RGB")))
+                names.append(f"{name}/{place.stem}")
+    if not images:
+        raise InputError(f"{path} holds no picture of class '{name}'; replace it with the original")
+    return from_images(np.stack(images).transpose(0, 3, 1, 2), [name] * len(names), names=names)
+
+
+def fashion(path: Path | str) -> AnnData:
+    """900 pieces of clothing of ten kinds, ``(1, 28, 28)``."""
+    with np.load(path) as arrays:
+        images, labels = arrays["x"], arrays["y"]
+    return from_images(images[:, None], np.array(CLOTHES)[labels])

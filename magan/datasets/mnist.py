@@ -1,0 +1,150 @@
+"""MNIST, and sets made of its first digits whose truth is therefore known.
+
+All that is random is drawn from a generator of its own, so the sets are the
+same wherever they are made. ``obs["pair"]`` is the row in MNIST, in every set
+in which an image is one digit, so that any two of them can be paired.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from anndata import AnnData
+from scipy import ndimage
+
+from magan import keys
+from magan.errors import InputError
+from magan.images.arrays import from_images, shrink
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+N = 10_000  # digits of a derived set: MNIST's first
+SIDE = 28
+INK = 128  # at least: part of a stroke
+COLOURS = {
+    "red": (1, 0, 0),
+    "green": (0, 1, 0),
+    "blue": (0, 0, 1),
+    "yellow": (1, 1, 0),
+    "magenta": (1, 0, 1),
+    "cyan": (0, 1, 1),
+}
+BRIGHTEST, GRAIN = 160, 1.5  # of a background: its brightest byte, and the pixels over which it changes
+FRAMES, DIGIT, FASTEST = 6, 14, 2  # of a sequence; side of its digit and its fastest step, in pixels
+
+
+def mnist(path: Path | str, size: int = 14) -> AnnData:
+    """MNIST's 60,000 training and 10,000 test digits, 28 x 28 averaged down to ``size`` x ``size``.
+
+    Parameters
+    ----------
+    path
+        An npz file with x_train, y_train, x_test, y_test; images ``(n, 28, 28)`` uint8.
+    size
+        A divisor of 28. At 28 the pixels stay bytes, below they are float32 in [0, 1].
+
+    Returns
+    -------
+    AnnData
+        Training digits first; ``obs["split"]`` is "train" or "test", ``obs["pair"]`` the row.
+
+    Raises
+    ------
+    InputError
+        The file is missing or lacks an array, or ``size`` does not divide the images.
+    """
+    x_train, y_train, x_test, y_test = _arrays(path)
+    images = np.concatenate([x_train, x_test])
+    side = images.shape[-1]
+    if not 0 < size <= side or side % size:
+        divisors = [n for n in range(1, side + 1) if side % n == 0]
+        raise InputError(f"MNIST size {size} does not divide {side}; use one of {divisors}")
+    step = side // size
+    if step > 1:
+        images = images.reshape(len(images), size, step, size, step).mean(axis=(2, 4), dtype=np.float32) / 255
+    adata = from_images(images[:, None], np.concatenate([y_train, y_test]), pairs=np.arange(len(images)))
+    adata.obs[keys.SPLIT] = np.repeat(["train", "test"], [len(x_train), len(x_test)])
+    return adata
+
+
+def plain(path: Path | str) -> AnnData:
+    """The first digits as they are, the other side of `background`."""
+    images, labels = _first(path)
+    return _set(images, labels)
+
+
+def background(path: Path | str) -> AnnData:
+    """The first digits before a cloudy background, up to five eighths as bright as ink and another for each.
+
+    To take the background away is a map of many to one: no map back can know which one it was.
+    ``layers["object"]`` is 1 where there is ink.
+    """
+    images, labels = _first(path)
+    clouds = np.random.default_rng([SIDE, 1]).random(images.shape, np.float32)
+    clouds = ndimage.gaussian_filter(clouds, (0, 0, GRAIN, GRAIN), mode="wrap")
+    low, high = clouds.min(axis=(2, 3), keepdims=True), clouds.max(axis=(2, 3), keepdims=True)
+    clouds = (clouds - low) / (high - low) * BRIGHTEST
+    adata = _set(np.rint(images + (1 - images / np.float32(255)) * clouds).astype(np.uint8), labels)
+    adata.layers[keys.OBJECT] = (images > 0).astype(np.uint8).reshape(len(images), -1)
+    return adata
+
+
+def edges(path: Path | str) -> AnnData:
+    """Outlines of the first digits, white on black: pixels of a stroke of which one of the four beside is none."""
+    images, labels = _first(path)
+    ink = images >= INK
+    inside = ndimage.binary_erosion(ink, np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)[None, None])
+    return _set((ink & ~inside).astype(np.uint8) * 255, labels)
+
+
+def coloured(path: Path | str) -> AnnData:
+    """The first digits, each in one of six colours, ``(3, 28, 28)``.
+
+    The class is the caption, such as "red 3"; ``obs["digit"]`` and ``obs["colour"]`` are its words.
+    """
+    images, labels = _first(path)
+    colour = np.random.default_rng([SIDE, 2]).integers(len(COLOURS), size=len(images))
+    shade = np.array(list(COLOURS.values()), np.uint8)[colour]
+    words = np.array(list(COLOURS))[colour]
+    adata = _set(images * shade[:, :, None, None], [f"{word} {label}" for word, label in zip(words, labels)])
+    adata.obs[keys.DIGIT], adata.obs[keys.COLOUR] = labels.astype(str), words
+    return adata
+
+
+def moving(path: Path | str) -> AnnData:
+    """Sequences of six frames ``(6, 28, 28)`` in which a digit of 14 pixels moves in a straight line.
+
+    It moves by up to two whole pixels a frame down and to the right, never stands still and never leaves the frame.
+    """
+    images, labels = _first(path)
+    small = shrink(images, DIGIT)[:, 0]
+    random = np.random.default_rng([SIDE, 3])
+    steps = np.array([(y, x) for y in range(-FASTEST, FASTEST + 1) for x in range(-FASTEST, FASTEST + 1) if y or x])
+    step = steps[random.integers(len(steps), size=len(small))]
+    way = step * (FRAMES - 1)
+    low, high = -np.minimum(way, 0), SIDE - DIGIT - np.maximum(way, 0)
+    start = random.integers(low, high, endpoint=True)
+    frames = np.zeros((len(small), FRAMES, SIDE, SIDE), np.uint8)
+    for i, digit in enumerate(small):
+        for t, (top, left) in enumerate(start[i] + step[i] * np.arange(FRAMES)[:, None]):
+            frames[i, t, top : top + DIGIT, left : left + DIGIT] = digit
+    return from_images(frames, labels)
+
+
+def _first(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
+    """The first training digits ``(n, 1, 28, 28)`` uint8, and what they are."""
+    images, labels, _, _ = _arrays(path)
+    return images[:N, None], labels[:N]
+
+
+def _set(images: np.ndarray, labels: np.ndarray | list[str]) -> AnnData:
+    return from_images(images, labels, pairs=np.arange(len(images)))
+
+
+def _arrays(path: Path | str) -> tuple[np.ndarray, ...]:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"MNIST file {path} does not exist; check the path")
+    try:
+        with np.load(path) as arrays:
+            return tuple(arrays[name] for name in ARRAYS)
+    except (KeyError, ValueError, OSError, EOFError) as error:
+        raise InputError(f"MNIST file {path} lacks an array ({error}); it needs {', '.join(ARRAYS)}") from error

@@ -1,0 +1,151 @@
+"""Named data sets: where their files come from, what they must hash to, and how they become AnnData.
+
+Also the door for a user's own files, which leave the same record of their digests.
+"""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pooch
+from anndata import AnnData
+
+from magan import keys
+from magan.cytometry.arcsinh import Panel, check
+from magan.cytometry.combine_files import gather, stack, transform
+from magan.cytometry.consistent_markers import Rows
+from magan.cytometry.harmonise_names import Aliases
+from magan.datasets.cells import CELLS
+from magan.datasets.dataset import DataSet
+from magan.datasets.download import download, verify
+from magan.datasets.images import IMAGES
+from magan.errors import InputError, nearest
+
+
+def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> AnnData:
+    """A named data set, complete: values, transformed values, labels and ``uns["source"]``.
+
+    Raises
+    ------
+    InputError
+        As `fetch`.
+    """
+    paths = fetch(name, mirror=mirror, cache=cache)
+    dataset = DATASETS[name]
+    adata = dataset.load(paths)
+    if dataset.kind == "cells":
+        check(adata, name)
+    adata.uns[keys.SOURCE] = {
+        "name": name,
+        "files": {file.path: file.sha256 for file in dataset.files},
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+    }
+    return adata
+
+
+def load_files(
+    files: Rows,
+    *,
+    panel: Panel | Mapping[str, Panel] | None = None,
+    cofactor: float | Mapping[str, float | None] | None = 5.0,
+    aliases: Aliases | None = None,
+    counts: Sequence[str] = (),
+    leave_out: bool = False,
+    name: str = "files",
+) -> AnnData:
+    """A user's own files, complete as `load` would give them.
+
+    Parameters
+    ----------
+    files, panel, aliases, counts
+        As in `magan.cytometry.combine_files.gather`.
+    cofactor
+        As in `magan.cytometry.combine_files.transform`.
+    leave_out
+        Go on without the files that cannot be used; ``uns["left_out"]`` names them.
+    name
+        Of the data set, for messages and the record.
+
+    Raises
+    ------
+    InputError
+        As `gather`, `transform` and `check`.
+    """
+    found = gather(files, panel=panel, aliases=aliases, counts=counts, leave_out=leave_out)
+    cytof = transform(found, cofactor, counts, leave_out)
+    adata = stack(found)
+    adata.uns[keys.CYTOF] = cytof
+    check(adata, name)
+    adata.uns[keys.SOURCE] = {"name": name, "files": _digests(list(found.cells)), "licence": "", "citation": ""}
+    return adata
+
+
+def _digests(paths: Sequence[str]) -> dict[str, str]:
+    """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
+    names = [Path(path).name for path in paths]
+    depth = 1
+    while len(set(names)) < len(paths):
+        depth += 1
+        names = [" ".join(Path(path).absolute().parts[-depth:]) for path in paths]
+    return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
+
+
+def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> dict[str, Path]:
+    """The files of a named data set, hash checked.
+
+    Parameters
+    ----------
+    name
+        A key of ``DATASETS``.
+    mirror
+        A folder or URL that holds ``<name>/<file>``. A folder is used in place; without a mirror, or with
+        a URL, files are downloaded once.
+    cache
+        Folder for downloads, filled as ``<cache>/<name>/<file>``.
+
+    Returns
+    -------
+    dict
+        File name to path; empty where the data comes with a library.
+
+    Raises
+    ------
+    InputError
+        The name is unknown; a file is neither in the mirror nor at an address, cannot be downloaded or
+        has another hash; the package that brings it is not installed; the cache cannot be written.
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}{nearest(name, DATASETS)}; known are {', '.join(DATASETS)}")
+    dataset = DATASETS[name]
+    mirror = None if mirror is None else str(mirror)
+    if dataset.package:
+        folder = _package_folder(dataset)
+        paths = {file.path: folder / file.path for file in dataset.files}
+    elif mirror is not None and "://" not in mirror:
+        paths = {file.path: Path(mirror) / (dataset.of or name) / file.path for file in dataset.files}
+    else:
+        folder = dataset.of or name
+        return {file.path: download(file, folder, mirror, Path(cache) / folder) for file in dataset.files}
+    for file in dataset.files:
+        if not paths[file.path].is_file():
+            raise InputError(
+                f"data set {name}: {paths[file.path]} does not exist; "
+                + (f"reinstall {dataset.package}" if dataset.package else "add it, or correct data.mirror")
+            )
+        verify(paths[file.path], file, f"replace the file with the one of the {name} data set")
+    return paths
+
+
+def _package_folder(dataset: DataSet) -> Path:
+    """Where an installed package keeps its example files; the package is not imported."""
+    spec = importlib.util.find_spec(dataset.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f"data set {dataset.name} comes with the package {dataset.package}, which is not installed; "
+            "run pip install magan[demo]"
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "_resources"
+
+
+DATASETS = CELLS | IMAGES

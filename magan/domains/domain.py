@@ -1,0 +1,94 @@
+"""One set of things to be aligned, as tensors."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan import keys
+from magan.errors import InputError
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One set of things to be aligned: cells by markers, or images.
+
+    Markers are in arcsinh units; pixels in [-1, 1], or bytes that `decoded` makes so.
+    """
+
+    name: str
+    values: Tensor  # (n, *shape) float32, or uint8
+    features: tuple[str, ...] = ()  # markers, in column order; () for images
+    labels: tuple[str, ...] | None = None  # (n,); a loss sees them only by name
+    pairs: tuple[str, ...] | None = None  # (n,); the same word in two domains is the same thing, "" is unknown
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.values.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: np.ndarray) -> "Domain":
+        """Some of the samples, with all that is known of them."""
+        labels, pairs = (words and tuple(words[i] for i in rows) for words in (self.labels, self.pairs))
+        return Domain(self.name, self.values[torch.from_numpy(rows)], self.features, labels, pairs)
+
+
+def from_anndata(adata: AnnData, name: str) -> Domain:
+    """The preprocessed markers of cells, or the pixels of images, as a `Domain`; bytes stay bytes.
+
+    Raises
+    ------
+    InputError
+        Cells without ``layers["preprocessed"]``, or a value that is not finite.
+    """
+    labels = _strings(adata, keys.CELL_TYPE)
+    pairs = _strings(adata, keys.PAIR)
+    if keys.IMAGE in adata.uns:
+        shape = tuple(int(n) for n in adata.uns[keys.IMAGE]["shape"])
+        kind = np.uint8 if adata.X.dtype == np.uint8 else np.float32
+        values = torch.from_numpy(np.ascontiguousarray(adata.X, dtype=kind)).reshape(-1, *shape)
+        return Domain(name, values if kind is np.uint8 else 2 * values - 1, (), labels, pairs)
+    if keys.PREPROCESSED not in adata.layers:
+        raise InputError(f"domain '{name}' has no layers['{keys.PREPROCESSED}']; transform it with arcsinh first")
+    values = np.ascontiguousarray(adata.layers[keys.PREPROCESSED], dtype=np.float32)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        column = int(bad.sum(0).argmax())
+        raise InputError(
+            f"domain '{name}': marker {adata.var_names[column]} is not finite in {bad[:, column].sum()} of "
+            f"{len(values)} cells; remove those cells or the marker"
+        )
+    return Domain(name, torch.from_numpy(values), tuple(adata.var_names), labels, pairs)
+
+
+def decoded(values: Tensor) -> Tensor:
+    """Values as networks read them: bytes become pixels in [-1, 1], all else stays.
+
+    The pixels are, to the bit, those of the same images as floats in [0, 1]. They are looked up, for a GPU that
+    divides by 255 is a bit off.
+    """
+    if values.dtype != torch.uint8:
+        return values
+    return _levels(values.device).index_select(0, values.flatten().int()).reshape(values.shape)
+
+
+@cache
+def _levels(device: torch.device) -> Tensor:
+    """Byte -> pixel in [-1, 1], ``(256,)``."""
+    return torch.from_numpy(2 * (np.arange(256, dtype=np.float32) / np.float32(255)) - 1).to(device)
+
+
+def to_array(values: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """Mapped samples ``(n, *shape)`` back in AnnData's units: ``(n, M)`` markers, or pixels cut to [0, 1]."""
+    array = values.flatten(1).cpu().numpy()
+    return ((array + 1) / 2).clip(0, 1) if len(shape) > 1 else array
+
+
+def _strings(adata: AnnData, key: str) -> tuple[str, ...] | None:
+    return tuple(adata.obs[key].astype(str)) if key in adata.obs else None

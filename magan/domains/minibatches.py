@@ -1,0 +1,143 @@
+"""Minibatches with a replicate axis, reproducible seed by seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magan.domains.domain import Domain, decoded
+from magan.recipe import Batch, Noise
+
+CHUNK = 128  # minibatches drawn at a time, so that they reach a device in one copy
+LARGE = 2**30  # bytes, as floats: a larger set stays where it is, and its minibatches alone reach the device
+
+
+@dataclass(frozen=True)
+class Table:
+    """Row-aligned arrays, and which of their rows each replicate may draw.
+
+    Replicates on different cells (a held-out marker, a batch of its own) share
+    one table: their rows lie one after another. Every replicate has at least
+    one row; one with no more rows than a minibatch is given them all, always.
+    """
+
+    entries: Mapping[str, Tensor]  # name -> (N, ...); bytes are pixels
+    rows: tuple[Tensor, ...]  # per replicate, (n_r,) int64
+
+
+def of_folds(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:
+    """All folds' samples one after another, ``x<number>``, and the rows of each replicate's own fold.
+
+    With ``labels`` (label -> its number) also ``label<number>``, -1 where a label is none of them.
+    """
+    starts = np.cumsum([0, *(len(d) for d in domains)])
+    entries = {f"x{number}": domains[0].values if len(domains) == 1 else torch.cat([d.values for d in domains])}
+    if labels:
+        numbers = [labels.get(word, -1) for d in domains for word in d.labels]
+        entries[f"label{number}"] = torch.tensor(numbers)
+    return Table(entries, tuple(torch.arange(int(starts[f]), int(starts[f + 1])) for f in of_fold))
+
+
+def batches(
+    tables: Sequence[Table], noise: Mapping[str, Noise], *, batch_size: int, seeds: Sequence[int], device: str = "cpu"
+) -> "Batches":
+    """Endless random minibatches, each entry ``(R, batch_size, ...)``.
+
+    Entries of one table are drawn by the same rows (an image and its label, a
+    known pair); different tables are drawn independently (two domains), with
+    replacement. Replicate ``r`` draws from its own generator, seeded with
+    ``seeds[r]`` and always on the CPU, so what it sees does not depend on the
+    seeds beside it nor on the device. Bytes become floats only once their rows
+    are drawn, see `magan.domains.domain.decoded`.
+    """
+    streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+    resident = [Table({name: placed(x, device) for name, x in table.entries.items()}, table.rows) for table in tables]
+    return Batches(resident, noise, batch_size, streams, device)
+
+
+def placed(x: Tensor, device: str) -> Tensor:
+    """What is drawn from, on the device if it is not too large for that."""
+    return x if x.numel() * 4 > LARGE else x.to(device)
+
+
+class Batches:
+    """What `batches` gives: an iterator whose place can be kept, and taken up again in another run."""
+
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        noise: Mapping[str, Noise],
+        batch_size: int,
+        streams: Sequence[torch.Generator],
+        device: str,
+    ):
+        self.tables, self.noise, self.batch_size = tables, noise, batch_size
+        self.streams, self.device = streams, device
+        self._draw()
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> Batch:
+        if self.place == CHUNK:
+            self._draw()
+        i, self.place = self.place, self.place + 1
+        batch = {
+            name: decoded(x[rows[x.device][i]].to(self.device))
+            for table, rows in zip(self.tables, self.rows)
+            for name, x in table.entries.items()
+        }
+        return batch | {name: draw[i] for name, draw in self.random.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that decides the minibatches to come."""
+        return {"streams": self.before, "place": torch.tensor([self.place])}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where another, of the same tables and noise, was when it gave its `state`."""
+        for stream, own in zip(self.streams, state["streams"]):
+            stream.set_state(own.clone())  # a row of a table is not where a generator looks
+        self._draw()
+        self.place = int(state["place"])
+
+    def _draw(self) -> None:
+        """The rows and the noise of the next ``CHUNK`` minibatches."""
+        self.before, self.place = torch.stack([stream.get_state() for stream in self.streams]), 0
+        self.rows = []
+        for table in self.tables:
+            rows = _rows(table, self.streams, self.batch_size)
+            self.rows.append({place: rows.to(place) for place in {x.device for x in table.entries.values()}})
+        self.random = {
+            name: _noise(spec, self.streams, self.batch_size).to(self.device) for name, spec in self.noise.items()
+        }
+
+
+def _rows(table: Table, streams: Sequence[torch.Generator], batch_size: int) -> Tensor:
+    """Row numbers, ``(CHUNK, R, batch)``."""
+    drawn = []
+    for rows, stream in zip(table.rows, streams):
+        if len(rows) <= batch_size:
+            drawn.append(rows.expand(CHUNK, -1))
+        else:
+            drawn.append(rows[torch.randint(len(rows), (CHUNK, batch_size), generator=stream)])
+    return torch.stack(drawn, 1)
+
+
+def noise_of(spec: Noise, n: int, seeds: Sequence[int]) -> Tensor:
+    """Random inputs of ``n`` samples, each seed's from a generator of its own: ``(R, n, *shape)``."""
+    return torch.stack([_drawn(spec, (n,), torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def _noise(spec: Noise, streams: Sequence[torch.Generator], batch_size: int) -> Tensor:
+    return torch.stack([_drawn(spec, (CHUNK, batch_size), stream) for stream in streams], 1)
+
+
+def _drawn(spec: Noise, leading: tuple[int, ...], stream: torch.Generator) -> Tensor:
+    draw = {"normal": torch.randn, "uniform": torch.rand, "signed": _signed}[spec.kind]
+    return draw(*leading, *spec.shape, generator=stream)
+
+
+def _signed(*shape: int, generator: torch.Generator) -> Tensor:
+    return 2 * torch.rand(*shape, generator=generator) - 1

@@ -1,0 +1,155 @@
+"""A user's own images: a folder of files, an .npz of arrays, or MNIST's idx files."""
+
+import gzip
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pooch
+from anndata import AnnData
+
+from magan import keys
+from magan.errors import InputError, among
+from magan.images.arrays import from_images
+from magan.images.folders import BYTE, WORD, Form, formed, read_folder
+
+FOLDER = "folder"  # as labels: an image's sub-folder is its class
+UNSIGNED_BYTE = 0x08  # as idx files tell their type
+
+
+def own_images(
+    path: Path | str,
+    *,
+    array: str | None = None,
+    labels: str | None = None,
+    paired: bool = False,
+    form: Form | None = None,
+    name: str = "images",
+) -> AnnData:
+    """A set of the user's images.
+
+    Parameters
+    ----------
+    path
+        A folder, see `magan.images.folders.read_folder`; an .npz file; or an idx file as MNIST's, also .gz.
+    array
+        Of an .npz: the name of the images, where it holds several arrays that could be.
+        ``(n, H, W)``, ``(n, H, W, C)`` or ``(n, C, H, W)``; uint8, uint16 or floats in [0, 1].
+    labels
+        Classes: "folder" for a folder whose sub-folders are the classes, the name of an array of an .npz, or the path
+        of an idx file of labels.
+    paired
+        Images at the same place (a folder's files without suffix, else rows) of other sets are the same thing.
+    form
+        Size, crop and channels, see `magan.images.folders.formed`.
+    name
+        Of the set, for messages and the record.
+
+    Returns
+    -------
+    AnnData
+        As `magan.images.arrays.from_images`; ``uns["left_out"]`` names a folder's files that are no images.
+
+    Raises
+    ------
+    InputError
+        The path leads nowhere, what is there cannot be read, or labels and images do not fit.
+    """
+    path, form = Path(path), form or Form()
+    if not path.exists():
+        raise InputError(f"{name}: {path} does not exist; correct path")
+    if path.is_dir():
+        folder = read_folder(path, form, name)
+        images, names, digest, others = folder.images, folder.places, folder.sha256, folder.others
+        classes = None if labels is None else _subfolders(folder.places, labels, path)
+        pairs = [str(Path(place).with_suffix("")) for place in names]
+    else:
+        images, classes = _npz(path, array, labels) if path.suffix.lower() == ".npz" else _idx(path, labels)
+        images = formed(_as_images(images, str(path)), form, str(path))
+        names = pairs = [str(i) for i in range(len(images))]
+        digest, others = pooch.file_hash(str(path)), ()
+    if classes is not None and np.shape(classes) != (len(images),):
+        shape = " x ".join(map(str, np.shape(classes)))
+        raise InputError(f"{name}: {len(images)} images and {shape} labels; give one to each")
+    adata = from_images(images, classes, names=names, pairs=pairs if paired else None)
+    reason = "not a PNG, JPEG or TIFF file"
+    adata.uns[keys.LEFT_OUT] = pd.DataFrame(
+        [("file", str(path / place), reason) for place in others], columns=["kind", "name", "reason"], dtype=str
+    )
+    adata.uns[keys.SOURCE] = {"name": name, "files": {path.name: digest}, "licence": "", "citation": ""}
+    return adata
+
+
+def _subfolders(places: Sequence[str], labels: str, path: Path) -> list[str]:
+    if labels != FOLDER:
+        raise InputError(f"labels of the folder {path} cannot be '{labels}'; give folder, for a sub-folder per class")
+    for place in places:
+        if "/" not in place:
+            raise InputError(f"{path / place} is in no sub-folder, which would be its class; move it into one")
+    return [place.split("/")[0] for place in places]
+
+
+def _npz(path: Path, array: str | None, labels: str | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The images as they are in the file, and the labels."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            shapes = {key: arrays[key].shape for key in arrays.files}
+            for key in (array, labels):
+                if key is not None and key not in shapes:
+                    raise InputError(f"{path} has no array '{key}'{among(key, shapes)}")
+            likely = [key for key, shape in shapes.items() if len(shape) in (3, 4)] if array is None else [array]
+            if len(likely) != 1:
+                told = "no array" if not likely else f"{len(likely)} arrays, {', '.join(likely)},"
+                raise InputError(f"{path} has {told} that could be images; name the one with array")
+            return arrays[likely[0]], None if labels is None else arrays[labels]
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read ({error}); save it again with numpy.savez") from None
+
+
+def _idx(path: Path, labels: str | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """As LeCun's page of MNIST describes: two zeros, the type, the number of axes, and their lengths."""
+    if labels is not None and not Path(labels).is_file():
+        raise InputError(f"labels of {path}: {labels} does not exist; give the path of an idx file of labels")
+    return _idx_array(path), None if labels is None else _idx_array(Path(labels))
+
+
+def _idx_array(path: Path) -> np.ndarray:
+    content = path.read_bytes()
+    try:
+        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be unpacked ({error}); replace it") from None
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
+        raise InputError(f"{path} is no folder, no .npz file and no idx file of bytes; correct path")
+    start = 4 + 4 * content[3]
+    shape = tuple(np.frombuffer(content[4:start], ">u4").astype(int))
+    if len(content) - start != np.prod(shape):
+        raise InputError(f"{path} has {len(content) - start} bytes for {' x '.join(map(str, shape))}; replace it")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _as_images(values: np.ndarray, what: str) -> np.ndarray:
+    """Arrays of any of the usual layouts as ``(n, C, H, W)``, uint8 or float32 in [0, 1]."""
+    if values.ndim == 3:
+        values = values[:, None]
+    elif values.ndim == 4 and values.shape[-1] in (1, 3):
+        values = values.transpose(0, 3, 1, 2)
+    if values.ndim != 4 or values.shape[1] not in (1, 3) or not values.size:
+        shape = " x ".join(map(str, values.shape))
+        raise InputError(f"{what}: images of shape {shape} are not of 1 or 3 channels; give n x H x W or n x H x W x C")
+    if values.dtype == bool:
+        return values.astype(np.uint8) * BYTE
+    if values.dtype == np.uint16:
+        return values / np.float32(WORD)
+    if values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
+        return values.astype(np.float32)
+    if values.dtype != np.uint8:
+        raise InputError(
+            f"{what}: pixels are {values.dtype} from {values.min()} to {values.max()}; give uint8, uint16 or floats "
+            "in [0, 1]"
+        )
+    return values

@@ -1,0 +1,76 @@
+"""iLISI, cLISI and BRAS, by scib-metrics where that is installed; an extra, as it brings JAX."""
+
+from importlib.util import find_spec
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from magan.metrics.batch_distance import labelled, populations, shuffled
+
+SIDE = 2000  # cells of either side
+NEIGHBOURS = 90  # of a cell, itself among them
+
+
+def installed() -> bool:
+    """Whether the scores can be computed; where they cannot, tables have no row of them."""
+    return find_spec("scib_metrics") is not None
+
+
+def scores(
+    mapped: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Of ``mapped (R, n, M)`` and ``target (m, M)`` together, each ``(R,)``.
+
+    - ``ilisi``: the effective number of sides among a cell's 90 nearest neighbours, median over cells, scaled to
+      [0, 1]; higher is better, 1 is both sides evenly mixed. Sides of different size cannot reach 1.
+    - ``clisi``: the same of populations, turned round: 1 is one population in each neighbourhood; higher is better.
+    - ``bras``: 1 minus the silhouette of the side within each population, against the mean distance to the other side
+      (cosine distance), in [0, 1]; higher is better.
+
+    Of either side the first 2,000 cells of a fixed permutation count; ``clisi`` and
+    ``bras`` take the cells of the populations that both sides hold. Constant
+    markers change no distance. nan for a replicate that holds a nan or, with the
+    others, where fewer than 90 cells are left; ``ilisi`` where either side is empty,
+    ``clisi`` with fewer than two populations, ``bras`` with none. Where batch and
+    group are confounded they are computed all the same, see `groups.confounded`.
+
+    References
+    ----------
+    Korsunsky et al. 2019, Nature Methods 16:1289 (LISI); Rautenstrauch and Ohler 2025 (BRAS).
+    """
+    rows, goal = shuffled(mapped.shape[1])[:SIDE], shuffled(len(target))[:SIDE]
+    side = np.repeat([0, 1], [len(rows), len(goal)])
+    words = np.concatenate([np.asarray(labels).astype(str)[rows], np.asarray(target_labels).astype(str)[goal]])
+    shared = populations(words[side == 0], words[side == 1])
+    named = labelled(words) & np.isin(words, shared)
+    values = {name: np.full(len(mapped), np.nan) for name in ("ilisi", "clisi", "bras")}
+    for r, x in enumerate(mapped[:, rows]):
+        cells = np.concatenate([x, target[goal]]).astype(np.float32)
+        if not np.isfinite(cells).all():
+            continue
+        if len(rows) and len(goal):
+            values["ilisi"][r] = _lisi(cells, side) - 1
+        if len(shared) > 1:
+            values["clisi"][r] = (len(shared) - _lisi(cells[named], words[named])) / (len(shared) - 1)
+        if shared:
+            values["bras"][r] = _bras(cells[named], words[named], side[named])
+    return values
+
+
+def _lisi(cells: np.ndarray, labels: np.ndarray) -> float:
+    """Median over cells of the inverse Simpson index of the labels near them."""
+    if len(cells) < NEIGHBOURS:
+        return np.nan
+    from scib_metrics import lisi_knn  # slow to import, and an extra
+    from scib_metrics.nearest_neighbors import NeighborsResults
+
+    distances, indices = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(cells).kneighbors(cells)
+    return float(np.nanmedian(lisi_knn(NeighborsResults(indices=indices, distances=distances), labels)))
+
+
+def _bras(cells: np.ndarray, labels: np.ndarray, side: np.ndarray) -> float:
+    if len(cells) < NEIGHBOURS:
+        return np.nan
+    from scib_metrics import bras
+
+    return float(bras(cells, labels, side))

@@ -1,0 +1,181 @@
+"""From a score per seed to a mean, an interval, and a test against the best simple method."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, wilcoxon
+
+from magan import keys
+from magan.errors import InputError
+from magan.metrics.digit_identity import OUTCOMES
+
+DIRECTIONS = {metric: direction for metric, (_, direction) in keys.SCORES.items()}
+SHARES = (*OUTCOMES, keys.FAILED)  # metrics that are 0 or 1 for a seed
+RESAMPLES = 9999
+BY = ["task", "dataset", "method", "arm", "group", "feature", "metric"]
+PLACE = ["task", "dataset", "group", "feature", "metric"]  # where methods compete
+COLUMNS = [
+    *BY,
+    *("n_seeds", "n_failed", "mean", "sd", "low", "high", "consensus"),
+    *("best_baseline", "best_baseline_value", "p_value"),
+]
+
+
+def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row per method, group, feature and metric.
+
+    Parameters
+    ----------
+    metrics
+        Rows with the columns ``keys.METRICS``, in any order.
+
+    Returns
+    -------
+    DataFrame
+        ``n_seeds`` counts the seeds with a value that is not nan (1 or 0 for a
+        method without seeds), ``n_failed`` those that failed. ``mean`` and ``sd``
+        (n - 1) are over the former; ``low`` and ``high`` bound the mean by a 95 %
+        percentile bootstrap over seeds (`bootstrap`), or, for shares of seeds, by
+        `binomial_interval`. ``consensus`` is the score of the mean map.
+        ``best_baseline`` is the baseline with the best value by ``DIRECTIONS``, a
+        tie going to the name that sorts first, and ``p_value`` the Wilcoxon test
+        of the seeds against it (`signed_rank`). What is undefined is nan or "".
+
+    Raises
+    ------
+    InputError
+        A seed has two values of one score, or a metric is in no ``DIRECTIONS``.
+    """
+    metrics = _normalised(metrics)
+    consensus = metrics[metrics["seed"] == keys.CONSENSUS].set_index(BY)["value"]
+    seeds = metrics[metrics["seed"] != keys.CONSENSUS].copy()
+    # Seeds in numerical order, so that neither sums nor resamples depend on the order of the rows.
+    seeds["number"] = pd.to_numeric(seeds["seed"], errors="coerce").fillna(-1)
+    seeds = seeds.sort_values([*BY, "number"], kind="stable")
+    groups = {key: part for key, part in seeds.groupby(BY, sort=True)}
+    best = best_baselines(seeds)
+    summary = pd.DataFrame([_row(key, part, best) for key, part in groups.items()], columns=COLUMNS)
+    summary["n_failed"] = _failures(metrics, summary)
+    summary["consensus"] = consensus.reindex(pd.MultiIndex.from_frame(summary[BY])).to_numpy()
+    _add_intervals(summary, [_defined(part) for part in groups.values()])
+    return summary
+
+
+def _normalised(metrics: pd.DataFrame) -> pd.DataFrame:
+    """A copy with seeds as words ("7", "consensus", ""), however the table was read."""
+    metrics = metrics[list(keys.METRICS)].copy()
+    metrics["seed"] = [_seed_word(seed) for seed in metrics["seed"]]
+    metrics["value"] = metrics["value"].astype(float)
+    for column in BY:
+        metrics[column] = metrics[column].astype(str)
+    unknown = sorted(set(metrics["metric"]) - set(DIRECTIONS) - {keys.FAILED})
+    if unknown:
+        raise InputError(f"metric '{unknown[0]}' has no direction; add it to keys.SCORES")
+    twice = metrics[metrics.duplicated([*BY, "seed"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise InputError(f"seed '{row['seed']}' of '{row['arm']}' has two values of '{row['metric']}'; keep one")
+    return metrics
+
+
+def _seed_word(seed: object) -> str:
+    if pd.isna(seed):
+        return ""
+    return str(int(seed)) if isinstance(seed, (int, float, np.number)) else str(seed).removesuffix(".0")
+
+
+def _defined(part: pd.DataFrame) -> np.ndarray:
+    values = part["value"].to_numpy()
+    return values[np.isfinite(values)]
+
+
+def _row(key: tuple[str, ...], part: pd.DataFrame, best: dict[tuple[str, ...], tuple[str, float]]) -> dict[str, object]:
+    row: dict[str, object] = dict(zip(BY, key))
+    values = _defined(part)
+    row["n_seeds"] = len(values)
+    row["mean"] = values.mean() if len(values) else np.nan
+    row["sd"] = values.std(ddof=1) if len(values) > 1 else np.nan
+    row["best_baseline"], row["best_baseline_value"] = best.get(tuple(row[c] for c in PLACE), ("", np.nan))
+    has_seeds = (part["seed"] != "").all()
+    row["p_value"] = signed_rank(values, row["best_baseline_value"], row["metric"]) if has_seeds else np.nan
+    return row
+
+
+def _failures(metrics: pd.DataFrame, summary: pd.DataFrame) -> np.ndarray:
+    """How many seeds of each row's arm failed."""
+    by = ["task", "dataset", "method", "arm"]
+    failed = metrics[metrics["metric"] == keys.FAILED].groupby(by)["value"].sum()
+    counts = failed.reindex(pd.MultiIndex.from_frame(summary[by]))
+    return counts.fillna(0).to_numpy().astype(int)
+
+
+def best_baselines(metrics: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, float]]:
+    """``(task, dataset, group, feature, metric) -> (method, value)`` of the best baseline there."""
+    baselines = metrics[(metrics["arm"] == keys.BASELINE) & np.isfinite(metrics["value"])]
+    baselines = baselines[baselines["metric"] != keys.FAILED]
+    loss = [_loss(value, metric) for value, metric in zip(baselines["value"], baselines["metric"])]
+    ordered = baselines.assign(loss=loss).sort_values(["loss", "method"], kind="stable").drop_duplicates(PLACE)
+    return {
+        tuple(place): (method, value)
+        for *place, method, value in ordered[[*PLACE, "method", "value"]].itertuples(index=False, name=None)
+    }
+
+
+def _loss(value: float | np.ndarray, metric: str) -> float | np.ndarray:
+    """Lower is better, whatever the metric's direction."""
+    return {"higher": -value, "lower": value, "one": abs(value - 1), "nominal": abs(value - 0.9)}[DIRECTIONS[metric]]
+
+
+def signed_rank(values: np.ndarray, baseline: float, metric: str) -> float:
+    """p of the two-sided Wilcoxon signed-rank test of the seeds' scores ``(n,)`` against one baseline's.
+
+    Seeds are paired with the same baseline value; for a metric that is best at 1
+    the distances from 1 are compared. 1 where every difference is 0; nan with
+    fewer than two seeds or without a baseline.
+    """
+    if len(values) < 2 or not np.isfinite(baseline):
+        return np.nan
+    differences = _loss(values, metric) - _loss(baseline, metric)
+    if not differences.any():
+        return 1.0
+    return float(wilcoxon(differences).pvalue)
+
+
+def _add_intervals(summary: pd.DataFrame, values: list[np.ndarray]) -> None:
+    low, high = np.full((2, len(values)), np.nan)
+    shares = summary["metric"].isin(SHARES).to_numpy()
+    sizes = np.array([len(v) for v in values])
+    for i in np.flatnonzero(shares):
+        if sizes[i]:
+            low[i], high[i] = binomial_interval(int(values[i].sum()), sizes[i])
+    for n in np.unique(sizes[~shares & (sizes > 1)]):
+        same = np.flatnonzero(~shares & (sizes == n))
+        low[same], high[same] = bootstrap(np.stack([values[i] for i in same]))
+    summary["low"], summary["high"] = low, high
+
+
+def bootstrap(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95 % percentile interval of the mean over the last axis, ``(N, n) -> (N,), (N,)``.
+
+    9,999 resamples from a fixed generator; every row is resampled alike, so its
+    interval does not depend on the rows beside it.
+    """
+    n = values.shape[1]
+    # How often each seed is drawn in a resample, which turns every resampled mean into one product.
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
+    low, high = np.empty((2, len(values)))
+    for start in range(0, len(values), 256):
+        part = values[start : start + 256]
+        low[start : start + 256], high[start : start + 256] = np.quantile(part @ counts.T, [0.025, 0.975], axis=1)
+    # A mean cannot leave the range of what it averages; rounding could.
+    return np.clip(low, values.min(1), values.max(1)), np.clip(high, values.min(1), values.max(1))
+
+
+def binomial_interval(k: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of ``k`` in ``n``; (nan, nan) for n = 0."""
+    if not n:
+        return np.nan, np.nan
+    z = norm.ppf(0.975)
+    center = (k + z**2 / 2) / (n + z**2)
+    half = z * np.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
+    # At 0 and n one end is exact, which rounding would miss.
+    return (0.0 if k == 0 else center - half), (1.0 if k == n else center + half)

@@ -1,0 +1,129 @@
+"""StyleGAN's generator: noise is mapped to styles, and styles tell a learned constant what to become.
+
+w, a style vector of ``n_style`` numbers, is given once for each layer, ``(B, n_layers, n_style)``, so that layers can
+be told different ones. There are two layers for each size of image, each with random numbers of its own for every
+pixel: they come as one vector ``(B, n_pixels)``.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from magan.networks.counter_rng import normal
+from magan.networks.equalised import Convolution, Dense, active, pixel_norm, widths
+from magan.networks.progressive import FIRST, MOST
+from magan.networks.resizing import enlarged
+from magan.recipe import Network
+
+LAYERS = 2  # of each level
+MEASURED = 1000  # styles that the average one is the mean of
+
+
+class Mapping(nn.Module):
+    """``(B, n) -> (B, n)``: z on the sphere, ``depth`` dense layers with leaky ReLUs that learn at ``rate``."""
+
+    def __init__(self, n: int, depth: int = 8, rate: float = 0.01):
+        super().__init__()
+        self.layers = nn.ModuleList(Dense(n, n, rate=rate) for _ in range(depth))
+
+    def forward(self, z: Tensor) -> Tensor:
+        w = pixel_norm(z)
+        for layer in self.layers:
+            w = active(layer(w))
+        return w
+
+
+class Styled(nn.Module):
+    """What follows a convolution: noise of a learned strength for each map, a bias, a leaky ReLU, a style.
+
+    The style is an affine map of w, which gives every map a scale and an offset.
+    """
+
+    def __init__(self, n: int, n_style: int):
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(n))
+        self.bias = nn.Parameter(torch.zeros(n))
+        self.style = Dense(n_style, 2 * n, gain=1)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        x = x + self.strength[:, None, None] * noise + self.bias[:, None, None]
+        scale, offset = self.style(w).chunk(2, 1)
+        return adain(active(x), 1 + scale, offset)
+
+
+class StyleGenerator(nn.Module):
+    """``(B, n_layers, n_style), (B, n_pixels), (L,) -> (B, C, 4 2^L, 4 2^L)``: styles, noise, growth.
+
+    It grows as `magan.networks.progressive` tells, with levels enlarged bilinearly.
+    """
+
+    def __init__(self, n_style: int, n_channels: int, n_levels: int, width: int):
+        super().__init__()
+        maps = widths(n_levels, width, MOST)
+        self.constant = nn.Parameter(torch.randn(maps[0], FIRST, FIRST))
+        # What follows the bias-free convolution adds its own.
+        self.convolutions = nn.ModuleList([Convolution(maps[0], maps[0], bias=False)])
+        for a, b in pairwise(maps):
+            self.convolutions += [Convolution(a, b, bias=False), Convolution(b, b, bias=False)]
+        self.styled = nn.ModuleList(Styled(n, n_style) for n in maps for _ in range(LAYERS))
+        self.colours = nn.ModuleList(Convolution(n, n_channels, 1, gain=1) for n in maps)
+
+    def forward(self, w: Tensor, noise: Tensor, faded: Tensor) -> Tensor:
+        n = len(faded)
+        pixels = by_layer(noise, [level for level in range(len(self.colours)) for _ in range(LAYERS)])
+        x = self.styled[0](self.constant.expand(len(w), -1, -1, -1), w[:, 0], pixels[0])
+        x = self.styled[1](self.convolutions[0](x), w[:, 1], pixels[1])
+        for level in range(1, n + 1):
+            below, x = x, enlarged(x, smooth=True)
+            for i in (LAYERS * level, LAYERS * level + 1):
+                x = self.styled[i](self.convolutions[i - 1](x), w[:, i], pixels[i])
+        image = self.colours[n](x)
+        return torch.lerp(enlarged(self.colours[n - 1](below)), image, faded[-1]) if n else image
+
+
+def adain(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
+    """``scale (x - mean) / sd + offset``, mean and deviation those of each map.
+
+    x is ``(B, C, H, W)``, ``scale`` and ``offset`` are ``(B, C)`` (Huang & Belongie 2017).
+    """
+    variance, mean = torch.var_mean(x, (2, 3), unbiased=False, keepdim=True)
+    return scale[:, :, None, None] * (x - mean) * (variance + 1e-8).rsqrt() + offset[:, :, None, None]
+
+
+def by_layer(noise: Tensor, levels: list[int]) -> list[Tensor]:
+    """``(B, n_pixels)`` as one ``(B, 1, side, side)`` for each layer, whose level is given."""
+    sides = [FIRST * 2**level for level in levels]
+    return [part.unflatten(1, (1, side, side)) for part, side in zip(noise.split([s * s for s in sides], 1), sides)]
+
+
+def n_pixels(levels: list[int]) -> int:
+    """Length of the noise of layers at these levels."""
+    return sum((FIRST * 2**level) ** 2 for level in levels)
+
+
+def mixed(w: Tensor, other: Tensor, draws: Tensor, n_layers: int, rate: float) -> Tensor:
+    """Styles of every layer, ``(R, B, n_layers, n)``: some samples change to another style on the way.
+
+    Parameters
+    ----------
+    w, other
+        Two styles of each sample, ``(R, B, n)``.
+    draws
+        Uniform on [0, 1), ``(R, B, 2)``: the first is below ``rate`` where a sample changes, the second says
+        before which of the layers, of which the first always takes ``w``.
+    """
+    first_of_other = 1 + (draws[..., 1] * (n_layers - 1)).floor()
+    changes = (draws[..., 0] < rate)[..., None] & (torch.arange(n_layers, device=w.device) >= first_of_other[..., None])
+    return torch.where(changes[..., None], other[:, :, None], w[:, :, None])
+
+
+def average(mapping: Network, z: Tensor) -> Tensor:
+    """The mean style, ``(R, 1, n)``: of always the same noise, of the length of ``z`` ``(R, B, n)``."""
+    places = torch.arange(MEASURED, device=z.device).expand(z.shape[0], -1)
+    return mapping(normal(places, z.shape[2:]).to(z)).mean(1, keepdim=True)
+
+
+def truncated(w: Tensor, mean: Tensor, psi: float) -> Tensor:
+    """``mean + psi (w - mean)``: styles nearer to the average one, where training saw most."""
+    return torch.lerp(mean, w, psi)

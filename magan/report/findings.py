@@ -1,0 +1,153 @@
+"""What a study found, in sentences."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+from scipy.stats import binomtest
+
+from magan import keys
+from magan.report import images
+from magan.report.phrasing import TASKS, answering, consensus_wins, counted, interval, number, trained, verdict
+
+
+def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> dict[str, str]:
+    """What one trained arm reached: its name, a verdict and a paragraph."""
+    rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
+    mine = rows[rows["arm"] == arm]
+    whole = mine[(mine["group"] == keys.ALL) & (mine["feature"] == keys.ALL)].set_index("metric")
+    score = answering(task, set(whole.index[whole["mean"].notna()]))
+    if score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
+        return {"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."}
+    row, better = whole.loc[score], keys.SCORES[score][1]
+    part = score if TASKS[task].otherwise else TASKS[task].part_score
+    text = [_reached(dataset, arm, score, row, mine), _consensus(score, row)]
+    text[1:1] = [_compared(arm, score, row)] if task != "generation" else []
+    text += [_plain(task, whole), _nothing(rows, part), _floor(rows, part, TASKS[task].over)]
+    text += [_outcomes(dataset, arm, metrics)] if task == "digits" else []
+    text += [tell(rows, metrics, arm) for tell in images.SENTENCES.get(task, ())]
+    text += [_split(task, mine)] if not TASKS[task].otherwise else []
+    text += [_others(whole, score)]
+    outcome = "consensus" if consensus_wins(row, better) else verdict(row, better) or "no verdict"
+    return {"arm": arm, "verdict": outcome, "text": " ".join(part for part in text if part)}
+
+
+def headline(rows: pd.DataFrame, named: str) -> str:
+    """The arm that is told of: the one ``named``, else the one called as its method, of MAGAN if it is there.
+
+    Chosen by name, never by score: the best of several arms would look better than it is.
+    """
+    arms = trained(rows)
+    if named in [arm for _, arm in arms]:
+        return named
+    plain = [arm for method, arm in arms if arm == method]
+    return "magan" if "magan" in plain else (plain or [arm for _, arm in arms] or [""])[0]
+
+
+def _reached(dataset: str, arm: str, score: str, row, mine: pd.DataFrame) -> str:
+    name = keys.SCORES[score][0]
+    n_markers = mine.loc[(mine["metric"] == score) & (mine["feature"] != keys.ALL), "feature"].nunique()
+    over = counted(int(row["n_seeds"]), "seed") + (f" × {counted(n_markers, 'marker')}" if n_markers else "")
+    failed = f" ({int(row['n_failed'])} failed)" if row["n_failed"] > 0 else ""
+    text = f"On {dataset}, {arm} reaches a mean {name} of {number(row['mean'])}{interval(row)} over {over}{failed}"
+    # Where the consensus wins, it has a sentence of its own.
+    told = math.isfinite(row["consensus"]) and not consensus_wins(row, keys.SCORES[score][1])
+    return text + (f"; the consensus of its seeds {number(row['consensus'])}." if told else ".")
+
+
+def _compared(arm: str, score: str, row) -> str:
+    if not row["best_baseline"] or not math.isfinite(row["best_baseline_value"]):
+        return "There is no baseline for this score."
+    told = verdict(row, keys.SCORES[score][1])
+    gap = number(abs(row["mean"] - row["best_baseline_value"]))
+    outcome = {
+        "wins": f"{arm} wins by {gap}",
+        "loses": f"the baseline wins by {gap}",
+        "ties": "the interval holds the baseline's value, so neither wins",
+        "": "without an interval neither can be said to win",
+    }[told]
+    text = f"The best baseline, {row['best_baseline']}, has {number(row['best_baseline_value'])}: {outcome}"
+    return text + _tested(float(row["p_value"]), int(row["n_seeds"])) + "."
+
+
+def _consensus(score: str, row) -> str:
+    """Said only where the mean map of all seeds beats what the seeds by themselves do not."""
+    if not consensus_wins(row, keys.SCORES[score][1]):
+        return ""
+    return (
+        f"The consensus of its seeds reaches {number(row['consensus'])} and beats {row['best_baseline']}'s "
+        f"{number(row['best_baseline_value'])}; single seeds, on average, do not. "
+        "The consensus is one map and has no interval."
+    )
+
+
+def _plain(task: str, whole: pd.DataFrame) -> str:
+    """The score of the parts over all cells, where the answer is by another: what is said next is by it."""
+    score = TASKS[task].part_score
+    if score == TASKS[task].score or score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
+        return ""
+    row = whole.loc[score]
+    known = row["best_baseline"] and math.isfinite(row["best_baseline_value"])
+    beside = f", {row['best_baseline']} at best {number(row['best_baseline_value'])}" if known else ""
+    return f"Over all cells together its {keys.SCORES[score][0]} is {number(row['mean'])}{interval(row)}{beside}."
+
+
+def _nothing(rows: pd.DataFrame, score: str) -> str:
+    """What leaving the cells or images as they are would score, if it was among the methods."""
+    same = rows[(rows["method"] == "identity") & (rows["arm"] == keys.BASELINE) & (rows["metric"] == score)]
+    same = same[(same["group"] == keys.ALL) & (same["feature"] == keys.ALL) & same["mean"].notna()]
+    return f"Doing nothing (identity) scores {number(same['mean'].iloc[0])}." if len(same) else ""
+
+
+def _floor(rows: pd.DataFrame, score: str, over: str) -> str:
+    floor = rows[(rows["arm"] == keys.FLOOR) & (rows["metric"] == score)]
+    floor = floor.loc[(floor["group"] == keys.ALL) & (floor["feature"] == keys.ALL), "mean"].dropna()
+    whose = "Real images against other real images" if over == "images" else "Two halves of the real data"
+    return f"{whose} score {number(floor.iloc[0])}." if len(floor) else ""
+
+
+def _tested(p: float, n_seeds: int) -> str:
+    if not math.isfinite(p):
+        return ""
+    # The exact two-sided signed-rank test of n pairs has no smaller p than this.
+    least = 2.0 ** (1 - n_seeds)
+    caution = f", where {counted(n_seeds, 'seed')} cannot give less than {number(least)}" if least > 0.05 else ""
+    return f" (paired Wilcoxon over seeds, p {'= ' + number(p) if p >= 1e-4 else '< .0001'}{caution})"
+
+
+def _split(task: str, mine: pd.DataFrame) -> str:
+    """On which markers, or populations, the arm wins and on which it loses."""
+    column, score = TASKS[task].split, TASKS[task].part_score
+    other = {"feature": "group", "group": "feature"}[column]
+    rows = mine[(mine["metric"] == score) & (mine[column] != keys.ALL) & (mine[other] == keys.ALL)]
+    told = {row[column]: verdict(row, keys.SCORES[score][1]) for row in rows.to_dict("records")}
+    return _listed(f"{TASKS[task].part.capitalize()} by {TASKS[task].part}", told)
+
+
+def _others(whole: pd.DataFrame, score: str) -> str:
+    told = {
+        name: verdict(row, keys.SCORES[name][1])
+        for name, row in whole.iterrows()
+        if name in keys.SCORES and name != score
+    }
+    return _listed("By the other scores", {keys.SCORES[name][0].split(" (")[0]: v for name, v in told.items()})
+
+
+def _listed(opening: str, told: Mapping[str, str]) -> str:
+    """``opening`` and the names the seeds win on, lose on and are undecided on; "" where nothing can be said."""
+    phrases = {"wins": "win on", "loses": "lose on", "ties": "are undecided on"}
+    named = {outcome: [name for name, v in told.items() if v == outcome] for outcome in phrases}
+    parts = [f"{phrases[outcome]} {', '.join(names)}" for outcome, names in named.items() if names]
+    return f"{opening} the seeds {'; '.join(parts)}." if parts else ""
+
+
+def _outcomes(dataset: str, arm: str, metrics: pd.DataFrame) -> str:
+    rows = metrics[(metrics["task"] == "digits") & (metrics["dataset"] == dataset) & (metrics["arm"] == arm)]
+    rows = rows[(rows["group"] == keys.ALL) & pd.to_numeric(rows["seed"], errors="coerce").notna()]
+    counts = {name: int(rows.loc[rows["metric"] == name, "value"].sum()) for name in ("right", "flipped", "mixed")}
+    n = sum(counts.values())
+    if n == 0:
+        return ""
+    low, high = binomtest(counts["right"], n).proportion_ci(method="wilson")
+    told = f"{counts['right']} of {counted(n, 'seed')} are right (95 % Wilson interval {number(low)} to {number(high)})"
+    return f"{told}, {counts['flipped']} flipped, {counts['mixed']} mixed."

@@ -1,0 +1,48 @@
+"""The frozen classifier: trained before anything is scored, and shown every image that is."""
+
+from pathlib import Path
+
+import anndata
+import torch
+from anndata import AnnData
+
+from magan import classifier as image_classifier
+from magan import keys
+from magan.images.arrays import pixels
+from magan.stages.atomic_files import atomic_write
+
+
+def classifier(truth: str, train: str, threads: int, output: str) -> None:
+    """Rule `classifier`: an eye for the images of one data set, never shown a map.
+
+    It learns the classes of the real training images of the target; where these have fewer than two, to tell them
+    from the training images of the other set. Where there is neither, the file is empty and nothing is scored by it.
+    """
+    torch.set_num_threads(threads)
+    real = anndata.read_h5ad(truth)
+    lesson = _lesson(real[(real.obs[keys.DOMAIN] == "2") & (real.obs[keys.SPLIT] == "train")], Path(train))
+    with atomic_write(output) as part:
+        if lesson:
+            image_classifier.save(part, image_classifier.fit(lesson[0], of=lesson[1]))
+
+
+def _lesson(real: AnnData, train: Path) -> tuple[AnnData, str] | None:
+    """Images and the obs column of what is to be learnt of them."""
+    if len(image_classifier.classes_of(real.obs[keys.CELL_TYPE])) > 1:
+        return real, keys.CELL_TYPE
+    others = [anndata.read_h5ad(path) for path in sorted(train.glob("*/x1.h5ad")) if path.with_name("x2.h5ad").exists()]
+    if not others:
+        return None
+    for other in others:
+        other.X = pixels(other)
+        other.obs[keys.DOMAIN] = "1"
+    both = anndata.concat([real, *others], join="inner")
+    both.uns[keys.IMAGE] = dict(real.uns[keys.IMAGE])
+    return both, keys.DOMAIN
+
+
+def shown(path: str | None, images: AnnData) -> AnnData:
+    """The images, and what the classifier in a file sees of them; as they are without a file or with an empty one."""
+    return (
+        image_classifier.annotate(image_classifier.load(path), images) if path and Path(path).stat().st_size else images
+    )

@@ -1,0 +1,36 @@
+"""From maps to tables."""
+
+from collections.abc import Sequence
+
+import anndata
+import pandas as pd
+
+from magan import keys
+from magan.evaluation import CONTROLS, FLOORS, SCORES
+from magan.metrics.summary import summarise as summary_of
+from magan.stages.atomic_files import read_metrics, write_table
+from magan.stages.classifier import shown
+
+
+def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str, classifier: str | None = None) -> None:
+    """Rule `evaluate`: every method of one dataset by the same functions, the floors and the controls.
+
+    Images are scored as the ``classifier`` saw them.
+    """
+    answers = shown(classifier, anndata.read_h5ad(truth))
+    tables = [SCORES[task](answers, shown(classifier, anndata.read_h5ad(path))) for path in mapped]
+    tables.append(FLOORS[task](answers))
+    if task in CONTROLS:
+        tables.append(CONTROLS[task](answers))
+    write_table(pd.concat(tables, ignore_index=True), metrics)
+
+
+def summarise(parts: Sequence[str], metrics: str, summary: str) -> None:
+    """Rule `summarise`: all datasets in one table, and its means and intervals over seeds.
+
+    A study of lecture experiments alone has none; its tables are empty.
+    """
+    none = pd.DataFrame(columns=list(keys.METRICS))
+    table = pd.concat([read_metrics(path) for path in parts], ignore_index=True) if parts else none
+    write_table(table, metrics)
+    write_table(summary_of(table), summary)

@@ -1,0 +1,74 @@
+"""How large the batch effects are before anything is corrected."""
+
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.metrics import batch_distance, batch_mixing
+
+CELLS = 5000  # of a batch
+PAIR = ["batch_1", "batch_2"]
+
+
+class Effects(NamedTuple):
+    """What there is to correct, in three tables."""
+
+    emd: pd.DataFrame  # batch_1, batch_2, marker, emd, floor (`batch_distance.sampling`)
+    samples: pd.DataFrame  # sample, batch, n, x, y: samples as points
+    auc: pd.DataFrame  # batch_1, batch_2, auc (`batch_mixing.batch_auc`)
+
+
+def before(truth: AnnData) -> Effects:
+    """Batch effects as measured.
+
+    Every pair of batches is compared, over the first 5,000 cells of a fixed
+    permutation of either. Samples are placed by classical multidimensional scaling
+    of their median marker values: distances between points are, as far as two
+    dimensions can, Euclidean distances between samples in arcsinh units, and the
+    signs of the axes are fixed by their largest entry being positive. One sample is
+    at the origin. What differs between batches may be biology: nothing here can
+    tell, see `groups.confounded`.
+
+    Parameters
+    ----------
+    truth
+        ``layers["preprocessed"]``, ``obs["batch"]`` and, if known, ``obs["sample"]``; without it a batch is one sample.
+    """
+    batches = truth.obs[keys.BATCH].astype(str).to_numpy()
+    values = np.asarray(truth.layers[keys.PREPROCESSED])
+    cells = {}
+    for name in np.unique(batches):
+        own = values[batches == name]
+        cells[name] = own[batch_distance.shuffled(len(own))[:CELLS]]
+    emds, aucs = [], []
+    for one, other in combinations(cells, 2):
+        x, y = cells[one], cells[other]
+        pair = dict(zip(PAIR, (one, other)))
+        columns = {"emd": batch_distance.emd(x[None], y)[0], "floor": batch_distance.sampling(y, len(x))}
+        emds.append(pd.DataFrame({**pair, "marker": truth.var_names, **columns}))
+        aucs.append({**pair, "auc": batch_mixing.batch_auc(x[None], y)[0]})
+    emd = pd.concat(emds, ignore_index=True) if emds else pd.DataFrame(columns=[*PAIR, "marker", "emd", "floor"])
+    return Effects(emd, _samples(truth, values, batches), pd.DataFrame(aucs, columns=[*PAIR, "auc"]))
+
+
+def _samples(truth: AnnData, values: np.ndarray, batches: np.ndarray) -> pd.DataFrame:
+    names = truth.obs[keys.SAMPLE].astype(str).to_numpy() if keys.SAMPLE in truth.obs else batches
+    table = pd.DataFrame({"sample": names, "batch": batches}).groupby(["sample", "batch"], sort=True).size()
+    table = table.rename("n").reset_index()
+    medians = np.stack(
+        [np.median(values[(names == s) & (batches == b)], axis=0) for s, b in zip(table["sample"], table["batch"])]
+    )
+    table[["x", "y"]] = classical_scaling(medians.astype(np.float64))
+    return table
+
+
+def classical_scaling(points: np.ndarray) -> np.ndarray:
+    """The two directions in which ``points (n, M)`` vary most, ``(n, 2)``, centred; zeros where there are fewer."""
+    left, scale, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    axes = (left * scale)[:, :2]
+    axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0) + 1e-300)
+    return np.pad(axes, ((0, 0), (0, 2 - axes.shape[1])))

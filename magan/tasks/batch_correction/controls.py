@@ -1,0 +1,110 @@
+"""Maps that need no model and whose scores are known beforehand: if a score ranks them wrongly, the score is wrong."""
+
+from collections.abc import Callable
+
+import anndata
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.metrics import batch_distance
+from magan.metrics.tidy import join
+from magan.tasks.batch_correction import score as batch_correction_score
+
+
+def controls(truth: AnnData) -> pd.DataFrame:
+    """Every score of a batch alignment for each of the `CONTROLS`, with the arm "control".
+
+    One half of the held-out reference cells lends values, the other is the target
+    (`batch_distance.split_half`), so that no cell is compared with itself. With the
+    smaller target scores are slightly worse than those of other rows: compare the
+    controls with "no_correction", which is among them. Without reference cells
+    there are none.
+    """
+    target = np.flatnonzero(truth.obs[keys.BATCH].astype(str).to_numpy() == str(truth.uns[keys.REFERENCE]))
+    query = np.setdiff1d(np.arange(truth.n_obs), target)
+    lent, judged = (target[half] for half in batch_distance.split_half(target))
+    if not len(lent) or not len(query):
+        return join([])
+    answers = truth[np.sort(np.concatenate([query, judged]))]
+    return join(
+        [batch_correction_score.score(answers, make(truth, query, lent, name)) for name, make in CONTROLS.items()]
+    )
+
+
+def no_correction(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
+    """Every cell as measured."""
+    return _map(truth, query, query, name)
+
+
+def perfect(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
+    """Each cell replaced by a reference cell of its population, and of its group if the reference has that.
+
+    Every reference cell is used once in a batch; cells that find no partner are
+    left out. Without populations all cells are one.
+    """
+    labels, groups, batches = _column(truth, keys.CELL_TYPE), _column(truth, keys.GROUP), _column(truth, keys.BATCH)
+    groups = np.where(np.isin(groups, groups[lent]), groups, "")
+    groups[lent] = np.where(np.isin(groups[lent], groups[query]), groups[lent], "")
+    kind = np.array([f"{label}\n{group}" for label, group in zip(labels, groups)])
+    random = np.random.default_rng(0)
+    rows, partners = [], []
+    for of_batch in np.unique(batches[query]):
+        for own in np.unique(kind[query]):
+            cells = random.permutation(query[(batches[query] == of_batch) & (kind[query] == own)])
+            found = random.permutation(lent[kind[lent] == own])
+            n = min(len(cells), len(found))
+            rows.append(cells[:n])
+            partners.append(found[:n])
+    return _map(truth, np.concatenate(rows), np.concatenate(partners), name)
+
+
+def shuffled_within_batch(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
+    """Cells of one batch change places: the batch effect stays, populations and samples are lost."""
+    return _map(truth, query, _exchanged(query, _column(truth, keys.BATCH)), name)
+
+
+def shuffled_within_population(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
+    """Cells of one population change places over all batches: populations stay, what differs within them is lost."""
+    pool = np.concatenate([query, lent])
+    return _map(truth, query, _exchanged(pool, _column(truth, keys.CELL_TYPE))[: len(query)], name)
+
+
+def shuffled_globally(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
+    """All cells change places: batches mix in part, and nothing else is left."""
+    pool = np.concatenate([query, lent])
+    return _map(truth, query, np.random.default_rng(0).permutation(pool)[: len(query)], name)
+
+
+def _exchanged(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """``rows`` permuted at random within each stratum."""
+    random = np.random.default_rng(0)
+    partners = rows.copy()
+    for name in np.unique(strata[rows]):
+        own = np.flatnonzero(strata[rows] == name)
+        partners[own] = rows[random.permutation(own)]
+    return partners
+
+
+def _map(truth: AnnData, rows: np.ndarray, partners: np.ndarray, name: str) -> AnnData:
+    """The cells ``rows`` with the values of the cells ``partners``."""
+    values = np.asarray(truth.layers[keys.PREPROCESSED])[partners]
+    mapped = anndata.AnnData(values, obs=truth.obs.iloc[rows][[]], var=truth.var[[]])
+    mapped.layers[keys.BASELINE] = values
+    mapped.uns = {keys.TASK: "batch", keys.DATASET: truth.uns.get(keys.DATASET, ""), keys.METHOD: name}
+    mapped.uns |= {keys.ARM: keys.CONTROL, keys.ERROR: ""}
+    return mapped
+
+
+def _column(truth: AnnData, name: str) -> np.ndarray:
+    return truth.obs.get(name, pd.Series("", index=truth.obs_names)).astype(str).to_numpy().astype(object)
+
+
+CONTROLS: dict[str, Callable[[AnnData, np.ndarray, np.ndarray, str], AnnData]] = {
+    "no_correction": no_correction,
+    "perfect": perfect,
+    "shuffled_within_batch": shuffled_within_batch,
+    "shuffled_within_population": shuffled_within_population,
+    "shuffled_globally": shuffled_globally,
+}

@@ -1,0 +1,37 @@
+"""What the safety gate says of a batch correction, as a reader should meet it."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from magan import keys
+from magan.report.phrasing import counted, number
+
+SHOWN = 30  # rows of the table; the whole is in gate.tsv
+KINDS = {"safe": "wins", "safe but": "consensus", "do not use": "loses", "not needed": "ties"}  # verdict -> its look
+
+
+def judged(verdict: Mapping, gate: pd.DataFrame) -> dict:
+    """A verdict and, worst first, the flagged markers behind it.
+
+    Parameters
+    ----------
+    verdict
+        ``arm``, ``word`` and ``sentence``.
+    gate
+        The table of `safety_gate`; of a flag over all cells and in populations both rows are there.
+    """
+    flagged = gate[gate["flag"] != ""]
+    worse = (flagged["emd_after"] - flagged["emd_before"]).sort_values(ascending=False, kind="stable").index
+    n_markers = flagged["marker"].nunique()
+    told = f"{counted(n_markers, 'marker')} of {gate['marker'].nunique()} flagged" if n_markers else "no marker flagged"
+    lines = [_line(row) for row in flagged.loc[worse[:SHOWN]].to_dict("records")]
+    rest = f"{len(flagged) - SHOWN} more rows are in gate.tsv." if len(flagged) > SHOWN else ""
+    known = {"arm": verdict["arm"], "word": verdict["word"], "sentence": verdict["sentence"]}
+    return {**known, "kind": KINDS[verdict["word"]], "told": told, "lines": lines, "rest": rest}
+
+
+def _line(row: Mapping) -> dict[str, str]:
+    where = "all cells" if row["population"] == keys.ALL else row["population"]
+    numbers = {name: number(row[name]) for name in ("emd_before", "emd_after", "floor")}
+    return {"marker": row["marker"], "batch": row["batch"], "where": where, "flag": row["flag"], **numbers}

@@ -1,0 +1,272 @@
+"""The safety gate: marker by marker and population by population, is a batch better or worse after its correction?"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.errors import InputError
+from magan.metrics import batch_distance
+from magan.metrics.density_peaks import peaks
+from magan.metrics.group_effects import effect
+from magan.metrics.tidy import same_rows
+
+MARGIN = 0.05  # arcsinh units; a smaller change harms nobody
+LEAST = 50  # cells a population needs on either side to be judged
+CHANCE = 2.0  # times the EMD of sampling alone: what one marker in about twenty exceeds by chance
+RARE = 3.0  # one in about a thousand
+ON_AVERAGE = 1.5  # times, for the mean over markers, which varies less
+LOST = 0.5  # share of a group effect
+DROPPED = 0.02  # of label transfer accuracy
+WORTHWHILE = 0.05  # share of the EMD that a correction has to remove to be of use
+TOO_MANY = 1 / 3  # of the markers
+MOST = 0.5  # of the cells of a batch
+FEW = 4  # markers of which a sentence says what is wrong
+CLEAR = 2.0  # a peak that is there even to twice the demands, or not there even to half of them
+
+WORSE, PEAKS, GROUPS = "worse EMD", "peaks", "group effect"
+GATE = (
+    *("batch", "population", "marker", "n", "n_reference", "emd_before", "emd_after", "floor", "improved"),
+    *("peaks_before", "peaks_after", "peaks_reference", "group_before", "group_after", "group_change", "flag"),
+)
+
+
+class Verdict(NamedTuple):
+    """What a user should do with a correction."""
+
+    word: str  # safe, safe but, do not use, not needed
+    sentence: str
+    markers: tuple[str, ...]  # with a flag anywhere, in the order of the table
+
+
+def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd.DataFrame:
+    """Before against after, one row for each batch, population and marker.
+
+    Against the cells of the reference batch. A row is flagged
+
+    - "worse EMD" where the EMD grew by more than 0.05 and more than ``floor``, and is above twice ``floor``,
+      or is not a number;
+    - "peaks" where there are clearly more peaks than before and in the reference, or clearly fewer than in either:
+      counted by twice the demands of `peaks.peaks` on the one side and half of them on the other;
+    - "group effect" where, within the batch, a difference between groups of `keys.GROUP` changed by more than
+      0.05, half of what it was, and two of its standard errors.
+
+    ``improved`` is true where the EMD fell by more than 0.05 and more than
+    ``floor``, and was above twice ``floor``.
+
+    Parameters
+    ----------
+    truth
+        ``layers["preprocessed"]`` as measured, ``obs["batch"]``, ``uns["reference"]``; ``obs["group"]`` if known.
+    mapped
+        Cells of the other batches; ``X`` is judged, the consensus of seeds or the one map of a baseline.
+    labels
+        Populations by obs name of ``truth``; if not given ``obs["cell_type"]``, if that is there.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``GATE``. ``population`` "all" is all cells, the others those with 50 cells on both sides. ``floor`` is
+        the EMD of sampling alone (`sampling`). ``group_*`` as `Effect`, nan without two groups of 10
+        cells in the batch and population. ``flag`` is "" or the reasons, comma between.
+
+    Raises
+    ------
+    InputError
+        No cell of the reference, or a method that failed.
+    """
+    cells = _cells(truth, mapped, labels)
+    tables = []
+    for batch in np.unique(cells.batches):
+        for name, own, goal in _populations(cells, batch):
+            sides = cells.original[own], cells.mapped[own], cells.target[goal]
+            part = _judged(*sides, cells.groups[own])
+            tables.append(pd.DataFrame({"batch": batch, "population": name, "marker": mapped.var_names, **part}))
+    return pd.concat(tables, ignore_index=True)[list(GATE)]
+
+
+def transfer(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd.DataFrame:
+    """Label transfer to the reference before and after the map, one row per batch; arguments as `gate`.
+
+    Columns batch, before, after (`batch_distance.label_transfer`) and error, the
+    standard error of their difference over the same cells. nan without populations.
+    """
+    cells = _cells(truth, mapped, labels)
+    found = []
+    for batch in np.unique(cells.batches):
+        inside = cells.batches == batch
+        sides = np.stack([cells.original[inside], cells.mapped[inside]])
+        right, own = batch_distance.label_hits(sides, cells.labels[inside], cells.target, cells.target_labels)
+        parts = [right[:, own == name] for name in np.unique(own)]
+        before, after = np.mean([part.mean(axis=1) for part in parts], axis=0) if parts else (np.nan, np.nan)
+        error = np.sqrt(sum((part[1] - part[0]).var() / part.shape[1] for part in parts)) / max(1, len(parts))
+        found.append((batch, before, after, error))
+    return pd.DataFrame(found, columns=["batch", "before", "after", "error"])
+
+
+def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -> Verdict:
+    """What to do with a correction; the first that holds of
+
+    - "not needed": before the correction the EMD of every marker over all cells is at most 0.05 or 3 times ``floor``,
+      and the mean over markers, in every batch and population, at most 0.05 or 1.5 times that of ``floor``;
+    - "do not use": batch and group are confounded; or the label transfer of a batch dropped by more than 0.02 and
+      more than two standard errors; or more than a third of the markers are flagged over all cells, or in populations
+      that together hold more than half of the cells of a batch; or the correction removed less than 5 % of the EMD,
+      summed over markers and batches;
+    - "safe but": a marker is flagged somewhere;
+    - "safe".
+
+    Parameters
+    ----------
+    table
+        As `gate` gives it.
+    transfer
+        As `transfer` gives it; nan is passed over, and the sentence says so.
+    confounded
+        As `groups.confounded` says it, "" if they are not.
+    """
+    flagged = table[table["flag"] != ""]
+    markers = tuple(m for m in table["marker"].unique() if m in set(flagged["marker"]))
+    whole = table[table["population"] == keys.ALL]
+    before, after, floor = whole[["emd_before", "emd_after", "floor"]].mean()
+    reached = (
+        f"the mean EMD to the reference goes from {before:.3f} to {after:.3f}, where sampling alone gives {floor:.3f}"
+    )
+    if _within_floor(table):
+        told = f"No correction is needed: the mean EMD to the reference is {before:.3f} without one"
+        return Verdict("not needed", f"{told}, and sampling alone gives {floor:.3f}.", markers)
+    reasons = _reasons(table, transfer, confounded)
+    if reasons:
+        return Verdict("do not use", f"Do not use this correction: {'; '.join(reasons)}.", markers)
+    unknown = "" if transfer["after"].notna().any() else " Populations are not known, so none was checked by itself."
+    if not markers:
+        return Verdict("safe", f"Safe: {reached}, and no marker got worse.{unknown}", markers)
+    if len(markers) <= FEW:
+        told = ", ".join(_where(flagged[flagged["marker"] == marker]) for marker in markers)
+    else:
+        told = f"{len(markers)} of {table['marker'].nunique()} markers ({', '.join(markers)})"
+    return Verdict("safe but", f"Safe but for {told}: {reached}.{unknown}", markers)
+
+
+def _within_floor(table: pd.DataFrame) -> bool:
+    whole = table[table["population"] == keys.ALL]
+    each = whole["emd_before"] <= np.maximum(MARGIN, RARE * whole["floor"])
+    means = table.groupby(["batch", "population"])[["emd_before", "floor"]].mean()
+    return bool(each.all() and (means["emd_before"] <= np.maximum(MARGIN, ON_AVERAGE * means["floor"])).all())
+
+
+def _reasons(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> list[str]:
+    reasons = [confounded.rstrip(".")] if confounded else []
+    for row in transfer[transfer["before"].notna()].itertuples():
+        if not row.after >= row.before - max(DROPPED, 2 * row.error):
+            reasons.append(
+                f"in batch {row.batch} cells leave their populations (label transfer {row.before:.3f} before, "
+                f"{row.after:.3f} after)"
+            )
+    worse, n = _mostly_flagged(table), table["marker"].nunique()
+    if len(worse) > TOO_MANY * n:
+        reasons.append(f"{len(worse)} of {n} markers got worse ({', '.join(worse)})")
+    before, after = table.loc[table["population"] == keys.ALL, ["emd_before", "emd_after"]].mean()
+    if not before - after >= WORTHWHILE * before:
+        reasons.append(f"it brings the batches no closer (mean EMD {before:.3f} before, {after:.3f} after)")
+    return reasons
+
+
+def _mostly_flagged(table: pd.DataFrame) -> list[str]:
+    """Markers with a flag over all cells, or in populations with more than half of the cells of a batch."""
+    flagged = table["flag"] != ""
+    whole = table["population"] == keys.ALL
+    worse = set(table.loc[whole & flagged, "marker"])
+    sizes = table[whole].groupby("batch")["n"].first()
+    cells = table[~whole & flagged].groupby(["batch", "marker"])["n"].sum()
+    worse |= {marker for (batch, marker), n in cells.items() if n > MOST * sizes[batch]}
+    return [marker for marker in table["marker"].unique() if marker in worse]
+
+
+def _where(rows: pd.DataFrame) -> str:
+    """A marker, the reasons of its flags and, unless over all cells, the populations they are of."""
+    reasons = dict.fromkeys(reason for flag in rows["flag"] for reason in flag.split(", "))
+    told = f"{rows['marker'].iloc[0]} ({', '.join(reasons)}"
+    names = [name for name in rows["population"].unique() if name != keys.ALL]
+    return told + (")" if (rows["population"] == keys.ALL).any() else f" in {', '.join(names)})")
+
+
+class _Cells(NamedTuple):
+    original: np.ndarray  # (n, M)
+    mapped: np.ndarray  # (n, M)
+    labels: np.ndarray  # (n,)
+    batches: np.ndarray  # (n,)
+    groups: np.ndarray  # (n,)
+    target: np.ndarray  # (m, M)
+    target_labels: np.ndarray  # (m,)
+
+
+def _cells(truth: AnnData, mapped: AnnData, labels: pd.Series | None) -> _Cells:
+    target = truth[truth.obs[keys.BATCH].astype(str).to_numpy() == str(truth.uns[keys.REFERENCE])]
+    if not target.n_obs:
+        raise InputError(f"no cell of the reference '{truth.uns[keys.REFERENCE]}' is left to judge by; keep some")
+    if str(mapped.uns.get(keys.ERROR, "")):
+        raise InputError(f"'{mapped.uns.get(keys.ARM, '')}' failed and cannot be judged; judge another method")
+    original, target = same_rows(truth, mapped), target[:, mapped.var_names]
+    groups = original.obs.get(keys.GROUP, pd.Series("", index=original.obs_names))
+    return _Cells(
+        np.asarray(original.layers[keys.PREPROCESSED]),
+        np.asarray(mapped.X),
+        _labels(original, labels),
+        original.obs[keys.BATCH].astype(str).to_numpy().astype(str),
+        groups.astype(str).to_numpy().astype(str),
+        np.asarray(target.layers[keys.PREPROCESSED]),
+        _labels(target, labels),
+    )
+
+
+def _populations(cells: _Cells, batch: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, its rows in the batch, and in the reference): all cells, then each population that is large enough."""
+    inside = cells.batches == batch
+    yield keys.ALL, np.flatnonzero(inside), np.arange(len(cells.target))
+    for name in batch_distance.populations(cells.labels[inside], cells.target_labels):
+        own = np.flatnonzero(inside & (cells.labels == name))
+        goal = np.flatnonzero(cells.target_labels == name)
+        if min(len(own), len(goal)) >= LEAST:
+            yield name, own, goal
+
+
+def _judged(x: np.ndarray, moved: np.ndarray, y: np.ndarray, groups: np.ndarray) -> dict[str, object]:
+    """The columns of `gate` for cells ``x (n, M)``, the same ``moved (n, M)``, and reference cells ``y (m, M)``."""
+    before, after = batch_distance.emd(np.stack([x, moved]), y)
+    floor = batch_distance.sampling(y, len(x))
+    step = np.maximum(MARGIN, floor)
+    counts = [peaks(side) for side in (x, moved, y)]
+    (least_before, least_after, least_reference), (most_before, most_after, most_reference) = (
+        [peaks(side, demand) for side in (x, moved, y)] for demand in (CLEAR, 1 / CLEAR)
+    )
+    found = effect(x, moved, groups)
+    unknown = np.full(x.shape[1], np.nan)
+    group_before, group_after, change = (unknown, unknown, unknown) if found is None else found[:3]
+    flags = {
+        # Written so that an EMD that is not a number is worse.
+        WORSE: ~((after <= before + step) | (after <= CHANCE * floor)),
+        PEAKS: (least_after > np.maximum(most_before, most_reference))
+        | (most_after < np.minimum(least_before, least_reference)),
+        GROUPS: False
+        if found is None
+        else change > np.maximum(np.maximum(MARGIN, LOST * group_before), 2 * found.error),
+    }
+    told = pd.DataFrame(flags, index=range(x.shape[1]))
+    return {
+        **{"n": len(x), "n_reference": len(y), "emd_before": before, "emd_after": after, "floor": floor},
+        "improved": (after < before - step) & (before > CHANCE * floor),
+        **dict(zip(("peaks_before", "peaks_after", "peaks_reference"), counts)),
+        **{"group_before": group_before, "group_after": group_after, "group_change": change},
+        "flag": [", ".join(told.columns[row]) for row in told.to_numpy(bool)],
+    }
+
+
+def _labels(adata: AnnData, labels: pd.Series | None) -> np.ndarray:
+    if labels is not None:
+        return labels.reindex(adata.obs_names).astype(str).to_numpy().astype(str)
+    known = adata.obs.get(keys.CELL_TYPE, pd.Series("", index=adata.obs_names))
+    return known.astype(str).to_numpy().astype(str)

@@ -1,0 +1,126 @@
+"""Figures of cells mapped between two sets without a common marker: where they land, and every method's scores."""
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from magan import keys
+from magan.figures.forest import forest
+from magan.figures.style import GREY, GROUP_COLOURS, METHOD_COLOURS, PALE, counted, empty, label, lanes, new, styled
+
+SCORES = ("foscttm", "label_accuracy")
+REAL, MAPPED = GREY, METHOD_COLOURS["magan"]
+OTHER = "other"
+
+
+@styled
+def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 0) -> Figure:
+    """Real cells of the target and mapped ones on the real cells' two main directions, and the mapped by population.
+
+    The first draw of the pairs; the directions are the first two principal components of the real cells.
+
+    Parameters
+    ----------
+    truth
+        As in `folds`: mapped cells (``obs["fold"]``, ``obs["told"]``) and the real ones (domain "2").
+    mapped
+        Cells after the map; of seeds, their consensus is drawn.
+    digest
+        Of the data, written at the foot.
+    seed
+        Of the order in which cells are painted.
+    """
+    name = label(str(mapped.uns["method"]), str(mapped.uns["arm"]))
+    title = f"Cells mapped by {name}: {mapped.uns.get('dataset', '')}"
+    if mapped.uns.get("error") or not np.isfinite(np.asarray(mapped.X)).all():
+        return empty(title, f"{name} failed: {mapped.uns.get('error') or 'every seed failed'}", digest)
+    about = truth.obs.loc[mapped.obs_names]
+    first = (about[keys.FOLD] == about[keys.FOLD].iloc[0]).to_numpy()
+    real = truth[(truth.obs[keys.DOMAIN].astype(str) == "2").to_numpy(), mapped.var_names]
+    onto, shares = _directions(np.asarray(real.layers[keys.PREPROCESSED], dtype=np.float64))
+    places = {"real": onto(real.layers[keys.PREPROCESSED]), "mapped": onto(np.asarray(mapped.X)[first])}
+    told = about[keys.TOLD].to_numpy(bool)[first]
+    foot = f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {told.sum()} pairs told"
+    foot += f" · consensus of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
+    figure = new(4.1, title, foot + "\ndirections of the real cells", digest)
+    left, right = figure.subfigures(1, 2)
+    kinds = np.repeat(["real", "mapped"], [len(places["real"]), len(places["mapped"])])
+    _points(left, np.concatenate(list(places.values())), kinds, {"real": REAL, "mapped": MAPPED}, "by set", seed)
+    labels, tints = _populations(about[keys.CELL_TYPE].astype(str)[first], real.obs[keys.CELL_TYPE].astype(str))
+    axes = _points(right, places["mapped"], labels, tints, "mapped cells by population", seed)
+    axes.plot(*places["mapped"][told].T, "o", ms=5, mfc="none", mec="black", mew=0.9)
+    for one in (left.axes[0], axes):
+        one.set(xlabel=f"direction 1 ({shares[0]:.0%} of variance)", ylabel=f"direction 2 ({shares[1]:.0%})")
+        one.set(xlim=left.axes[0].get_xlim(), ylim=left.axes[0].get_ylim())
+    return figure
+
+
+def _trained(mapped: AnnData) -> bool:
+    return str(mapped.uns["arm"]) not in keys.SEEDLESS
+
+
+def _directions(values: np.ndarray):
+    """Onto the first two principal components, and the share of the variance along each."""
+    mean = values.mean(axis=0)
+    _, size, axes = np.linalg.svd(values - mean, full_matrices=False)
+    # The sign of a component is arbitrary: its largest entry is made positive.
+    axes = axes[:2] * np.sign(axes[:2][np.arange(2), np.abs(axes[:2]).argmax(axis=1)])[:, None]
+    return (lambda x: (np.asarray(x, dtype=np.float64) - mean) @ axes.T), size[:2] ** 2 / (size**2).sum()
+
+
+def _points(figure: SubFigure, places: np.ndarray, groups: np.ndarray, tints: dict, title: str, seed: int) -> Axes:
+    axes = figure.subplots()
+    order = np.random.default_rng(seed).permutation(len(places))
+    colours = np.array([tints[group] for group in groups])[order]
+    axes.scatter(*places[order].T, c=colours, s=5, lw=0, alpha=0.7, rasterized=True)
+    axes.set(xticks=[], yticks=[], title=title)
+    handles = [Line2D([], [], ls="", marker="o", ms=5, color=tint, label=name) for name, tint in tints.items()]
+    if title != "by set":
+        handles.append(Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec="black", label="pair told"))
+    figure.legend(handles=handles, loc="outside lower left", ncols=3, handletextpad=0.1, columnspacing=1.2)
+    return axes
+
+
+def _populations(labels: pd.Series, everywhere: pd.Series) -> tuple[np.ndarray, dict[str, str]]:
+    """Population of each cell, and a colour for the largest; the rest, and what has no name, is pale."""
+    named = everywhere[~everywhere.str.lower().isin(keys.UNLABELLED)]
+    largest = sorted(named.value_counts().index[: len(GROUP_COLOURS)])
+    groups = labels.where(labels.isin(largest), OTHER).to_numpy()
+    return groups, dict(zip(largest, GROUP_COLOURS)) | ({OTHER: PALE} if OTHER in groups else {})
+
+
+@styled
+def matching_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: str, digest: str) -> Figure:
+    """FOSCTTM and label transfer of every method, and of every draw of the told pairs.
+
+    Parameters
+    ----------
+    metrics, summary
+        The tidy tables; rows of other tasks and data sets are passed over.
+    dataset
+        Which to draw.
+    digest
+        Of the data, written at the foot.
+    """
+    title = f"Scores of the mapped cells: {dataset}"
+    metrics, summary = (t[(t["task"] == "matching") & (t["dataset"] == dataset)] for t in (metrics, summary))
+    pairs = lanes(summary)
+    if not pairs or not summary["metric"].isin(SCORES).any():
+        return empty(title, "No method was scored.", digest)
+    n_draws = max(metrics.loc[metrics["group"] != keys.ALL, "group"].nunique(), 1)
+    n_seeds = int(pd.to_numeric(summary["n_seeds"]).max())
+    foot = f"large: mean over {counted(n_seeds, 'seed')} and {counted(n_draws, 'draw')} of the pairs, with its 95 % "
+    foot += "bootstrap interval over seeds\nsmall: one draw, mean over seeds · hollow: consensus of seeds"
+    foot += "\ndashed: chance, or what real cells reach"
+    return forest(summary, _draws(metrics), pairs, SCORES, title, foot, digest, chance={"foscttm": 0.5})
+
+
+def _draws(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The mean over seeds of each draw of the pairs, in the place of the seeds themselves."""
+    of = metrics[(metrics["group"] != keys.ALL) & (metrics["seed"] != keys.CONSENSUS)]
+    means = of.groupby(["method", "arm", "metric", "group"], as_index=False)["value"].mean()
+    numbers = means.groupby(["method", "arm", "metric"]).cumcount()
+    return means.assign(seed=numbers, group=keys.ALL, feature=keys.ALL)

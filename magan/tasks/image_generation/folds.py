@@ -1,0 +1,57 @@
+"""Images to learn to make, and test images to compare with what was made."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from anndata import AnnData
+
+from magan import keys
+from magan.errors import InputError
+from magan.tasks.folds import Folds, enough, image_truth, select_cells, without_labels
+
+FOLD = "images"  # there is one
+
+
+def generating(
+    images: AnnData, *, classes: Sequence[str], n_train: int | None, n_test: int, batch_size: int, seed: int = 0
+) -> Folds:
+    """Training images, and test images of which each asks for one sample.
+
+    The query holds the test images themselves, with their classes where they have any: a model may use what its
+    application knows of an image, most use its class or nothing. In the truth they are domain "1", and real images
+    to compare with are domain "2": the training images (split "train") and the test images once more ("test").
+
+    Raises
+    ------
+    InputError
+        An unknown class, no test image to be had, or fewer training images than a minibatch.
+    """
+    if classes:
+        images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "generation.classes")
+    labels = images.obs[keys.CELL_TYPE].astype(str) if keys.CELL_TYPE in images.obs else ""
+    images = AnnData(
+        images.X,
+        obs=images.obs[[c for c in (keys.SPLIT,) if c in images.obs]].assign(**{keys.CELL_TYPE: labels}),
+        var=images.var,
+        uns=images.uns,
+    )
+    train, test = _divided(images, n_train, n_test, np.random.default_rng(seed))
+    enough({"generation": train}, batch_size)
+    return Folds(
+        {FOLD: (without_labels(train, (keys.CELL_TYPE,)),)},
+        {FOLD: without_labels(test, (keys.CELL_TYPE,))},
+        image_truth(test, test, train, test.copy()),
+    )
+
+
+def _divided(images: AnnData, n_train: int | None, n_test: int, random: np.random.Generator) -> tuple[AnnData, AnnData]:
+    """Training and test images, by the split that the images come with or at random."""
+    order = random.permutation(images.n_obs)
+    if keys.SPLIT in images.obs:
+        is_test = (images.obs[keys.SPLIT].astype(str) == "test").to_numpy()[order]
+        test, train = order[is_test], order[~is_test]
+    else:
+        test, train = order[:n_test], order[n_test:]
+    if len(test) < n_test:
+        raise InputError(f"generation: there are {len(test)} test images, not {n_test}; lower n_test")
+    return images[np.sort(train[:n_train])].copy(), images[np.sort(test[:n_test])].copy()

@@ -1,0 +1,181 @@
+"""Two sets of images, and which images of them training, mapping and scoring may each see."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from anndata import AnnData
+
+from magan import keys
+from magan.errors import InputError
+from magan.images.arrays import from_images, images_of, shape_of, shrink, with_channels
+from magan.tasks.cell_matching.folds import sources
+from magan.tasks.folds import Folds, enough, image_truth, select_cells, without_labels
+
+FOLD = "images"  # there is one
+JUDGING = 2**29  # bytes of real training images, as floats, that are there to judge by; more would not judge better
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the two sets: those to be tested, known pairs in the same order, and those of one domain alone."""
+
+    test: tuple[np.ndarray, np.ndarray]
+    told: tuple[np.ndarray, np.ndarray]
+    single: tuple[np.ndarray, np.ndarray]
+
+
+def translating(
+    first: AnnData,
+    second: AnnData,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    classes: Sequence[str] = (),
+    n_train: int | None = None,
+    n_test: int = 100,
+    n_pairs: int = 0,
+    paired: bool = False,
+    batch_size: int,
+    seed: int = 0,
+) -> Folds:
+    """Images of the first set to be shown as the second would; one fold.
+
+    Rows of the two sets with the same word in ``obs["pair"]`` show the same thing. Of things in both sets, ``n_test``
+    are kept from both training domains: domain 1's images of them are the query, and domain 2's the answers.
+    ``n_pairs`` are in both domains, named as pairs in ``obs["pair"]``, before all others and in the same order. Each
+    of the rest is in one domain alone, so that the domains are as nearly of one size as can be. Where ``paired``, the
+    domains are nothing but pairs. Without any thing in both sets, ``n_test`` random images of each are the query and
+    the real images that maps are compared with.
+
+    Parameters
+    ----------
+    size, channels
+        Side and channels of all images, see `magan.images.arrays.shrink` and `with_channels`; default: as they are.
+    classes
+        Of the images that are used; default: all.
+    n_train
+        Images of a domain at most, besides the ``n_pairs``.
+
+    Raises
+    ------
+    InputError
+        The images of the two sets differ in shape or are smaller than ``size``, a class is unknown, a word is there
+        twice, or too few pairs or images are left for what is asked or for a minibatch.
+    """
+    first, second = (
+        _as_asked(images, name, size, channels, classes) for images, name in ((first, "images_1"), (second, "images_2"))
+    )
+    if shape_of(first) != shape_of(second):
+        one, two = (" x ".join(map(str, shape_of(images))) for images in (first, second))
+        raise InputError(
+            f"images_1 are {one} (channels x height x width) and images_2 {two}; state size and channels of both"
+        )
+    rows = _divided(first, second, n_train, n_test, n_pairs, paired, np.random.default_rng(seed))
+    x1, x2 = (_training(*parts) for parts in zip((first, second), rows.told, rows.single))
+    enough({"images_1": x1, "images_2": x2}, batch_size)
+    query = first[rows.test[0]].copy()
+    truth = _truth(query, second[rows.test[1]].copy(), x2, bool(_common(first, second)), seed)
+    truth.uns[keys.SOURCE] = sources(first, second)
+    return Folds({FOLD: (x1, x2)}, {FOLD: without_labels(query)}, truth)
+
+
+def _as_asked(images: AnnData, name: str, size: int | None, channels: int | None, classes: Sequence[str]) -> AnnData:
+    """The images of some classes with the asked shape, and nothing that is of no use here."""
+    if classes:
+        images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "translation.classes")
+    values, side = images_of(images), min(shape_of(images)[1:])
+    if size and side < size:
+        raise InputError(f"{name} are {side} pixels wide or high, too small for size {size}; lower size")
+    values = with_channels(values, channels) if channels else values
+    asked = from_images(shrink(values, size) if size else values, names=list(images.obs_names))
+    asked.obs = images.obs[[column for column in (keys.CELL_TYPE, keys.PAIR) if column in images.obs]].astype(str)
+    asked.uns = {**dict(images.uns), **dict(asked.uns)}
+    if keys.OBJECT in images.layers:
+        shown = np.asarray(images.layers[keys.OBJECT], np.float32).reshape(-1, *shape_of(images))
+        shown = np.repeat(shrink(shown[:, :1], size) if size else shown[:, :1], shape_of(asked)[0], axis=1)
+        asked.layers[keys.OBJECT] = np.rint(shown).reshape(asked.shape)
+    return asked
+
+
+def _divided(
+    first: AnnData,
+    second: AnnData,
+    n_train: int | None,
+    n_test: int,
+    n_pairs: int,
+    paired: bool,
+    random: np.random.Generator,
+) -> Rows:
+    common = _common(first, second)
+    words = random.permutation(sorted(common))
+    known = np.array([common[word] for word in words], int).reshape(-1, 2)
+    own = [
+        random.permutation(np.setdiff1d(np.arange(images.n_obs), known[:, i]))
+        for i, images in enumerate((first, second))
+    ]
+    if not len(known):
+        return _without_pairs(own, n_train, n_test, n_pairs, paired)
+    if len(known) < n_test + n_pairs + paired:
+        asked = f"n_test {n_test} and n_pairs {n_pairs}" if n_pairs else f"n_test {n_test}"
+        raise InputError(f"images_1 and images_2 have {len(known)} pairs in common, too few for {asked}; lower n_test")
+    test, rest = known[:n_test], known[n_test:]
+    told = rest[:n_train] if paired else rest[:n_pairs]
+    if paired:
+        own, rest = [own[0][:0], own[1][:0]], rest[:0]
+    rest = rest[n_pairs:]
+    # Each thing goes to one side only, and more of them to the side that has fewer images of its own.
+    n_first = int(np.clip((len(rest) + len(own[1]) - len(own[0])) // 2, 0, len(rest)))
+    single = (np.concatenate([own[0], rest[:n_first, 0]]), np.concatenate([own[1], rest[n_first:, 1]]))
+    return Rows(*(tuple(pair.T) for pair in (test, told)), tuple(random.permutation(one)[:n_train] for one in single))
+
+
+def _without_pairs(own: Sequence[np.ndarray], n_train: int | None, n_test: int, n_pairs: int, paired: bool) -> Rows:
+    if n_pairs or paired:
+        raise InputError(
+            f"images_1 and images_2 have no pair in common for {'paired: true' if paired else f'n_pairs {n_pairs}'}; "
+            f"give images of one thing the same word in obs['{keys.PAIR}'], as own_images do with paired: true"
+        )
+    for name, rows in zip(("images_1", "images_2"), own):
+        if len(rows) <= n_test:
+            raise InputError(f"{name} has {len(rows)} images, too few for {n_test} test images; lower n_test")
+    none = np.array([], int)
+    train = (rows[n_test:][:n_train] for rows in own)
+    return Rows(tuple(rows[:n_test] for rows in own), (none, none), tuple(train))
+
+
+def _common(first: AnnData, second: AnnData) -> Mapping[str, tuple[int, int]]:
+    """Word of a thing that both sets show -> its rows."""
+    words = [list(images.obs[keys.PAIR]) if keys.PAIR in images.obs else [] for images in (first, second)]
+    both = {word for word in set(words[0]) & set(words[1]) if word.lower() not in keys.UNLABELLED}
+    places: list[dict[str, int]] = [{}, {}]
+    for name, some, place in zip(("images_1", "images_2"), words, places):
+        for row, word in enumerate(some):
+            if word in both and place.setdefault(word, row) != row:
+                raise InputError(f"{name}: pair '{word}' is there twice; give each pair one word")
+    return {word: (places[0][word], places[1][word]) for word in both}
+
+
+def _training(images: AnnData, told: np.ndarray, single: np.ndarray) -> AnnData:
+    """What training reads of one domain: of its pairs the told ones, and classes for the losses that name them."""
+    part = without_labels(images[np.concatenate([told, single])], (keys.CELL_TYPE,))
+    words = images.obs[keys.PAIR].iloc[told] if len(told) else []
+    part.obs[keys.PAIR] = [*words, *[""] * len(single)]
+    return part
+
+
+def _truth(query: AnnData, target: AnnData, x2: AnnData, known: bool, seed: int) -> AnnData:
+    """What evaluation may see: the query with its answers where known, and real images of domain 2."""
+    most = max(1, JUDGING // (4 * x2.n_vars))
+    real = x2[np.sort(np.random.default_rng([seed, 1]).permutation(x2.n_obs)[:most])].copy()
+    shown = query.layers.pop(keys.OBJECT, None)
+    target.layers.pop(keys.OBJECT, None)
+    for part in (query, real, target):
+        if keys.CELL_TYPE not in part.obs:
+            part.obs[keys.CELL_TYPE] = ""
+    answer = target if known else AnnData(np.full(target.shape, np.nan, np.float32))
+    truth = image_truth(query, answer, real, target)
+    if shown is not None:
+        truth.layers[keys.OBJECT] = np.full(truth.shape, np.nan, np.float32)
+        truth.layers[keys.OBJECT][: query.n_obs] = shown
+    return truth

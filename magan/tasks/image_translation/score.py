@@ -1,0 +1,142 @@
+"""Scores of images mapped from one set to another: like their partners, like the target set, and still themselves?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.metrics import digit_identity, image_pairs
+from magan.metrics.classifier_features import Seen, classes, each, knows, labels, mapped_as, named, seen
+from magan.metrics.image_set_scores import floor_of_sets, of_sets
+from magan.metrics.tidy import failures, floor_rows, join, maps, rows, same_rows
+
+
+def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
+    """Every score that the data allow, for every map.
+
+    Of the set of mapped images, against real ones of the target that nobody trained on: `image_set_scores`.
+    Of each image whose true partner is known: ``l1``, ``ssim``, ``retrieved`` (by pixels; its groups "first 2",
+    "first 5" ... are shares among so many nearest), ``retrieved_ssim``, ``retrieved_outlines`` and
+    ``retrieved_features``,
+    ``reciprocal_rank``. ``travel_cosine`` compares the vectors between the features of mapped images with those
+    between their true partners', or, where none is known, between the images as they were.
+    Where the classifier knows the classes of the target, ``class_accuracy`` is the share of images
+    that keep theirs (also class by class); where it tells the two sets apart, ``taken_for_target`` the share that
+    it takes for the target. ``background_change`` needs ``layers["object"]``.
+
+    Parameters
+    ----------
+    truth
+        The query (domain "1") and real target images (domain "2"), as the classifier saw them if there is one;
+        ``layers["truth"]`` is the true partner of a query image, nan where there is none.
+    mapped
+        Images of domain 1, in domain 2, as the classifier saw them.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``keys.METRICS``; feature "all". Undefined scores are nan.
+    """
+    seeds, _ = maps(mapped)
+    if not seeds:
+        return failures(mapped)
+    query, of = same_rows(truth, mapped), mapped_as(mapped, seeds)
+    tables = of_sets(truth, mapped, seeds, of)
+    tables += _of_partners(query, mapped, seeds, of)
+    tables += _of_identity(truth, query, mapped, seeds, of)
+    if keys.OBJECT in query.layers:
+        shown = np.asarray(query.layers[keys.OBJECT])
+        before = np.asarray(query.X)
+        change = each(lambda x: image_pairs.background_change(before, x.pixels, shown), of)
+        tables.append(rows(mapped.uns, seeds, "background_change", change, keys.ALL))
+    return join([*tables, failures(mapped)])
+
+
+def floor(truth: AnnData) -> pd.DataFrame:
+    """What real images of the target score, and how often the classifier is right about them."""
+    return join([*floor_of_sets(truth, "translation"), *of_classifier(truth, "translation")])
+
+
+def of_classifier(truth: AnnData, task: str) -> list[pd.DataFrame]:
+    """``classifier_accuracy`` on real images that it did not learn from, those of the target or of both sets."""
+    if not classes(truth):
+        return []
+    unseen = (truth.obs[keys.SPLIT].astype(str) == "test").to_numpy()
+    if knows(truth, keys.CELL_TYPE):
+        unseen &= (truth.obs[keys.DOMAIN].astype(str) == "2").to_numpy()
+    part = truth[unseen]
+    told = part.obs[str(truth.uns[keys.CLASSIFIER]["of"])].astype(str).to_numpy().astype(str)
+    accuracy = digit_identity.identity_accuracy(named(truth, seen(part))[None].astype(object), told)
+    return [floor_rows(truth, task, "classifier_accuracy", accuracy, keys.ALL)]
+
+
+def _of_partners(query: AnnData, mapped: AnnData, seeds: Sequence, of: Sequence[Seen]) -> list[pd.DataFrame]:
+    """Likeness to the true partner, and the vectors between images."""
+    known = np.isfinite(np.asarray(query.layers[keys.TRUTH])).all(axis=1)
+    partner = seen(query[known], keys.TRUTH)
+    found: dict[tuple[str, str], np.ndarray] = {}  # (metric, group) -> (R,)
+    if known.any():
+        mine = [Seen(*(part if part is None else part[known] for part in one)) for one in of]
+        shape = tuple(int(n) for n in query.uns[keys.IMAGE]["shape"])
+        found["l1", keys.ALL] = each(lambda x: image_pairs.l1(x.pixels, partner.pixels), mine)
+        found["ssim", keys.ALL] = each(lambda x: image_pairs.ssim(x.pixels, partner.pixels, shape), mine)
+        found |= _retrieved(mine, partner, shape)
+    before, rows_of = (partner, known) if known.any() else (seen(query), np.full(query.n_obs, True))
+    if before.features is not None:
+        found["travel_cosine", keys.ALL] = each(
+            lambda x: image_pairs.travel_cosine(before.features, x.features[rows_of]), of
+        )
+    return [rows(mapped.uns, seeds, metric, value, group) for (metric, group), value in found.items()]
+
+
+def _retrieved(of: Sequence[Seen], partner: Seen, shape: tuple[int, ...]) -> dict[tuple[str, str], np.ndarray]:
+    """(metric, group) -> the share of images whose true partner is the nearest, or among the nearest."""
+    places = np.stack([image_pairs.partner_ranks(x.pixels, partner.pixels) for x in of])
+    found = {("retrieved", keys.ALL): _within(places, 1), ("reciprocal_rank", keys.ALL): (1 / places).mean(axis=1)}
+    for most in image_pairs.RANKS:
+        if most < min(image_pairs.GALLERY, places.shape[1]):
+            found["retrieved", f"first {most}"] = _within(places, most)
+
+    def unlike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return -image_pairs.similarities(a, b, shape)
+
+    alike = [image_pairs.partner_ranks(x.pixels, partner.pixels, unlike) for x in of]
+    found["retrieved_ssim", keys.ALL] = _within(np.stack(alike), 1)
+    drawn = image_pairs.outlines(partner.pixels, shape)
+    by_outlines = [image_pairs.partner_ranks(image_pairs.outlines(x.pixels, shape), drawn) for x in of]
+    found["retrieved_outlines", keys.ALL] = _within(np.stack(by_outlines), 1)
+    if partner.features is not None:
+        by_features = [image_pairs.partner_ranks(x.features, partner.features) for x in of]
+        found["retrieved_features", keys.ALL] = _within(np.stack(by_features), 1)
+    return found
+
+
+def _within(places: np.ndarray, most: int) -> np.ndarray:
+    """Share of ranks up to ``most``, ``(R, n) -> (R,)``; nan for a replicate that holds a nan."""
+    return np.where(np.isfinite(places).all(axis=1), (places <= most).mean(axis=1), np.nan)
+
+
+def _of_identity(truth: AnnData, query: AnnData, mapped: AnnData, seeds: Sequence, of: Sequence[Seen]) -> list:
+    """Whether images keep their class, or at least are taken for the target."""
+    if not classes(truth):
+        return []
+    words = np.array([named(truth, one) for one in of], dtype=object).reshape(len(of), query.n_obs)
+    if knows(truth, keys.DOMAIN):
+        taken = digit_identity.identity_accuracy(words, np.full(query.n_obs, "2"))
+        return [rows(mapped.uns, seeds, "taken_for_target", taken, keys.ALL)]
+    own = labels(query)
+    asked = np.isin(own, classes(truth))
+    hits = digit_identity.agreement(words[:, asked], own[asked])
+    return class_rows(mapped, seeds, hits, own[asked])
+
+
+def class_rows(mapped: AnnData, seeds: Sequence[int | str], hits: np.ndarray, own: np.ndarray) -> list[pd.DataFrame]:
+    """``class_accuracy`` over all images and class by class, from ``hits`` ``(R, n)``."""
+    if not len(own):
+        return []
+    groups = {keys.ALL: np.full(len(own), True)} | {name: own == name for name in np.unique(own)}
+    return [
+        rows(mapped.uns, seeds, "class_accuracy", hits[:, some].mean(axis=1), name) for name, some in groups.items()
+    ]

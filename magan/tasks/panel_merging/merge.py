@@ -1,0 +1,248 @@
+"""From panels to one table with every marker on every cell, and a verdict on every marker that was imputed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+
+from magan import config, keys
+from magan.aligner import SOURCE, Aligner
+from magan.baselines import BASELINES
+from magan.errors import InputError
+from magan.figures import FIGURES, OF_PANELS, save
+from magan.metrics.markers import pearson
+from magan.progress import progress
+from magan.stages.align import aligner_of
+from magan.stages.atomic_files import atomic_write, read_metrics, write, write_table
+from magan.stages.telling import digest
+from magan.tasks import folds
+from magan.tasks.panel_merging import merged_table as panel_merging_merged_table
+from magan.tasks.panel_merging.agreement import agreement, claimed, confidence, least_agreement
+from magan.tasks.panel_merging.verdicts import ASKED, kept, verdicts
+
+CELLS = 32768  # mapped at a time: the maps of all seeds are held for so many
+COMPARED = 5000  # cells of a panel on which seeds and methods are compared
+LEARNT = 20_000  # cells of the other panel from which the baselines among them learn
+WITNESSES = ("knn", "boosting")  # the baselines that a map is compared with
+ALIKE = ("pooled", "whole", "none")  # scales by which a value means the same in both panels
+
+
+@dataclass(frozen=True)
+class PanelImputation:
+    """What the cells of ``panel`` are told by another: their markers, how far to trust each cell, and the evidence."""
+
+    panel: str
+    imputed: panel_merging_merged_table.Imputed
+    confidence: np.ndarray  # (n,)
+    evidence: pd.DataFrame  # a row per marker
+
+
+def merge(
+    name: str,
+    settings: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seeds: Sequence[int],
+    device: str,
+    threads: int,
+    cells: str,
+    audits: str,
+    models: str,
+    output: str,
+    table: str,
+) -> None:
+    """Rule `merge`: train the first arm on all cells of every two panels, and write what it says of each cell.
+
+    ``audits`` is the folder of the held-out tasks, ``models`` the one that trained models go to, and ``table`` the
+    file of the verdicts.
+    """
+    torch.set_num_threads(threads)
+    chosen = config.Panels.model_validate(settings)
+    arm_name, arm = next(iter(chosen.arms.items()))
+    adata = folds.select_cells(anndata.read_h5ad(cells), chosen.where, f"panels.{name}.where")
+    panels = {panel: _panel(adata, chosen.by, panel, f"panels.{name}") for panel in chosen.panels}
+    wanted = panel_merging_merged_table.sources({panel: list(part.var_names) for panel, part in panels.items()})
+    told: list[PanelImputation] = []
+    for one, other in combinations(panels, 2):
+        ways = [way for way in ((one, other, "x2"), (other, one, "x1")) if way[1] in wanted[way[0]].values()]
+        if not ways:
+            continue
+        aligner = aligner_of(arm, config.Training.model_validate(training), seeds, device)
+        pair = f"{one} and {other}"
+        show = progress(f"panels/{name}: {pair}", aligner.training.steps, len(seeds))
+        aligner.fit(panels[one], panels[other], names=[pair], record=show)
+        if not aligner.good_seeds_:
+            raise InputError(f"panels.{name}: every seed of '{arm_name}' failed on {pair}; change the arm")
+        with atomic_write(Path(models, f"{config.audit_name(name, one, other)}.safetensors")) as part:
+            aligner.save(part)
+        for own, source, to in ways:
+            lacking = [marker for marker, panel in wanted[own].items() if panel == source]
+            audit = Path(audits, config.audit_name(name, own, source))
+            held = _claims_held(audit, arm_name)
+            told.append(_told(aligner, to, panels, own, source, lacking, held))
+    whole, judged = _whole(adata, panels, told, chosen.by)
+    whole.uns |= {keys.DATASET: name, keys.METHOD: arm.model, keys.ARM: arm_name, keys.SEEDS: np.array(seeds)}
+    write(whole, output)
+    write_table(judged, table)
+
+
+def _panel(adata: AnnData, by: str, panel: str, name: str) -> AnnData:
+    """The cells of a panel by the markers it measures, with nothing that is known of others."""
+    cells = folds.select_cells(adata, {by: panel}, name)
+    return folds.without_labels(cells[:, folds.measured(cells, f"{name}: panel '{panel}'")], folds.LABELLED)
+
+
+def _claims_held(audit: Path, arm: str) -> tuple[float, float]:
+    """What held of the r that the arm claimed of markers hidden from it, see `kept`; nan where the audit failed."""
+    mapped = anndata.read_h5ad(audit / arm / "mapped.h5ad")
+    if keys.CONSENSUS not in mapped.layers:
+        return np.nan, np.nan
+    scores = read_metrics(audit / "metrics.tsv")
+    scores = scores[(scores["arm"] == arm) & (scores["seed"] == keys.CONSENSUS) & (scores["group"] == keys.ALL)]
+    audited = scores[scores["metric"] == "pearson"].set_index("feature")["value"].reindex(mapped.var_names)
+    aligner = Aligner.load(audit / arm / "model.safetensors", device="cpu")
+    claims = [
+        _claims(aligner, "x2", aligner.names_.index(marker), [marker], mapped[:, marker].layers[keys.CONSENSUS])[0][0]
+        for marker in mapped.var_names
+    ]
+    return kept(audited.to_numpy(), np.array(claims))
+
+
+def _claims(
+    aligner: Aligner, to: str, fold: int, markers: Sequence[str], expected: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The r that the aligner claims of what it says, ``(n, len(markers))``, and by how many cells; see `claimed`."""
+    apart = aligner.calibrations_[to][fold]
+    columns = [aligner.features_[to][fold].index(marker) for marker in markers]
+    return claimed(expected, apart.predicted[:, columns], apart.measured[:, columns])
+
+
+def _told(
+    aligner: Aligner,
+    to: str,
+    panels: Mapping[str, AnnData],
+    own: str,
+    source: str,
+    lacking: Sequence[str],
+    held: tuple[float, float],
+) -> PanelImputation:
+    """What the panel ``own`` is told by the domain ``to`` of a trained aligner, the panel ``source``."""
+    cells, others = panels[own], panels[source]
+    layers = _mapped(aligner, to, cells, lacking)
+    claims, n_apart = _claims(aligner, to, 0, lacking, layers[keys.EXPECTED])
+    agreed = _agreements(aligner, to, cells, others, lacking)
+    evidence = pd.DataFrame(
+        {
+            "panel": own,
+            "marker": list(lacking),
+            "source": source,
+            "n_shared": len(set(cells.var_names) & set(others.var_names)),
+            "claimed": claims,
+            "n_apart": n_apart,
+            "kept": held[0],
+            "kept_worst": held[1],
+            **dict(zip(("seeds", "methods"), agreed)),
+        }
+    )
+    trust = confidence(_units(aligner, SOURCE[to], cells, others), _units(aligner, to, others, cells))
+    return PanelImputation(own, panel_merging_merged_table.Imputed(tuple(lacking), layers), trust, evidence)
+
+
+def _agreements(
+    aligner: Aligner, to: str, cells: AnnData, others: AnnData, markers: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How well seeds agree on some of the cells, and how well their consensus with the least agreeing baseline."""
+    some, learnt = _some(cells, COMPARED), _some(others, LEARNT)
+    seen = aligner.map(some, to)[:, list(markers)]
+    seeds = np.stack([seen.layers[f"{keys.SEED}_{seed}"] for seed in aligner.good_seeds_])
+    # A baseline standardises the cells it is asked about by those of its first domain.
+    like = learnt if aligner.scale in ALIKE else some
+    columns = others.var_names.get_indexer(list(markers))
+    witnesses = [BASELINES[name](like, learnt, some)[:, columns] for name in WITNESSES]
+    return agreement(seeds), least_agreement(seen.layers[keys.CONSENSUS], witnesses)
+
+
+def _units(aligner: Aligner, domain: str, cells: AnnData, others: AnnData) -> np.ndarray:
+    """The markers that two panels share as the networks read them of ``cells``, ``(n, n_shared)``."""
+    features = aligner.features_[domain][0]
+    values = torch.from_numpy(np.array(cells[:, features].layers[keys.PREPROCESSED]))
+    shared = sorted(set(features) & set(others.var_names))
+    return aligner.scalings_[domain][0].scaled(values).numpy()[:, [features.index(marker) for marker in shared]]
+
+
+def _mapped(aligner: Aligner, to: str, cells: AnnData, markers: Sequence[str]) -> dict[str, np.ndarray]:
+    """The layers of merged cells, ``(n, len(markers))`` each, some cells at a time."""
+    names = {
+        keys.EXPECTED: keys.CONSENSUS,
+        **{layer: layer for layer in panel_merging_merged_table.TOLD if layer != keys.EXPECTED},
+    }
+    parts = [aligner.map(cells[i : i + CELLS], to)[:, list(markers)].layers for i in range(0, cells.n_obs, CELLS)]
+    return {layer: np.concatenate([part[name] for part in parts]) for layer, name in names.items()}
+
+
+def _some(cells: AnnData, n: int) -> AnnData:
+    """At most ``n`` cells, chosen at random once and for all."""
+    chosen = np.random.default_rng(0).permutation(cells.n_obs)[:n]
+    return cells[np.sort(chosen)].copy()
+
+
+def _whole(
+    adata: AnnData, panels: Mapping[str, AnnData], told: Sequence[PanelImputation], by: str
+) -> tuple[AnnData, pd.DataFrame]:
+    """The merged cells, and a row for every panel and marker that it lacks."""
+    whole = panel_merging_merged_table.merge(
+        adata,
+        {panel: list(part.var_names) for panel, part in panels.items()},
+        {panel: [one.imputed for one in told if one.panel == panel] for panel in panels},
+        by,
+    )
+    judged = verdicts(pd.concat([one.evidence for one in told], ignore_index=True))
+    if keys.TRUTH in adata.layers:
+        judged["true"] = _true(whole, adata, judged)
+    whole.obs[keys.CONFIDENCE] = 1.0
+    for panel in panels:
+        rows = (whole.obs[keys.PANEL] == panel).to_numpy()
+        lowest = [one.confidence for one in told if one.panel == panel]
+        whole.obs.loc[rows, keys.CONFIDENCE] = np.min(lowest, axis=0) if lowest else 1.0
+        words = judged[judged["panel"] == panel].set_index("marker")["verdict"]
+        whole.var[f"{keys.VERDICT}_{panel}"] = words.reindex(whole.var_names).fillna(keys.MEASURED).astype(str)
+    return whole, judged
+
+
+def _true(whole: AnnData, adata: AnnData, judged: pd.DataFrame) -> list[float]:
+    """Pearson's r of each imputed marker with the truth, where a data set knows what it would have measured."""
+    found = []
+    for panel, marker in zip(judged["panel"], judged["marker"]):
+        told = whole[whole.obs[keys.PANEL] == panel, marker]
+        truth = adata[told.obs_names, marker].layers[keys.TRUTH]
+        found.append(float(pearson(truth, told.layers[keys.EXPECTED][None])[0, 0]))
+    return found
+
+
+def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], output: str) -> None:
+    """Rule `draw_merged`: the figures of merged panels, each as SVG and PNG.
+
+    ``audits`` is name -> files of the truth and of what the merging arm said.
+    """
+    cells, verdicts = anndata.read_h5ad(merged), pd.read_csv(table, sep="\t")
+    mark = digest({"verdicts": Path(table).read_text()})
+    read = {audit: tuple(anndata.read_h5ad(path) for path in paths) for audit, paths in audits.items()}
+    lowest = {word: least[0] for word, least in ASKED.items()}
+    drawings = {
+        "panel_verdicts": ((verdicts,), {"asked": lowest}),
+        "panel_calibration": ((read,), {}),
+        "panel_umap": ((cells,), {}),
+    }
+    Path(output).mkdir(parents=True, exist_ok=True)
+    for figure_name in OF_PANELS:
+        positional, named = drawings[figure_name]
+        figure = FIGURES[figure_name].draw(*positional, **named, digest=mark)
+        for suffix in ("svg", "png"):
+            with atomic_write(f"{output}/{figure_name}.{suffix}") as part:
+                save(figure, part)

@@ -1,0 +1,114 @@
+"""Merged panels as a reader should meet them: which imputed markers may be used, and by what rule."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from magan.report.phrasing import counted, number
+
+LOOKS = {"usable": "wins", "as a trend": "ties", "not usable": "loses"}  # verdict -> its look
+VERBS = {"usable": "may be used", "as a trend": "as a trend", "not usable": "not usable"}
+
+
+def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequence[float]]) -> dict:
+    """The verdicts of merged panels: a sentence a panel, a table a panel, and the rule.
+
+    Parameters
+    ----------
+    name, arm
+        Of the panels, and of what merged them.
+    verdicts
+        The table of `magan.tasks.panel_merging.verdicts.verdicts`, with ``true`` where the data know it.
+    asked
+        Word -> the lowest r, agreement of seeds and agreement of methods that it asks for.
+    """
+    verdicts = verdicts.assign(reason=verdicts["reason"].fillna(""))
+    tables = [
+        {
+            "panel": panel,
+            "sentence": _sentence(panel, rows),
+            "lines": [_line(row) for row in _best_first(rows).to_dict("records")],
+        }
+        for panel, rows in verdicts.groupby("panel", sort=False)
+    ]
+    n = int((verdicts["verdict"] == "usable").sum())
+    return {
+        "name": name,
+        "arm": arm,
+        "word": f"{n} of {len(verdicts)} usable",
+        "kind": LOOKS["usable" if n else "not usable"],
+        "tables": tables,
+        "has_truth": "true" in verdicts,
+        "truth": _truth(verdicts),
+        "rule": _rule(asked),
+    }
+
+
+def _best_first(rows: pd.DataFrame) -> pd.DataFrame:
+    place = {word: i for i, word in enumerate(LOOKS)}
+    return rows.assign(place=rows["verdict"].map(place)).sort_values(
+        ["place", "lower"], ascending=[True, False], kind="stable", na_position="last"
+    )
+
+
+def _sentence(panel: str, rows: pd.DataFrame) -> str:
+    """Which markers may be used on a panel's cells, best first."""
+    ordered = _best_first(rows)
+    told = [
+        f"{', '.join(ordered.loc[ordered['verdict'] == word, 'marker'])} {verb}"
+        for word, verb in VERBS.items()
+        if (ordered["verdict"] == word).any()
+    ]
+    return f"On cells of panel {panel}: {'; '.join(told)}."
+
+
+def _line(row: Mapping) -> dict[str, str]:
+    numbers = ("lower", "expected", "claimed", "seeds", "methods", "true")
+    return {
+        "marker": row["marker"],
+        "verdict": row["verdict"],
+        "kind": LOOKS[row["verdict"]],
+        "reason": row["reason"],
+        "source": f"{row['source']} ({counted(int(row['n_shared']), 'marker')} shared)",
+        **{name: _number(row.get(name, math.nan)) for name in numbers},
+    }
+
+
+def _number(value: float) -> str:
+    return number(value) if math.isfinite(value) else "?"
+
+
+def _truth(verdicts: pd.DataFrame) -> str:
+    """How the verdicts fared where the truth is known; "" where it is not."""
+    if "true" not in verdicts:
+        return ""
+    parts = []
+    for word in LOOKS:
+        true = verdicts.loc[verdicts["verdict"] == word, "true"].dropna()
+        if len(true):
+            reach = number(true.min()) if len(true) == 1 else f"{number(true.min())} to {number(true.max())}"
+            parts.append(f"{word}: {counted(len(true), 'marker')}, r with the truth {reach}")
+    off = (verdicts["expected"] - verdicts["true"]).abs().mean()
+    below = int((verdicts["true"] < verdicts["lower"]).sum())
+    return (
+        f"These cells were measured with the markers too, which no method saw. By verdict: {'; '.join(parts)}. "
+        f"The r to be expected is off by {_number(off)} on average, and {below} of {len(verdicts)} true values lie "
+        "below the lowest r."
+    )
+
+
+def _rule(asked: Mapping[str, Sequence[float]]) -> str:
+    least = [
+        f"{word}: lowest r at least {number(r)}, seeds {number(seeds)}, methods {number(methods)}"
+        for word, (r, seeds, methods) in asked.items()
+    ]
+    return (
+        "The claimed r is that of the other panel's cells which were kept from training and predicted from the shared "
+        "markers alone, weighted to be like this panel's cells. Of the shared markers that were hidden in the audit "
+        "the truth is known: the expected r is the claimed one times the median share of such claims that held; the "
+        "lowest r is the lower end of the claim's one-sided 95 % interval times the share in the worst tenth. Seeds "
+        "and methods agree by Pearson's r between predictions of the same cells: the mean over two seeds, and the "
+        "least with kNN and boosting. "
+        f"{'. '.join(part[0].upper() + part[1:] for part in least)}. Anything else is not usable."
+    )

@@ -1,0 +1,70 @@
+"""Images and other images of the same classes, turned, and which of them training, mapping and scoring may see."""
+
+from collections.abc import Sequence
+
+import anndata
+import numpy as np
+from anndata import AnnData
+
+from magan import keys
+from magan.errors import InputError
+from magan.images.arrays import images_of, pixels, rotate
+from magan.tasks.folds import Folds, enough, image_truth, select_cells, without_labels
+
+FOLD = "digits"  # there is one
+
+
+def turning(
+    images: AnnData,
+    *,
+    classes: Sequence[str],
+    degrees: float,
+    n_pairs: int,
+    n_train: int | None,
+    n_test: int,
+    batch_size: int,
+    seed: int = 0,
+) -> Folds:
+    """Images of ``classes`` and other images of the same classes, turned; one fold.
+
+    Of each class, ``n_test`` images become the query and as many others real
+    turned test images; ``n_pairs`` are in both domains and named as pairs in
+    ``obs["pair"]``; the rest are shared out between the domains.
+
+    Raises
+    ------
+    InputError
+        An unknown class, or too few images of one.
+    """
+    images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "digits.classes")
+    images.X = pixels(images)
+    images.obs = images.obs.drop(columns=keys.PAIR, errors="ignore")  # an image is here a pair with its own rotation
+    random = np.random.default_rng(seed)
+    parts: dict[str, list[np.ndarray]] = {part: [] for part in ("query", "target", "pair", "first", "second")}
+    for label in classes:
+        own = random.permutation(np.flatnonzero(images.obs[keys.CELL_TYPE].astype(str) == label))
+        rest = own[2 * n_test + n_pairs :]
+        half = min(len(rest) // 2, n_train or len(rest))
+        if half < 1:
+            raise InputError(f"class {label} has {len(own)} images, too few for {n_test} test images; lower n_test")
+        ends = [n_test, 2 * n_test, 2 * n_test + n_pairs, 2 * n_test + n_pairs + half]
+        for part, chosen in zip(parts, np.split(own[: ends[-1] + half], ends)):
+            parts[part].append(chosen)
+    rows = {part: np.concatenate(chosen) for part, chosen in parts.items()}
+
+    def turned(part: AnnData) -> AnnData:
+        part.X = rotate(images_of(part), degrees).reshape(part.n_obs, -1)
+        return part
+
+    pair = images[rows["pair"]].copy()
+    pair.obs[keys.PAIR] = list(pair.obs_names)
+    x1, x2 = (
+        anndata.concat([pair, images[rows[part]]], join="outer", fill_value="", uns_merge="first")
+        for part in ("first", "second")
+    )
+    x2 = turned(x2)
+    for domain in (x1, x2):
+        domain.obs[keys.PAIR] = domain.obs[keys.PAIR].fillna("").astype(str)
+    enough({"domain 1": x1, "domain 2": x2}, batch_size)
+    query, target = images[rows["query"]].copy(), turned(images[rows["target"]].copy())
+    return Folds({FOLD: (x1, x2)}, {FOLD: without_labels(query)}, image_truth(query, turned(query.copy()), x2, target))

@@ -1,0 +1,34 @@
+"""Noise on what a discriminator sees."""
+
+from itertools import count
+
+from magan.networks.counter_rng import normal, seeds
+from magan.recipe import Noise, Objective, Recipe
+from magan.techniques.recipe_wrappers import altered, changed, trained
+
+
+def instance_noise(recipe: Recipe, *, size: float = 0.1, steps: int = 3000) -> Recipe:
+    """Gaussian noise on every sample that a discriminator judges, real or generated, until ``steps``.
+
+    Both distributions then overlap, so that the best discriminator is never perfect (Sonderby et al. 2017;
+    Arjovsky & Bottou 2017, section 3). Its standard deviation falls in a straight line from ``size``, in the units of
+    the samples, to 0.
+    """
+    discriminators = trained(recipe, "discriminator")
+
+    def change(objective: Objective) -> Objective:
+        def with_noise(networks, batch, carry):
+            sigma, calls = size * (1 - carry["step"] / steps).clamp(min=0), count()
+
+            def judge(role):
+                def call(network, x, *others):
+                    own = seeds(batch["instance_noise"], x.shape[1], next(calls))
+                    return network(x + sigma.to(x) * normal(own, x.shape[2:]).to(x), *others)
+
+                return call
+
+            return objective(altered(networks, discriminators, judge), batch, carry)
+
+        return with_noise
+
+    return changed(recipe, change, noise={"instance_noise": Noise((2,), "uniform")})

@@ -1,0 +1,90 @@
+"""What a discriminator is told of a sample: labels that are softened, or sometimes wrong.
+
+The logistic and the least squares loss of a score s with label y are, up to a constant, linear in the label:
+
+    -y log D - (1 - y) log(1 - D) = softplus(s) - y s,        (s - y)^2 / 2 = s^2 / 2 - y s + y^2 / 2.
+
+So a label that is changed by a step adds the step times -s to the loss, whatever else is in it. The other games
+have no labels, and these techniques mean nothing to them.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from magan.losses.reduce import replicate_mean
+from magan.recipe import Batch, Noise, Objective, Recipe
+from magan.techniques.recipe_wrappers import altered, changed, trained
+
+Steps = Callable[[Batch], tuple[float | Tensor, float | Tensor]]  # of the labels of real and of generated samples
+
+
+def label_smoothing(recipe: Recipe, *, label: float = 0.9) -> Recipe:
+    """One-sided label smoothing: the discriminator is told ``label`` of real samples, and still 0 of generated ones.
+
+    In the logistic game its best answer is then ``label p_r / (p_r + p_g)``; to smooth the other side too would
+    pull generated samples towards where they are (Salimans et al. 2016, section 3.4).
+    """
+    return _relabelled(recipe, "label_smoothing", lambda batch: (label - 1, 0.0))
+
+
+def noisy_labels(recipe: Recipe, *, rate: float = 0.05) -> Recipe:
+    """The discriminator is told the wrong label of a share ``rate`` of the samples, real and generated, at random.
+
+    In the mean that is a smoothing of both sides; drawn anew for each sample and update it is also noise.
+    """
+
+    def steps(batch: Batch) -> tuple[Tensor, Tensor]:
+        wrong = (batch["noisy_labels"] < rate).to(batch["noisy_labels"])
+        return -wrong[..., 0], wrong[..., 1]
+
+    return _relabelled(recipe, "noisy_labels", steps, {"noisy_labels": Noise((2,), "uniform")})
+
+
+def _relabelled(recipe: Recipe, name: str, steps: Steps, noise: dict[str, Noise] | None = None) -> Recipe:
+    """The recipe with the labels of each update's samples changed by ``steps``."""
+    generators, discriminators = trained(recipe, "generator"), trained(recipe, "discriminator")
+
+    def change(objective: Objective) -> Objective:
+        def relabelled(networks, batch, carry):
+            made: list[Tensor] = []
+            real: list[Tensor] = []
+            fake: list[Tensor] = []
+
+            def generate(role):
+                def call(network, *inputs):
+                    made.append(network(*inputs))
+                    return made[-1]
+
+                return call
+
+            def judge(role):
+                def call(network, x, *others):
+                    out = network(x, *others)
+                    scores = out[0] if isinstance(out, tuple) else out
+                    if scores.shape == x.shape and x[0, 0].numel() > 1:
+                        raise ValueError(f"{name} needs a discriminator that gives scores, not samples; leave it out")
+                    if any(x is entry for entry in batch.values()):
+                        real.append(scores)
+                    elif any(x.data_ptr() == sample.data_ptr() and x.shape == sample.shape for sample in made):
+                        fake.append(scores)
+                    return out
+
+                return call
+
+            within = altered(altered(networks, discriminators, judge), generators, generate)
+            terms = objective(within, batch, carry)
+            if not real or not fake:
+                raise ValueError(f"{name} needs a discriminator that judges samples as they are; leave it out")
+            of_real, of_fake = steps(batch)
+            parts = [-_mean(of_real, scores) for scores in real] + [-_mean(of_fake, scores) for scores in fake]
+            return {**terms, name: sum(parts[1:], parts[0])}
+
+        return relabelled
+
+    return changed(recipe, change, training=discriminators, noise=noise)
+
+
+def _mean(step: float | Tensor, scores: Tensor) -> Tensor:
+    """Mean of step times score: ``(R,)``, with one step, or one for each sample, ``(R, B)``."""
+    return replicate_mean(step * scores.flatten(2).mean(2))

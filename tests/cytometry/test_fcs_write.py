@@ -1,0 +1,190 @@
+"""A corrected file is the measured one but for what was corrected, whoever reads it."""
+
+import importlib.util
+import warnings
+from pathlib import Path
+
+import fcsparser
+import flowio
+import numpy as np
+import pytest
+from anndata import AnnData
+from fcs_bytes import VALUES, write
+from fcs_readers import readers
+
+from magan.cytometry import fcs_write
+from magan.cytometry.arcsinh import annotate
+from magan.cytometry.fcs_read import open_fcs, read_fcs
+from magan.cytometry.fcs_write import rewrite, write_corrected
+from magan.errors import InputError
+
+FOUND = importlib.util.find_spec("cytonormpy")
+CYTONORM = Path(FOUND.origin).parent / "_resources" if FOUND else None
+
+
+def halved(source: Path, markers=None) -> tuple[AnnData, list[int]]:
+    """Some markers of a file at half their values, and their columns."""
+    cells = annotate(read_fcs(source))
+    places = [cells.var_names.get_loc(m) for m in markers] if markers else list(range(0, cells.n_vars, 2))
+    corrected = cells[:, places].copy()
+    corrected.X = corrected.X / 2
+    return corrected, places
+
+
+def assert_written(source: Path, path: Path) -> None:
+    """Every reader finds the measured events in order, half of the channels halved and every range wide enough."""
+    corrected, places = halved(source)
+    write_corrected(source, corrected, path, provenance={"MAGAN_MODEL": "some/model", "MAGAN_REFERENCE": ""})
+    measured = read_fcs(source)
+    expected = measured.X.copy()
+    expected[:, places] /= 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, (values, channels, markers) in readers(path).items():
+            np.testing.assert_array_equal(np.asarray(values, np.float32), expected, err_msg=name)
+            assert [c.strip() for c in channels] == list(measured.var["channel"]), name
+            assert [m.strip() for m in markers] == list(measured.var["marker"]), name
+    text = flowio.FlowData(str(path)).text
+    assert text["magan_model"] == "some/model" and "magan_reference" not in text
+    for n, largest in enumerate(expected.max(axis=0), start=1):
+        assert int(text[f"p{n}r"]) >= largest and int(text[f"p{n}r"]) >= 1
+
+
+@pytest.mark.skipif(CYTONORM is None, reason="cytonormpy is not installed")
+@pytest.mark.parametrize("name", ["Gates_PTLG021_Unstim_Control_1", "Gates_PTLG034_Unstim_Control_2"])
+def test_three_readers_agree_on_a_corrected_file_of_counts(tmp_path, name):
+    assert_written(CYTONORM / f"{name}.fcs", tmp_path / "out.fcs")
+
+
+@pytest.mark.parametrize("name", ["wishbone/sample_masscyt", "huimm/downsample", "krieg_panel3/Data23_Panel3_base_HD1"])
+def test_three_readers_agree_whatever_the_original_was_like(tmp_path, mirror, name):
+    """The first is a file of doubles that flowio refuses, the last has left-over amplification."""
+    assert_written(mirror / f"{name}.fcs", tmp_path / "out.fcs")
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"$P1N": "L/D", "$P1S": "live/dead", "$FIL": "/data//a.fcs/"},
+        {"$P1S": "", "$P2S": None},
+        {"$P1S": "CD3/", "$P2S": "/CD4"},
+        {"$P1S": "TCR\u00e9", "OPERATOR": "Zo\u00eb"},
+        {"$P1R": "0", "$P2R": "1e30"},
+        {"$P1G": "4", "$P1E": "3,1"},
+    ],
+)
+def test_odd_keywords_do_not_break_a_corrected_file(tmp_path, keywords):
+    assert_written(write(tmp_path / "in.fcs", keywords=keywords), tmp_path / "out.fcs")
+
+
+def test_integers_on_a_logarithmic_scale_are_written_linear(tmp_path):
+    keywords = {"$P1E": "4,1", "$P2E": "3,0", "$P2G": "2"}
+    source = write(tmp_path / "in.fcs", [[512, 1023], [0, 7]], datatype="I", bits=(16, 16), keywords=keywords)
+    assert_written(source, tmp_path / "out.fcs")
+
+
+@pytest.mark.parametrize("length", [*range(8900, 9000, 7), *range(98900, 99000, 7)])
+def test_keywords_of_any_length_leave_the_offsets_right(tmp_path, length):
+    source = write(tmp_path / "in.fcs")
+    corrected, _ = halved(source)
+    write_corrected(source, corrected, tmp_path / "out.fcs", provenance={"MAGAN_NOTE": "x" * length})
+    np.testing.assert_array_equal(read_fcs(tmp_path / "out.fcs").X, np.float32(VALUES) * np.float32([0.5, 1]))
+
+
+def test_keywords_are_kept_and_those_no_longer_true_are_not(tmp_path):
+    kept = {"$CYT": "DVSSCIENCES-CYTOF", "$DATE": "05-Jul-2016", "$FIL": "a.fcs", "GUID": "1.fcs", "$P1V": "500"}
+    stale = {"flowCore_$P1Rmax": "9", "transformation": "applied", "$ORIGINALITY": "Original"}
+    source = write(tmp_path / "in.fcs", keywords=kept | stale | {"$P2R": "200000", "$P1R": "3"})
+    write_corrected(source, halved(source)[0], tmp_path / "out.fcs", provenance={"MAGAN_BATCH": "monday"})
+    text = flowio.FlowData(str(tmp_path / "out.fcs")).text
+    for key, value in {**kept, "MAGAN_BATCH": "monday"}.items():
+        assert text[key.lower().lstrip("$")] == value
+    assert text["originality"] == "DataModified"
+    assert "transformation" not in text and not [key for key in text if key.startswith("flowcore")]
+    assert (text["p1r"], text["p2r"]) == ("4", "200000")  # 7.75 / 2, rounded up; as it was
+
+
+@pytest.mark.skipif(CYTONORM is None, reason="cytonormpy is not installed")
+def test_channels_that_are_not_corrected_are_measured_ones_to_the_last_bit(tmp_path):
+    source = CYTONORM / "Gates_PTLG028_Unstim_Control_1.fcs"
+    corrected, places = halved(source, ["CD4", "CD3"])  # in another order than the file's
+    write_corrected(source, corrected, tmp_path / "out.fcs", provenance={})
+    before, after = read_fcs(source), read_fcs(tmp_path / "out.fcs")
+    changed = np.flatnonzero((before.X != after.X).any(axis=0))
+    assert sorted(places) == list(changed) and "Time" in before.var["marker"].iloc[0]
+    np.testing.assert_array_equal(after.X[:, places], before.X[:, places] / 2)
+
+
+def test_values_that_are_not_finite_are_refused_by_channel_and_count(tmp_path):
+    source = write(tmp_path / "in.fcs")
+    corrected, _ = halved(source, ["CD1", "CD2"])
+    corrected.X = corrected.X.astype(np.float64)
+    corrected.X[:2, 1] = np.nan, 1e39
+    with pytest.raises(InputError, match=r"channel 'C2' \(CD2\) is not finite in 2 of 3 events \(1 channels"):
+        write_corrected(source, corrected, tmp_path / "out.fcs", provenance={})
+    assert not (tmp_path / "out.fcs").exists()
+
+
+def test_another_number_of_events_is_refused(tmp_path):
+    source = write(tmp_path / "in.fcs")
+    with pytest.raises(InputError, match="has 3 events, not 2"):
+        write_corrected(source, halved(source)[0][:2].copy(), tmp_path / "out.fcs", provenance={})
+
+
+def test_slashes_at_the_edge_of_a_keyword_cost_no_other_keyword(tmp_path):
+    kept = {"$FIL": "/data//a.fcs/", "NOTE": "/", "$CYT": "CyTOF", "LAST": "yes"}
+    source = write(tmp_path / "in.fcs", keywords=kept)
+    write_corrected(source, halved(source)[0], tmp_path / "out.fcs", provenance={"MAGAN_BATCH": "/a"})
+    by_flowio = flowio.FlowData(str(tmp_path / "out.fcs")).text
+    by_fcsparser = fcsparser.api.FCSParser(str(tmp_path / "out.fcs")).annotation
+    for key, value in {**kept, "MAGAN_BATCH": "/a"}.items():
+        assert by_flowio[key.lower().lstrip("$")].strip() == value == by_fcsparser[key].strip()
+
+
+@pytest.mark.parametrize("wrong", ["text", "data"])
+def test_a_file_that_does_not_read_back_as_meant_is_refused(tmp_path, monkeypatch, wrong):
+    source, text = write(tmp_path / "in.fcs"), fcs_write._text
+
+    def damaged(*arguments):
+        a, b = (b"/C1/", b"/C3/") if wrong == "text" else (b"1,2,3,4", b"4,3,2,1")
+        return text(*arguments).replace(a, b)
+
+    monkeypatch.setattr(fcs_write, "_text", damaged)
+    with pytest.raises(InputError, match=r"in\.fcs: the corrected file would not read back the same"):
+        write_corrected(source, halved(source)[0], tmp_path / "out.fcs", provenance={})
+    assert not (tmp_path / "out.fcs").exists()
+
+
+@pytest.mark.slow
+def test_every_reader_finds_data_that_end_beyond_what_the_header_can_say(tmp_path):
+    n = 2_000_000  # of 14 channels: 112 MB
+    block = np.random.default_rng(0).random((n // 10, 14), dtype=np.float32)
+    end = 2048 + 10 * block.nbytes - 1
+    told = {"$TOT": str(n), "$ENDDATA": str(end)}
+    source = write(tmp_path / "in.fcs", [], bits=(32,) * 14, keywords=told, header_offsets=(0, 0))
+    with source.open("ab") as file:
+        file.write(block.tobytes() * 10)
+    rewrite(open_fcs(source), tmp_path / "out.fcs", [0], lambda first, x: x[:, :1] * 2, provenance={})
+    assert (tmp_path / "out.fcs").read_bytes()[26:42].split() == [b"0", b"0"]
+    for name, (values, _, _) in readers(tmp_path / "out.fcs").items():
+        values = np.asarray(values, np.float32)
+        np.testing.assert_array_equal(values[n // 2 :: n // 10], values[:: n // 10][5:], err_msg=name)
+        np.testing.assert_array_equal(values[:: n // 10, 0], block[0, 0] * 2 * np.ones(10, np.float32), err_msg=name)
+        np.testing.assert_array_equal(values[-1, 1:], block[-1, 1:], err_msg=name)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_events_written_a_few_at_a_time_are_the_same_bytes(tmp_path, rows):
+    source = open_fcs(write(tmp_path / "in.fcs", VALUES[::-1], keywords={"$P1G": "4"}))
+    asked = []
+
+    def change(first, x):
+        asked.append((first, len(x)))
+        return x[:, 1:] - 4
+
+    for name, n in (("whole", 99), ("parts", rows)):
+        rewrite(source, tmp_path / name, [0], change, provenance={"A": "b"}, rows=n)
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
+    assert asked[:2] == [(0, 3), (0, rows)] and sum(n for _, n in asked) == 6
+    np.testing.assert_array_equal(read_fcs(tmp_path / "parts").X[:, 0], [89996, -1, 196.25])
+    assert open_fcs(tmp_path / "parts").keywords["p1r"] == "89996"
