@@ -32,7 +32,7 @@ def correct_files(
     """
     # PyTorch takes seconds to import, and --help does not need it.
     from magan.correction import correction
-    from magan.cytometry.arcsinh import read_panel
+    from magan.cytometry.panel import read_panel
     from magan.stages.apply_model import correct, destinations
 
     try:

@@ -9,10 +9,12 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import Panel, annotate, arcsinh, known_marker
+from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.check_markers import known_marker
 from magan.cytometry.consistent_markers import Files, Rows, agree, enough, same
 from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, twins, unused
 from magan.cytometry.marker_names import split_name
+from magan.cytometry.panel import Panel, annotate
 from magan.cytometry.read_cells import LABELS, labelled, opened, stem_of
 from magan.cytometry.rna_counts import STATED, preprocessed
 from magan.errors import InputError

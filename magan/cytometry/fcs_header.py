@@ -2,15 +2,20 @@
 
 import re
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import fcsparser
 import flowio
+import numpy as np
+import pandas as pd
 
+from magan import keys
 from magan.errors import InputError
 
 HEADER_BYTES = 58  # version, four blanks and six offsets of eight digits
+ORDERS = {"1,2,3,4": "<", "1,2": "<", "4,3,2,1": ">", "2,1": ">"}  # $BYTEORD
 
 
 class Header(NamedTuple):
@@ -131,3 +136,112 @@ def _encoding(text: bytes) -> str:
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8"
+
+
+class Amplified(NamedTuple):
+    """A channel whose values are not linear as they are stored: ``offset * 10**(decades * x / largest) / gain``."""
+
+    column: int
+    decades: float  # 0: linear but for the gain
+    offset: float
+    largest: float
+    gain: float
+
+
+def layout(path: Path, keywords: dict[str, str], n_channels: int) -> tuple[tuple[int, ...], np.dtype]:
+    """Bytes of each channel, and the type in which they are read."""
+    order = ORDERS.get(keywords.get("byteord", "").strip())
+    if order is None:
+        raise unreadable(path, f"byte order {keywords.get('byteord')!r} is unknown")
+    kind = keywords.get("datatype", "").strip().upper()
+    if kind in ("F", "D"):  # whatever $PnB says, as flowio has it
+        dtype = np.dtype(f"{order}f{4 if kind == 'F' else 8}")
+        return (dtype.itemsize,) * n_channels, dtype
+    if kind != "I":
+        raise unreadable(path, f"data type {kind!r} is neither I, F nor D")
+    bits = [whole_number(path, keywords, f"p{n}b") for n in range(1, n_channels + 1)]
+    odd = [b for b in bits if b % 8 or not 8 <= b <= 64]
+    if odd:
+        raise unreadable(path, f"an integer of {odd[0]} bits")
+    widths = tuple(b // 8 for b in bits)
+    alike = len(set(widths)) == 1 and widths[0] in (1, 2, 4, 8)
+    return widths, np.dtype(f"{order}u{widths[0]}" if alike else "u1")
+
+
+def start_of_data(path: Path, header: Header, keywords: dict[str, str], n: int, widths: tuple[int, ...]) -> int:
+    """Where the first value is, once header, keywords and the size of the file agree on it."""
+    n_bytes, starts, ends = n * sum(widths), {header.data_start}, {header.data_stop}
+    if header.version != "2.0" and "begindata" in keywords:  # FCS 2.0 knows no such keyword
+        start = whole_number(path, keywords, "begindata")
+        end = whole_number(path, keywords, "enddata") if "enddata" in keywords else header.data_stop
+        large = header.data_start == 0 == header.data_stop  # too far from the start for eight digits
+        starts, ends = ({start}, {end}) if large else (starts | {start}, ends | {end})
+    start = min(starts)
+    right = {start + n_bytes - 1, start + n_bytes}  # inclusive, or exclusive by mistake
+    if len(starts) == len(ends) == 1 and "begindata" in keywords and not ends & right:
+        found = (min(ends) - start + 1) * len(widths) // sum(widths)
+        raise InputError(
+            f"{path} says {n} events of {len(widths)} channels ($TOT, $PAR) but its data segment holds "
+            f"{found} values, not {n * len(widths)}; export the file again"
+        )
+    if len(starts) > 1 or not ends & right:
+        raise InputError(
+            f"FCS file {path} contradicts itself about its data: header bytes {header.data_start} to "
+            f"{header.data_stop}, keywords {keywords.get('begindata')} to {keywords.get('enddata')}, "
+            f"$TOT asks for {n_bytes} bytes; export the file again"
+        )
+    if (size := path.stat().st_size) < start + n_bytes:
+        raise InputError(
+            f"FCS file {path} is cut short: $TOT promises {start + n_bytes} bytes, it has {size}; "
+            "copy or export it again"
+        )
+    return start
+
+
+def channels(path: Path, keywords: dict[str, str], n_channels: int) -> pd.DataFrame:
+    """Channel and marker names, one row per channel, indexed by channel."""
+    names = [keywords.get(f"p{n}n", "").strip() for n in range(1, n_channels + 1)]
+    if "" in names:
+        n = names.index("") + 1
+        raise InputError(f"FCS file {path} gives channel {n} no name ($P{n}N); export it again with channel names")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise InputError(
+            f"FCS file {path} uses the channel name {name!r} {times} times ($PnN); rename the channels and export again"
+        )
+    markers = [keywords.get(f"p{n}s", "").strip() or name for n, name in enumerate(names, start=1)]
+    return pd.DataFrame({keys.CHANNEL: names, keys.MARKER: markers}, index=names)
+
+
+def masks(path: Path, keywords: dict[str, str], widths: tuple[int, ...]) -> tuple[int, ...]:
+    """Bits of each integer below the power of two that holds ``$PnR``; the standard says to ignore those above."""
+    masks = []
+    for n, width in enumerate(widths, start=1):
+        try:
+            largest = int(float(keywords[f"p{n}r"]))
+        except (KeyError, ValueError, OverflowError) as error:
+            raise unreadable(path, f"$P{n}R is {keywords.get(f'p{n}r')!r}") from error
+        bits = min((largest - 1).bit_length(), 8 * width) if largest > 1 else 8 * width
+        masks.append(2**bits - 1)
+    whole = all(mask == 2 ** (8 * width) - 1 for mask, width in zip(masks, widths))
+    return () if whole else tuple(masks)
+
+
+def amplified(path: Path, keywords: dict[str, str], n_channels: int) -> tuple[Amplified, ...]:
+    """The channels on a logarithmic scale (integers only) or with a gain."""
+    integers, found = keywords["datatype"].strip().upper() == "I", []
+    for n in range(1, n_channels + 1):
+        try:
+            decades, offset = (float(part) for part in (keywords.get(f"p{n}e") or "0,0").split(","))
+            gain = float(keywords.get(f"p{n}g") or 1) or 1.0
+            decades = decades if integers and decades > 0 else 0.0
+            # FCS 3.1 reads the invalid offset 0 as 1.
+            one = Amplified(n - 1, decades, offset or 1.0, float(keywords[f"p{n}r"]) if decades else 1.0, gain)
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"FCS file {path}: the amplification of channel {n} ($P{n}E, $P{n}G, $P{n}R) is missing or no number "
+                f"({brief(error)}); export the file again"
+            ) from error
+        if decades or gain != 1:
+            found.append(one)
+    return tuple(found)

@@ -12,8 +12,8 @@ from anndata import AnnData
 from flowio.fcs_keywords import FCS_STANDARD_OPTIONAL_KEYWORDS, FCS_STANDARD_REQUIRED_KEYWORDS
 
 from magan import keys
-from magan.cytometry.arcsinh import columns
 from magan.cytometry.fcs_read import ROWS, Events, as_slice, extreme, open_fcs
+from magan.cytometry.panel import columns
 from magan.errors import InputError
 
 Change = Callable[[int, np.ndarray], np.ndarray]  # first event, (n, M) measured -> (n, K) corrected
@@ -88,7 +88,7 @@ def write_corrected(source: Path, corrected: AnnData, path: Path, *, provenance:
         The measured file.
     corrected
         The events of ``source`` by markers, ``X`` on its scale; var with columns channel and marker, as
-        `magan.cytometry.arcsinh.annotate` leaves it.
+        `magan.cytometry.panel.annotate` leaves it.
     path, provenance
         As of `rewrite`.
 

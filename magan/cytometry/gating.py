@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import known_marker
+from magan.cytometry.check_markers import known_marker
 from magan.errors import InputError, nearest
 
 OTHER = "other"  # the population of cells that no gate takes

@@ -12,8 +12,8 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import Panel, annotate
 from magan.cytometry.fcs_read import read_fcs
+from magan.cytometry.panel import Panel, annotate
 from magan.errors import InputError, nearest
 
 TEXT = (".csv", ".tsv", ".txt")

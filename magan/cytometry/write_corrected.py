@@ -10,8 +10,9 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import Cofactor, columns, raw, transformed
+from magan.cytometry.arcsinh import Cofactor, raw, transformed
 from magan.cytometry.fcs_write import finite, write_corrected
+from magan.cytometry.panel import columns
 from magan.errors import InputError
 
 MAGAN = "magan"  # uns: provenance of an h5ad file

@@ -11,10 +11,11 @@ import pooch
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import Panel, check
+from magan.cytometry.check_markers import check
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.consistent_markers import Rows
 from magan.cytometry.harmonise_names import Aliases
+from magan.cytometry.panel import Panel
 from magan.datasets.cells import CELLS
 from magan.datasets.dataset import DataSet
 from magan.datasets.download import download, verify

@@ -8,7 +8,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import annotate
+from magan.cytometry.panel import annotate
 from magan.datasets.download import File
 from magan.errors import InputError
 

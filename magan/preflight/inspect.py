@@ -12,7 +12,8 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import config, keys
-from magan.cytometry.arcsinh import RAW_BELOW, check
+from magan.cytometry.arcsinh import RAW_BELOW
+from magan.cytometry.check_markers import check
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.consistent_markers import Files, Rows
 from magan.cytometry.harmonise_names import unused

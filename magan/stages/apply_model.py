@@ -10,9 +10,10 @@ from anndata import AnnData
 from magan import keys
 from magan.correction import CELLS, Correction, mapped_units, of_model
 from magan.cytometry import write_corrected
-from magan.cytometry.arcsinh import Panel, annotate, columns, transformed
+from magan.cytometry.arcsinh import transformed
 from magan.cytometry.fcs_read import as_slice, open_fcs, survey
 from magan.cytometry.fcs_write import rewrite
+from magan.cytometry.panel import Panel, annotate, columns
 from magan.cytometry.read_cells import read
 from magan.domains.domain import from_anndata
 from magan.errors import InputError

@@ -15,8 +15,8 @@ from anndata import AnnData
 from magan import config, keys
 from magan.aligner import Aligner
 from magan.correction import CELLS, Correction, correction, mapped_units
-from magan.cytometry.arcsinh import Panel
 from magan.cytometry.harmonise_names import PATH
+from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.metrics.group_effects import confounded

@@ -8,10 +8,10 @@ import anndata
 from anndata import AnnData
 
 from magan import config, keys
-from magan.cytometry.arcsinh import read_panel
 from magan.cytometry.consistent_markers import Rows
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import read_aliases
+from magan.cytometry.panel import read_panel
 from magan.cytometry.sample_sheet import read_sheet
 from magan.datasets import registry
 from magan.errors import InputError, among

@@ -13,7 +13,7 @@ import numpy as np
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import check
+from magan.cytometry.check_markers import check
 from magan.errors import InputError, among
 from magan.images.arrays import pixels
 

@@ -7,8 +7,10 @@ from anndata import AnnData
 from fcs_bytes import write as write_fcs
 
 from magan import keys
-from magan.cytometry.arcsinh import Panel, arcsinh, check, cofactors
+from magan.cytometry.arcsinh import arcsinh, cofactors
+from magan.cytometry.check_markers import check
 from magan.cytometry.combine_files import gather, read_many, stack, transform
+from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
 from magan.datasets.registry import load_files
 from magan.errors import InputError

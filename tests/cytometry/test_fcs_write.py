@@ -13,9 +13,9 @@ from fcs_bytes import VALUES, write
 from fcs_readers import readers
 
 from magan.cytometry import fcs_write
-from magan.cytometry.arcsinh import annotate
 from magan.cytometry.fcs_read import open_fcs, read_fcs
 from magan.cytometry.fcs_write import rewrite, write_corrected
+from magan.cytometry.panel import annotate
 from magan.errors import InputError
 
 FOUND = importlib.util.find_spec("cytonormpy")

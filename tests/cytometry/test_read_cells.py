@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from anndata import AnnData
 
-from magan.cytometry.arcsinh import Panel
+from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import opened, read
 from magan.errors import InputError
 

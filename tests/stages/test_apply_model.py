@@ -11,7 +11,8 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.config import Training
 from magan.correction import correction
-from magan.cytometry.arcsinh import arcsinh, markers
+from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.check_markers import markers
 from magan.cytometry.fcs_read import open_fcs, read_fcs
 from magan.cytometry.read_cells import read
 from magan.stages.apply_model import correct

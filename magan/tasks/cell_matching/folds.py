@@ -8,7 +8,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.arcsinh import check
+from magan.cytometry.check_markers import check
 from magan.errors import InputError
 from magan.tasks.folds import Folds, without_labels
 

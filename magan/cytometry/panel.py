@@ -1,0 +1,165 @@
+"""What a staining measured: the channels of a table, their marker names and kinds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.cytometry.marker_names import KINDS, TECHNICAL, marker_kind, metal, plain, split_name
+from magan.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a staining measured: aligned tuples of channel (``$PnN``), marker and kind."""
+
+    channels: tuple[str, ...]
+    markers: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+    def __post_init__(self):
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown:
+            raise InputError(
+                f"panel: unknown kind {unknown[0]!r}{nearest(unknown[0], KINDS)}; use one of {list(KINDS)}"
+            )
+        for what, names in (("channel", self.channels), ("marker", self.markers)):
+            name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+            if times > 1:
+                raise InputError(f"panel: {what} {name!r} is listed {times} times; list each {what} once")
+
+
+def read_panel(path: Path | str) -> Panel:
+    """Read a panel table (CSV, or TSV by suffix) with the columns channel, marker and kind.
+
+    Raises
+    ------
+    InputError
+        The file or a column is missing, a field is empty, a kind is none of lineage,
+        functional and technical, or a channel or marker is listed twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"panel {path} does not exist; check the path")
+    try:
+        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"panel {path} is no table ({error}); write columns channel, marker, kind") from error
+    table.columns = [str(column).strip().lower() for column in table.columns]
+    table = table.apply(lambda column: column.str.strip())
+    for column in ("channel", "marker", "kind"):
+        if column not in table:
+            raise InputError(
+                f"panel {path} has no column {column!r}{nearest(column, table.columns)}; "
+                f"its columns are {list(table.columns)}"
+            )
+        if (table[column] == "").any():
+            raise InputError(f"panel {path}: row {int((table[column] == '').argmax()) + 1} has no {column}; fill it in")
+    if table.empty:
+        raise InputError(f"panel {path} lists no channel; add one row per channel")
+    try:
+        return Panel(tuple(table["channel"]), tuple(table["marker"]), tuple(table["kind"].str.lower()))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def annotate(
+    adata: AnnData, panel: Panel | None = None, *, name: str = "data", names: Sequence[tuple[str, str]] | None = None
+) -> AnnData:
+    """Name the markers of a freshly read table and say what kind each is.
+
+    With a panel, its channels are selected, in its order, and renamed; a channel is found
+    by its ``$PnN``, in any case and spelling, or else by its ``$PnS``. Without one, the names are those
+    of the file less an isotope (``150Nd_CD45RA`` is CD45RA) and an alias after a CD name
+    (``CD123_IL-3R`` is CD123), and the kinds follow `marker_kind`.
+
+    Parameters
+    ----------
+    adata
+        Cells by channels, var with columns channel and marker.
+    panel
+        What to select.
+    name
+        Of the file, for messages.
+    names
+        Channel and marker of every column, where comparing files has told them; no panel is asked then.
+
+    Returns
+    -------
+    AnnData
+        var is indexed by marker, with columns channel, marker, marker_type, to_correct.
+
+    Raises
+    ------
+    InputError
+        The panel names a channel that the file has not, or two channels have one marker.
+    """
+    if panel is None:
+        own = zip(adata.var[keys.CHANNEL], adata.var[keys.MARKER])
+        split = [split_name(c, m) for c, m in own] if names is None else list(names)
+        channels, markers = zip(*split)
+        named = any(channel != marker for channel, marker in split)
+        kinds = [marker_kind(c, m, unnamed=named and c == m) for c, m in split]
+    else:
+        adata = adata[:, [_column(adata, channel, name) for channel in panel.channels]]
+        channels, markers, kinds = adata.var[keys.CHANNEL], panel.markers, panel.kinds
+    marker, times = Counter(markers).most_common(1)[0]
+    if times > 1:
+        twins = [c for c, m in zip(channels, markers) if m == marker]
+        raise InputError(
+            f"{name}: marker {marker!r} is measured by {times} channels, {twins}; give a panel that keeps one of them"
+        )
+    adata = adata.copy()
+    adata.var = pd.DataFrame(
+        {
+            keys.CHANNEL: list(channels),
+            keys.MARKER: list(markers),
+            keys.MARKER_TYPE: list(kinds),
+            keys.TO_CORRECT: [kind != TECHNICAL for kind in kinds],
+        },
+        index=list(markers),
+    )
+    return adata
+
+
+def _column(adata: AnnData, channel: str, name: str) -> int:
+    """The column whose channel, or else whose marker, is called so."""
+    for same in (str, str.casefold, plain, metal):
+        for key in (keys.CHANNEL, keys.MARKER):
+            found = [i for i, x in enumerate(adata.var[key]) if same(x) == same(channel)]
+            if len(found) == 1:
+                return found[0]
+    known = [*adata.var[keys.CHANNEL], *adata.var[keys.MARKER]]
+    raise InputError(
+        f"{name} has no channel {channel!r}{nearest(channel, known)}; "
+        f"correct the panel, the file has {list(adata.var[keys.CHANNEL])}"
+    )
+
+
+def columns(file: pd.DataFrame, annotated: pd.DataFrame) -> list[int]:
+    """Where in a file the markers stand that `annotate` made of it.
+
+    Parameters
+    ----------
+    file, annotated
+        var with columns channel and marker, before and after.
+
+    Raises
+    ------
+    InputError
+        The file has no such channel.
+    """
+    own = list(zip(file[keys.CHANNEL], file[keys.MARKER]))
+    split = [split_name(*pair) for pair in own]
+    places = []
+    for channel, marker in zip(annotated[keys.CHANNEL], annotated[keys.MARKER]):
+        found = [i for i, names in enumerate(split) if names == (channel, marker)]
+        found += [i for i, (name, _) in enumerate(own) if name == channel]
+        if not found:
+            raise InputError(f"there is no channel {channel!r}{nearest(channel, file[keys.CHANNEL])}; check the panel")
+        places.append(found[0])
+    return places
