@@ -1,8 +1,8 @@
 """Adversarial losses on discriminator scores.
 
-A game is what one score costs, three times: a real sample's to the discriminator, a generated
-one's to the discriminator, and a generated one's to the generator. Scores are raw (no sigmoid);
-all three are written to be minimised.
+A game consists of three costs of a score: the cost of a real sample's score to the discriminator, the cost of a
+generated sample's score to the discriminator, and the cost of a generated sample's score to the generator. Scores are
+raw (no sigmoid). All three costs are written to be minimised.
 """
 
 from collections.abc import Callable
@@ -14,43 +14,44 @@ from torch.nn.functional import softplus
 
 from magan.losses.reduce import replicate_mean
 
-Cost = Callable[[Tensor], Tensor]  # of each score, any shape
+Cost = Callable[[Tensor], Tensor]  # elementwise cost of scores of any shape
 
 
 class Adversarial(NamedTuple):
-    """The two sides of one game, on scores of any shape ``(R, B, ...)``; each pays ``(R,)``."""
+    """The discriminator's and the generator's loss of one game, ``(R, B, ...) -> (R,)`` each."""
 
     real: Cost
     fake: Cost
-    fooled: Cost  # what a generated sample's score costs the generator
+    fooled: Cost  # cost of a generated sample's score to the generator
     uninformed_loss: float | None = (
-        None  # least cost of a D that scores all samples alike, where 0 is the least there is
+        None  # loss of a D with one constant score for all samples, where the game's minimum is 0
     )
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Mean cost of the real scores plus that of the generated ones."""
+        """Return the mean cost of the real scores plus the mean cost of the generated scores."""
         return replicate_mean(self.real(real)) + replicate_mean(self.fake(fake))
 
     def generator(self, fake: Tensor) -> Tensor:
-        """Mean cost of the generated scores to the generator."""
+        """Return the mean cost of the generated scores to the generator."""
         return replicate_mean(self.fooled(fake))
 
 
 def logistic_real(real: Tensor) -> Tensor:
-    """Mean of -log D(x), with D = sigmoid(score): ``(R, B, ...) -> (R,)``."""
+    """Return the mean of -log D(x), with D = sigmoid(score): ``(R, B, ...) -> (R,)``."""
     return replicate_mean(softplus(-real))
 
 
 ADVERSARIAL = {
-    # -log D(x) - log(1 - D(G(z))), with D = sigmoid(score), against log(1 - D(G(z))), which saturates once the
-    # discriminator wins
+    # D: -log D(x) - log(1 - D(G(z))), with D = sigmoid(score). G: log(1 - D(G(z))), whose gradient vanishes when D
+    # separates real from generated samples
     "minimax": Adversarial(lambda s: softplus(-s), softplus, lambda s: -softplus(s), 2 * log(2)),
-    # against -log D(G(z)): the same fixed point, with a gradient when the generator is losing
+    # D: as above. G: -log D(G(z)), with the same fixed point and a gradient also when D separates the samples
     "non_saturating": Adversarial(lambda s: softplus(-s), softplus, lambda s: softplus(-s), 2 * log(2)),
-    # against -exp(score) / 2: at the best discriminator, the slope of half of KL(real || generated) (Goodfellow 2014)
+    # D: as above. G: -exp(score) / 2; at the optimal D its gradient is that of KL(real || generated) / 2
+    # (Goodfellow 2014)
     "likelihood": Adversarial(lambda s: softplus(-s), softplus, lambda s: -0.5 * s.exp(), 2 * log(2)),
-    # ((D(x) - 1)^2 + D(G(z))^2) / 2 against (D(G(z)) - 1)^2: Zhu et al. 2017 halve only the discriminator's side
+    # D: ((D(x) - 1)^2 + D(G(z))^2) / 2. G: (D(G(z)) - 1)^2. Zhu et al. 2017 halve only the discriminator's loss
     "least_squares": Adversarial(lambda s: 0.5 * (s - 1) ** 2, lambda s: 0.5 * s**2, lambda s: (s - 1) ** 2, 0.25),
-    # -D(x) + D(G(z)) against -D(G(z)): minus the distance, where something holds the slope of D
+    # D: -D(x) + D(G(z)), minus the Wasserstein distance if a constraint bounds the slope of D. G: -D(G(z))
     "wasserstein": Adversarial(lambda s: -s, lambda s: s, lambda s: -s),
 }

@@ -1,11 +1,11 @@
-"""Games whose discriminator estimates an f-divergence (Nowozin, Cseke & Tomioka 2016).
+"""Adversarial games whose discriminator estimates an f-divergence (Nowozin, Cseke & Tomioka 2016).
 
-With P the real distribution, Q the generated one, u = p/q and f convex, f(1) = 0 up to a constant,
+With P the real distribution, Q the generated distribution, u = p/q and f convex, f(1) = 0 up to a constant,
 
     D_f(P || Q) = E_Q f(u) >= E_P g(V(x)) - E_Q f*(g(V(x))),
 
-with equality where g(V) = f'(u). The output activation g takes any score V to the domain of f*, so that
-scores stay raw; real and generated scores balance at V with g(V) = f'(1), the threshold.
+with equality where g(V) = f'(u). The output activation g maps any score V into the domain of f*, so scores stay raw.
+Real and generated samples are equally likely at the score V with g(V) = f'(1), the threshold.
 """
 
 from collections.abc import Callable
@@ -19,24 +19,25 @@ from torch.nn.functional import softplus
 from magan.losses.adversarial import Adversarial
 
 Elementwise = Callable[[Tensor], Tensor]
-NEWTON_STEPS = 6  # from where they start, five reach double precision
+NEWTON_STEPS = 6  # five steps reach double precision from the starting value
 
 
 class Divergence(NamedTuple):
-    """One row of the paper's tables, all elementwise."""
+    """One f-divergence (a row of the paper's tables) as elementwise functions."""
 
     f: Elementwise  # u > 0
     slope: Elementwise  # f'(u), u > 0
     conjugate: Elementwise  # f*(t) = sup_u (u t - f(u))
     activation: Elementwise  # t = g(v)
-    activated: Elementwise  # f*(g(v)), written so that it neither overflows nor cancels where it need not
+    activated: Elementwise  # f*(g(v)), written to avoid overflow and cancellation
 
 
 def wright_omega(y: Tensor) -> Tensor:
-    """The w with ``w + log w = y``, which is Lambert's ``W(e^y)`` without forming ``e^y``.
+    """Return w with ``w + log w = y``: Lambert's ``W(e^y)``, computed without ``e^y``.
 
-    Newton's iteration for ``s = log w`` on ``s + e^s = y``, a convex function met from above. The
-    iterations carry no gradient; one last step at the solution carries the exact first derivative ``w / (1 + w)``.
+    Newton's iteration solves ``s + e^s = y`` for ``s = log w``; the function is convex and the iterates decrease to the
+    root. The iterations carry no gradient. One last step at the solution carries the exact first derivative
+    ``w / (1 + w)``.
     """
     with torch.no_grad():
         s = torch.where(y > 1, y.clamp(min=1).log(), y)
@@ -46,16 +47,17 @@ def wright_omega(y: Tensor) -> Tensor:
 
 
 def jeffrey_conjugate(t: Tensor) -> Tensor:
-    """``w + 1/w + t - 2`` with ``w = W(e^(1-t))``."""
+    """Return ``w + 1/w + t - 2`` with ``w = W(e^(1-t))``."""
     w = wright_omega(1 - t)
     return w + 1 / w + t - 2
 
 
 def game(divergence: Divergence, saturating: bool = False) -> Adversarial:
-    """The discriminator maximises the bound; the generator raises g(V(G(z))), or lowers the bound itself.
+    """Return the game of a divergence: D maximises the bound, G raises g(V(G(z))) or lowers the bound.
 
-    Lowering the bound is the paper's objective (6) as it stands and saturates once the discriminator wins;
-    raising g instead is its section 3.2, and for "gan" the non-saturating game.
+    With ``saturating`` G lowers the bound, which is the paper's objective (6); its gradient vanishes when D separates
+    real from generated samples. Otherwise G raises g, which is the paper's section 3.2 and, for "gan", the
+    non-saturating game.
     """
     activation, activated = divergence.activation, divergence.activated
     return Adversarial(
@@ -83,7 +85,7 @@ DIVERGENCES = {
     "pearson": Divergence(
         f=lambda u: (u - 1) ** 2,
         slope=lambda u: 2 * (u - 1),
-        conjugate=lambda t: t**2 / 4 + t,  # of f on all real u, as in the paper
+        conjugate=lambda t: t**2 / 4 + t,  # conjugate of f over all real u, as in the paper
         activation=lambda v: v,
         activated=lambda v: v**2 / 4 + v,
     ),

@@ -1,4 +1,4 @@
-"""StyleGAN2's penalty on how unevenly images move with their styles."""
+"""StyleGAN2's path lengths: how far an image moves when its style changes."""
 
 from collections.abc import Callable
 
@@ -7,25 +7,25 @@ from torch import Tensor
 
 
 def path_lengths(make: Callable[[Tensor], Tensor], w: Tensor, directions: Tensor) -> Tensor:
-    """``|J'y|`` of every sample, ``(R, B)``, with J the slope of its image in its style.
+    """Return ``|J'y|`` of every sample, ``(R, B)``, with J the Jacobian of the image with respect to its style.
 
-    For ``y`` standard normal its square is on average the sum of squares of J, divided by the image's pixels. Styles
-    given to each of several layers count as one (Karras et al. 2020, section 3.2 and equation 4): squares are summed
-    over a style's numbers and averaged over layers.
+    For ``y`` standard normal the expected square of ``|J'y|`` is the sum of squares of J. It is divided by the number
+    of the image's pixels. If each of several layers has a style, squares are summed over the numbers of a style and
+    averaged over layers (Karras et al. 2020, section 3.2 and equation 4).
 
     Parameters
     ----------
     make
-        Styles to images ``(R, B, C, H, W)``.
+        Maps styles to images ``(R, B, C, H, W)``.
     w
-        ``(R, B, n_layers, n)``.
+        Styles ``(R, B, n_layers, n)``.
     directions
-        y, of the images' shape.
+        y, with the shape of the images.
 
     Returns
     -------
     Tensor
-        Differentiable in what ``make`` depends on.
+        Path lengths, differentiable in the parameters of ``make``.
     """
     w = w if w.requires_grad else w.detach().requires_grad_()
     images = make(w)

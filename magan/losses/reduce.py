@@ -1,8 +1,8 @@
-"""The one reduction every loss shares."""
+"""The reduction that every loss uses: the mean over all axes but the replicate axis."""
 
 from torch import Tensor
 
 
 def replicate_mean(x: Tensor) -> Tensor:
-    """Mean over everything but the replicate axis: ``(R, ...) -> (R,)``."""
+    """Return the mean over all axes but the replicate axis: ``(R, ...) -> (R,)``."""
     return x.flatten(1).mean(1)

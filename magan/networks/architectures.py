@@ -1,8 +1,8 @@
-"""The networks of translation models by name: what each architecture makes for what a domain holds.
+"""Build the networks of translation models: an architecture name and the domains' shapes give the networks.
 
-"mlp" is of the MAGAN authors' kind, for a table of markers or an image of up to 32 x 32 pixels. The others are
-convolutional, for images of 8 x 8 pixels or more: each is named after a paper's generator and has that paper's
-discriminator. An image ends in a tanh, because its values lie in [-1, 1].
+"mlp" has the fully connected layers of the MAGAN authors, for a table of markers or an image of up to 32 x 32 pixels.
+The remaining architectures are convolutional, for images of 8 x 8 pixels or more. Each has the generator of the paper
+that it is named after, and that paper's discriminator. Image generators end in a tanh, because pixels lie in [-1, 1].
 """
 
 from collections.abc import Callable, Sequence
@@ -26,34 +26,33 @@ Builder = Callable[[], nn.Module]
 GENERATOR_HIDDEN = (200, 100, 50)  # the MAGAN authors' widths
 DISCRIMINATOR_HIDDEN = (800, 400, 200, 100, 50)
 SIAMESE_HIDDEN = (200, 100)
-SMALLEST = 8  # pixels of a side for a convolutional network
-LARGE = 256  # pixels of a side from which CycleGAN has nine residual blocks instead of six
+SMALLEST = 8  # pixels: least side of an image for a convolutional network
+LARGE = 256  # pixels: from this side on CycleGAN has nine residual blocks instead of six
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large networks are: widths of fully connected layers, or of convolutional ones a width and a depth."""
+    """Sizes of networks: the widths of fully connected layers, the width and the depth of convolutional networks."""
 
     generator: Sequence[int] = GENERATOR_HIDDEN
     discriminator: Sequence[int] = DISCRIMINATOR_HIDDEN
     siamese: Sequence[int] = SIAMESE_HIDDEN
-    residual: bool = False  # whether a generator is x + f(x)
-    width: int = 64  # maps of the first convolution
-    depth: int | None = None  # residual blocks, or halvings; None is the paper's
+    residual: bool = False  # whether the generator is x + f(x)
+    width: int = 64  # channels of the first convolution
+    depth: int | None = None  # number of residual blocks, or of halvings; None takes the paper's number
 
 
 class Architecture(NamedTuple):
-    """Builders of the networks of one kind and size."""
+    """Builders of the networks of one architecture and size."""
 
-    generator: Callable[[Shape, Shape], Builder]  # of (B, *source) -> (B, *target)
-    discriminator: Callable[[Shape, bool], Builder]  # of raw scores; if True, and of its hidden activations
-    siamese: Callable[[Shape, Shape, int], Builder]  # of a joint embedding of two domains, see `Siamese`
-    by_minibatch: bool = False  # whether a score depends on the samples beside it
+    generator: Callable[[Shape, Shape], Builder]  # (source, target) -> (B, *source) -> (B, *target)
+    discriminator: Callable[[Shape, bool], Builder]  # (shape, features); with features, returns hidden activations too
+    siamese: Callable[[Shape, Shape, int], Builder]  # joint embedding of two domains, see `Siamese`
+    by_minibatch: bool = False  # whether a score depends on the rest of the minibatch
 
 
 def architecture_of(name: str, sizes: Sizes) -> Architecture:
-    """The architecture of a name.
-
+    """Return the architecture called ``name``.
     Raises
     ------
     ValueError
@@ -68,7 +67,7 @@ def architecture_of(name: str, sizes: Sizes) -> Architecture:
 
 
 def _residual(generator: Callable[[Shape, Shape], Builder]) -> Callable[[Shape, Shape], Builder]:
-    """Generators that are ``x + f(x)`` instead of ``f(x)``."""
+    """Wrap a generator f as ``x + f(x)``."""
 
     def build(source: Shape, target: Shape) -> Builder:
         if source != target:
@@ -79,7 +78,7 @@ def _residual(generator: Callable[[Shape, Shape], Builder]) -> Callable[[Shape, 
 
 
 def connected(sizes: Sizes) -> Architecture:
-    """Fully connected networks."""
+    """Return fully connected networks."""
 
     def generator(source: Shape, target: Shape) -> Builder:
         _fits(source, target)
@@ -98,7 +97,7 @@ def connected(sizes: Sizes) -> Architecture:
 
 
 def resnet(sizes: Sizes) -> Architecture:
-    """CycleGAN's: residual blocks, and a discriminator of patches as large as the image allows, up to 70 pixels."""
+    """Return CycleGAN's networks: residual blocks, and a discriminator of the largest patches that fit, up to 70 px."""
 
     def generator(source: Shape, target: Shape) -> Builder:
         n_blocks = sizes.depth or (9 if min(source[1:], default=0) >= LARGE else 6)
@@ -112,22 +111,22 @@ def resnet(sizes: Sizes) -> Architecture:
 
 
 def unet(sizes: Sizes) -> Architecture:
-    """TraVeLGAN's: a U-Net down to 8 x 8 pixels, and a discriminator that sees the image whole, twice as wide."""
+    """Return TraVeLGAN's networks: a U-Net down to 8 x 8 pixels, a discriminator of the whole image, twice as wide."""
     return _halving(sizes, bottleneck=8, most=4, skips=True, discriminator_width=2 * sizes.width)
 
 
 def encoder_decoder(sizes: Sizes) -> Architecture:
-    """DiscoGAN's: down to 4 x 4 pixels and back without skips, and a discriminator that sees the image whole."""
+    """Return DiscoGAN's networks: down to 4 x 4 pixels and back without skips, a discriminator of the whole image."""
     return _halving(sizes, bottleneck=4, most=8, skips=False, discriminator_width=sizes.width)
 
 
 def images(*shapes: Shape) -> tuple[Shape, ...]:
-    """The shapes, if all are of images of one size.
+    """Return the shapes, checked to be those of images of equal height and width.
 
     Raises
     ------
     ValueError
-        One is a table's, or smaller than 8 x 8, or two differ in height or width.
+        A shape is that of a table row, or smaller than 8 x 8, or two shapes differ in height or width.
     """
     for shape in shapes:
         if len(shape) != 3 or min(shape[1:]) < SMALLEST:
@@ -141,12 +140,12 @@ def images(*shapes: Shape) -> tuple[Shape, ...]:
 
 
 def deep_enough(shape: Shape, depth: int | None, bottleneck: int) -> int:
-    """Halvings asked for, or down to a bottleneck.
+    """Return the number of halvings: ``depth``, or as many as reach the bottleneck's side.
 
     Raises
     ------
     ValueError
-        More are asked for than the image has.
+        ``depth`` is larger than the number of times the image can be halved.
     """
     most = halvings_to(shape, 1)
     if depth is not None and not 0 < depth <= most:

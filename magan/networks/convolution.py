@@ -1,8 +1,9 @@
 """Convolutional networks for images of 8 to 32 pixels, after DCGAN and InfoGAN.
 
-A generator doubles the side of its maps once or twice, and a discriminator or an encoder
-halves it as often: 7-14-28, 8-16-32, 2-4-8. Weights start from N(0, 0.02^2), without normalisation wider.
-Batch normalisation is by the minibatch (for sampling see `standing_statistics`); no layer before it has a bias.
+A generator doubles the side of its feature maps once or twice; a discriminator or an encoder halves it as often:
+7-14-28, 8-16-32, 2-4-8. Weights start from N(0, 0.02^2), or with a larger deviation if there is no normalisation.
+Batch normalisation uses the statistics of the minibatch (for sampling see `standing_statistics`). A layer before a
+normalisation has no bias.
 """
 
 from collections.abc import Sequence
@@ -12,17 +13,18 @@ from math import prod, sqrt
 import torch
 from torch import Tensor, nn
 
-SPREAD = 0.02  # standard deviation of the first weights
+SPREAD = 0.02  # standard deviation of the initial weights
 MOST_HALVINGS = 2
 LEAK = 0.2
 ACTIVATIONS = {"relu": nn.ReLU(), "leaky": nn.LeakyReLU(LEAK)}
 
 
 class Generator(nn.Module):
-    """``(B, n_in) -> (B, C, H, W)``: dense layers, maps, transposed convolutions of stride 2, ``final``.
+    """Generate images, ``(B, n_in) -> (B, C, H, W)``: dense layers, transposed convolutions of stride 2, ``final``.
 
-    With ``width`` 64 and 28 pixels it is InfoGAN's, 1024 - 7 x 7 x 128 - 14 x 14 x 64 - 28 x 28 x C; without
-    dense layers it is of DCGAN's kind. Further inputs, ``(B, k)`` and part of ``n_in``, are laid beside the first.
+    With ``width`` 64 and 28 pixels it is InfoGAN's generator, 1024 - 7 x 7 x 128 - 14 x 14 x 64 - 28 x 28 x C. Without
+    dense layers it is similar to DCGAN's. Further inputs ``(B, k)`` are concatenated to the first input and count in
+    ``n_in``.
     """
 
     def __init__(
@@ -53,12 +55,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """``(B, C, H, W) -> (B, n_out)`` raw scores: convolutions of stride 2, dense layers; an encoder too.
+    """Score images, ``(B, C, H, W) -> (B, n_out)`` raw: convolutions of stride 2, dense layers; also an encoder.
 
-    With ``width`` 64 it is InfoGAN's, 64 - 128 - 1024 - n_out, leaky, without normalisation after its first
-    layer. A condition ``(B, n_condition)`` enters twice: as a bias of the first maps, which is cheaper than constant
-    maps beside the image and the same but for its border, and beside what the convolutions say. With ``features`` it
-    returns the pair (scores, list of hidden activations).
+    With ``width`` 64 it is InfoGAN's, 64 - 128 - 1024 - n_out, with leaky ReLUs and no normalisation after its first
+    layer. A condition ``(B, n_condition)`` enters twice. It gives a bias of the first feature maps, which is cheaper
+    than constant input channels and equals them except at the border; and it is concatenated to the output of the
+    convolutions. With ``features`` the network returns the pair (scores, list of hidden activations).
     """
 
     def __init__(
@@ -88,12 +90,12 @@ class Discriminator(nn.Module):
         start(self) if normalised else start_preserving(self)
 
     def forward(self, x: Tensor, *conditions: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
-        (convolve, activate), *rest = self.maps
+        (convolve, activate), *later = self.maps
         x = convolve(x)
         if self.told is not None:
             x = x + self.told(torch.cat(conditions, 1))[:, :, None, None]
         hidden = [activate(x)]
-        for block in rest:
+        for block in later:
             hidden.append(block(hidden[-1]))
         x = hidden[-1]
         x = torch.cat([x.flatten(1), *conditions], 1)
@@ -105,7 +107,7 @@ class Discriminator(nn.Module):
 
 
 def halvings(shape: Sequence[int]) -> int:
-    """How often the sides of an image ``(C, H, W)`` are halved: twice where both can be.
+    """Return how often the sides of an image ``(C, H, W)`` are halved: twice if 4 divides both, else once.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def halvings(shape: Sequence[int]) -> int:
 
 
 def start(network: nn.Module) -> None:
-    """Weights of layers from N(0, 0.02^2), biases 0; normalisations start as the identity."""
+    """Draw the weights of layers from N(0, 0.02^2), set biases to 0; normalisations start as the identity."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, std=SPREAD)
@@ -128,15 +130,15 @@ def start(network: nn.Module) -> None:
 
 
 def start_preserving(network: nn.Module) -> None:
-    """Weights from N(0, 1.92 / n) with n the inputs of a value, biases 0 (He et al. 2015, for a leak of 0.2).
+    """Draw weights from N(0, 1.92 / n) with n the number of inputs, set biases to 0 (He et al. 2015, leak 0.2).
 
-    Without normalisation signals keep their size through the layers only so. A discriminator of N(0, 0.02^2) and few
-    maps is nearly flat at first, pushes all samples one way, and the generator soon makes a single one.
-    """
+    Without normalisation this variance preserves the size of signals through the layers. A discriminator that starts
+    from N(0, 0.02^2) with few channels is nearly flat: its gradient is the same for all samples, and the generator soon
+    makes a single image."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             n = prod(module.weight.shape[1:])
-            if isinstance(module, nn.ConvTranspose2d):  # a pixel hears of one in stride^2 places of the kernel
+            if isinstance(module, nn.ConvTranspose2d):  # an output pixel uses 1 / stride^2 of the kernel
                 n = module.in_channels * prod(module.kernel_size) / prod(module.stride)
             nn.init.normal_(module.weight, std=sqrt(2 / ((1 + LEAK**2) * n)))
             if module.bias is not None:
@@ -144,7 +146,7 @@ def start_preserving(network: nn.Module) -> None:
 
 
 def _block(layer: nn.Module, normalised: bool, activation: nn.Module, n_maps: int | None = None) -> nn.Sequential:
-    """A layer, batch normalisation by the minibatch (of each map of an image), an activation."""
+    """Chain a layer, batch normalisation by the minibatch (per channel of an image), and an activation."""
     if not normalised:
         return nn.Sequential(layer, activation)
     if isinstance(layer, nn.Linear):

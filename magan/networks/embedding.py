@@ -1,17 +1,18 @@
-"""Captions as Gaussians: StackGAN's conditioning augmentation."""
+"""Map captions to Gaussians: StackGAN's conditioning augmentation."""
 
 from math import sqrt
 
 import torch
 from torch import Tensor, nn
 
-LOG_VARIANCE = -2.0  # to begin with: conditions of other words are then told apart
+LOG_VARIANCE = -2.0  # initial value; small enough that conditions of different captions are distinct
 
 
 class Embedding(nn.Module):
-    """Bags of words ``(B, n_words)`` to the mean and the log variance of a condition, ``(B, 2 n)``.
+    """Map bags of words ``(B, n_words)`` to the mean and the log variance of a condition, ``(B, 2 n)``.
 
-    A word adds to both. Means start with variance 1 for captions of ``length`` words, and variances small and alike.
+    Each word adds to both. Initial means have variance 1 for captions of ``length`` words. Initial variances are small
+    and equal.
     """
 
     def __init__(self, n_words: int, length: int, n: int):

@@ -1,4 +1,4 @@
-"""Networks that make a small image large: super-resolution's, and the second stage of StackGAN."""
+"""Networks that enlarge an image: super-resolution, and the second stage of StackGAN."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from magan.networks.resizing import enlarged
 
-SMALL = 0.1  # what residual blocks add at first, as a share of what they would
+SMALL = 0.1  # factor of what residual blocks add
 
 
 class Block(nn.Module):
-    """``x + f(x)``: two 3 x 3 convolutions with a PReLU between them."""
+    """Compute ``x + 0.1 f(x)``, f being two 3 x 3 convolutions with a PReLU between them."""
 
     def __init__(self, n: int, normalised: bool):
         super().__init__()
@@ -22,13 +22,14 @@ class Block(nn.Module):
 
 
 class Enlarging(nn.Module):
-    """``(B, C, h, w), (B, n_condition) -> (B, C, 2^n h, 2^n w)``, not bounded.
+    """Enlarge images, ``(B, C, h, w), (B, n_condition) -> (B, C, 2^n h, 2^n w)``; the output is not bounded.
 
-    SRResNet (Ledig et al. 2017): one convolution, residual blocks at the small size, then for each doubling a
-    convolution to four times the maps, laid out as pixels. What is made is added to the image enlarged bilinearly, as
-    which the network starts; and the four pixels laid out of one start equal, or they would leave a pattern. Conditions
-    are laid beside the image as constant maps. With ``normalised`` all but the first and the last convolution are
-    normalised by the minibatch; without, as in Lim et al. 2017, an image's result does not depend on those beside it.
+    The network is SRResNet (Ledig et al. 2017): a convolution, residual blocks at the small size, then for each
+    doubling a convolution to four times the channels, rearranged as pixels. The result is added to the bilinearly
+    enlarged image, so the network starts as bilinear enlargement. The four pixels that come from the same input pixel
+    start equal, which avoids a checkerboard pattern. Conditions are concatenated to the image as constant channels.
+    With ``normalised`` all convolutions but the first and the last are normalised by the minibatch. Without it (Lim et
+    al. 2017) the result for an image does not depend on the rest of the minibatch.
     """
 
     def __init__(
@@ -56,12 +57,12 @@ class Enlarging(nn.Module):
 
 
 def doublings(shape: Sequence[int], factor: int) -> int:
-    """How often an image ``(C, H / factor, W / factor)`` is doubled to become ``(C, H, W)``.
+    """Return how often an image ``(C, H / factor, W / factor)`` is doubled to become ``(C, H, W)``.
 
     Raises
     ------
     ValueError
-        ``factor`` is no power of two from 2 on, or does not divide the sides.
+        ``factor`` is not a power of two of at least 2, or does not divide the sides.
     """
     n = factor.bit_length() - 1
     if n < 1 or factor != 2**n:
@@ -80,7 +81,7 @@ def _convolution(n_in: int, n_out: int, normalised: bool) -> list[nn.Module]:
 
 
 def _doubling(n: int, normalised: bool) -> nn.Sequential:
-    """A convolution to four maps for each one, which start equal, and each four laid out as 2 x 2 pixels."""
+    """Double the side: a convolution to four channels per channel, initially equal, rearranged as 2 x 2 pixels."""
     layers = _convolution(n, 4 * n, normalised)
     with torch.no_grad():
         layers[0].weight.copy_(layers[0].weight[::4].repeat_interleave(4, 0))

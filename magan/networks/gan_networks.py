@@ -1,9 +1,9 @@
-"""The networks of models that make samples: convolutional ones for images, fully connected ones for all else.
+"""Build the networks of models that generate samples: convolutional for images, fully connected for tables.
 
-``architecture`` is "convolution" (images with even sides), "mlp" (anything small) or "auto", which is
-"convolution" where it can be. ``width`` is the one number that sets the size of both. A convolutional network has
-``width`` maps at half the image's size, twice that at a quarter and dense layers of 16 ``width``; a fully connected
-one has two hidden layers of 8 ``width``.
+``architecture`` is "convolution" (images with even sides), "mlp" (tables and small images) or "auto", which chooses
+"convolution" where possible. ``width`` sets the size of both kinds. A convolutional network has ``width`` channels at
+half the image's size, 2 ``width`` at a quarter, and dense layers of 16 ``width``. A fully connected network has two
+hidden layers of 8 ``width``.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ from magan.networks.convolution import Discriminator, Generator, halvings
 from magan.networks.mlp import Joined
 
 ARCHITECTURES = ("auto", "convolution", "mlp")
-DENSE, HIDDEN = 16, 8  # times the width
+DENSE, HIDDEN = 16, 8  # multiples of the width
 
 
 def generator(
@@ -30,10 +30,10 @@ def generator(
     normalised: bool = True,
     activation: str = "leaky",
 ) -> Builder:
-    """Builder of ``(B, n_in) -> (B, *shape)``, images in [-1, 1]; several inputs are laid side by side.
+    """Return a builder of a generator ``(B, n_in) -> (B, *shape)`` of images in [-1, 1].
 
-    ``n_in`` counts them all: the noise, and the one-hot label or codes that condition it. The fully connected
-    one is never normalised.
+    The network concatenates its inputs: the noise, and the one-hot label or codes that condition it. ``n_in`` is their
+    total length. The fully connected network has no normalisation.
     """
     if chosen(shape, architecture) == "convolution":
         return partial(Generator, n_in, shape, width, (DENSE * width,), normalised, activation)
@@ -51,10 +51,10 @@ def discriminator(
     normalised: bool = False,
     features: bool = False,
 ) -> Builder:
-    """Builder of raw scores ``(B, *shape), (B, n_condition) -> (B, n_out)``.
+    """Return a builder of a discriminator ``(B, *shape), (B, n_condition) -> (B, n_out)`` of raw scores.
 
-    An encoder is one with ``n_out`` codes. With ``features`` it returns the pair (scores, list of hidden
-    activations). The fully connected one is never normalised.
+    With ``n_out`` codes it is an encoder. With ``features`` it returns the pair (scores, list of hidden activations).
+    The fully connected network has no normalisation.
     """
     if chosen(shape, architecture) == "convolution":
         return partial(
@@ -64,17 +64,17 @@ def discriminator(
 
 
 def n_hidden(shape: Shape, architecture: str = "auto", width: int = 64) -> int:
-    """Length of the last hidden activations of a `discriminator`."""
+    """Return the length of the last hidden activations of a `discriminator`."""
     return (DENSE if chosen(shape, architecture) == "convolution" else HIDDEN) * width
 
 
 def chosen(shape: Shape, architecture: str) -> str:
-    """ "convolution" or "mlp".
+    """Return "convolution" or "mlp".
 
     Raises
     ------
     ValueError
-        An unknown architecture, or convolutions for a table or for an image with an odd side.
+        The architecture is unknown, or "convolution" is asked for a table or for an image with an odd side.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture '{architecture}' is unknown; there are {', '.join(ARCHITECTURES)}")
@@ -87,5 +87,5 @@ def chosen(shape: Shape, architecture: str) -> str:
 
 
 def onehot(label: Tensor, n_classes: int) -> Tensor:
-    """``(R, B)`` class numbers as ``(R, B, n_classes)``."""
+    """Encode class numbers ``(R, B)`` as one-hot vectors ``(R, B, n_classes)``."""
     return one_hot(label, n_classes).float()

@@ -1,30 +1,31 @@
-"""A memory of generated samples, so that a discriminator does not forget what it has seen (Shrivastava et al. 2017)."""
+"""A pool of past generated samples that also train the discriminator (Shrivastava et al. 2017)."""
 
 import torch
 from torch import Tensor
 
 
 def exchange(pool: Tensor, fake: Tensor, n_seen: Tensor, coin: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Swap some of the samples just generated for past ones.
+    """Exchange some of the new generated samples for past samples.
 
-    One sample after another: while the pool fills, it is stored and shown; from then on, with chance a
-    half, one of the pool is shown in its stead and it takes that one's place.
+    Samples are processed in order. While the pool fills, a sample is stored in the pool and shown to the discriminator.
+    When the pool is full, with probability 1/2 a random sample of the pool is shown instead and is replaced in the pool
+    by the new sample; otherwise the new sample is shown.
 
     Parameters
     ----------
     pool
-        Past samples, ``(R or 1, n, *shape)``, of which the first ``n_seen`` are.
+        Past samples, ``(R or 1, n, *shape)``; only the first ``n_seen`` places are filled.
     fake
-        Those just generated, ``(R, B, *shape)``.
+        New generated samples, ``(R, B, *shape)``.
     n_seen
-        Samples generated before these, ``(1,)``.
+        Number of samples generated before ``fake``, ``(1,)``.
     coin, place
-        Uniform on [0, 1), ``(R, B)``: whether to swap, and with which.
+        Uniform on [0, 1), ``(R, B)``: whether to exchange a sample, and with which place of the pool.
 
     Returns
     -------
     tuple
-        What the discriminator is shown, ``(R, B, *shape)``, and the pool as it is now, ``(R, n, *shape)``.
+        Samples for the discriminator, ``(R, B, *shape)``, and the new pool, ``(R, n, *shape)``.
     """
     n, replicate = pool.shape[1], torch.arange(len(fake), device=fake.device)
     pool, shown = pool.to(fake).expand(len(fake), *pool.shape[1:]).clone(), []

@@ -1,4 +1,4 @@
-"""LAPGAN's networks: what a doubled image lacks is made by one generator for each size."""
+"""LAPGAN's generator of detail: it makes what an enlarged image lacks, one generator per image size."""
 
 from itertools import pairwise
 
@@ -9,9 +9,10 @@ from magan.networks.convolution import start
 
 
 class DetailGenerator(nn.Module):
-    """``(B, 1, H, W), (B, C, H, W) -> (B, C, H, W)``: a plane of noise and a blurred image to the detail it lacks.
+    """Generate the detail that a blurred image lacks, ``(B, 1, H, W), (B, C, H, W) -> (B, C, H, W)``.
 
-    Three convolutions at full size with ReLUs between them, as in the paper; nothing bounds what is made.
+    Inputs are a plane of noise and the blurred image. The network has three convolutions at full size with ReLUs
+    between them, as in the paper. The output is not bounded.
     """
 
     def __init__(self, n_channels: int, width: int = 64, kernel: int = 5):

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Module):
-    """``x W + b``, with ``W`` ``(n_in, n_out)``: Glorot uniform weights, zero bias.
+    """Compute ``x W + b``, with ``W`` ``(n_in, n_out)``: Glorot uniform weights, zero bias.
 
-    Given stacked parameters, ``(R, n_in, n_out)`` and ``(R, n_out)``, it maps
-    ``(R, B, n_in)`` to ``(R, B, n_out)`` as one batched product: a third faster
-    on a CPU than mapping over the copies.
+    With stacked parameters ``(R, n_in, n_out)`` and ``(R, n_out)``, the layer maps ``(R, B, n_in)`` to
+    ``(R, B, n_out)`` as a batched product. On a CPU this is a third faster than a map over the replicates.
     """
 
     def __init__(self, n_in: int, n_out: int, bias: bool = True):
@@ -34,24 +33,23 @@ class Linear(nn.Module):
         return out if activation is None else activation(out)
 
     def _fused(self, x: Tensor, activation: Callable[[Tensor], Tensor] | None) -> Tensor:
-        """The same for one copy by oneDNN, activation and all: without gradients, but two to three times as fast."""
+        """Compute one replicate with oneDNN, activation included: two to three times as fast, without gradients."""
         name = "relu" if activation is torch.relu else "none"
         out = torch.ops.mkldnn._linear_pointwise(x, self.weight[0].T, self.bias[0], name, [], "")
         return out if name == "relu" or activation is None else activation(out)
 
 
 def _can_be_fused(x: Tensor) -> bool:
-    """Whether ``(1, B, n_in)`` are samples on the CPU of which nothing is learned, in a build with oneDNN."""
+    """Return whether ``_fused`` applies: one replicate, float32 on the CPU, no gradients, a build with oneDNN."""
     plain = x.shape[0] == 1 and x.numel() > 0 and x.device.type == "cpu" and x.dtype == torch.float32
     return plain and not torch.is_grad_enabled() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class MLP(nn.Module):
-    """Linear layers with an activation between each two and ``final`` after the last.
+    """Apply linear layers, ``(B, *shape_in) -> (B, *shape_out)``, with ``activation`` between and ``final`` at the end.
 
-    ``(B, *shape_in) -> (B, *shape_out)``; an image is a vector to it. With
-    ``features`` it returns the pair (output, list of hidden activations);
-    without ``final_bias`` the last layer has none.
+    Images are flattened to vectors. With ``features`` the network returns the pair (output, list of hidden
+    activations). Without ``final_bias`` the last layer has no bias.
     """
 
     broadcasts = True  # also accepts a leading replicate axis; see `Replicated`
@@ -85,7 +83,7 @@ class MLP(nn.Module):
 
 
 class Joined(nn.Module):
-    """An `MLP` of samples ``(B, *shape)`` with vectors ``(B, k)`` beside them, ``n_in`` numbers in all."""
+    """Apply an `MLP` to samples ``(B, *shape)`` concatenated with vectors ``(B, k)``, ``n_in`` numbers in total."""
 
     broadcasts = True
 
@@ -94,5 +92,5 @@ class Joined(nn.Module):
         self.network = MLP((n_in,), shape_out, hidden, **options)
         self.n_axes = len(shape)
 
-    def forward(self, x: Tensor, *others: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
-        return self.network(torch.cat([x.flatten(-self.n_axes), *others], -1))
+    def forward(self, x: Tensor, *conditions: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
+        return self.network(torch.cat([x.flatten(-self.n_axes), *conditions], -1))

@@ -1,4 +1,4 @@
-"""PatchGAN: a discriminator that scores every patch of an image by itself (Isola et al. 2017)."""
+"""PatchGAN: a discriminator that scores every patch of an image separately (Isola et al. 2017)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,24 +7,25 @@ from torch import Tensor, nn
 
 from magan.networks.convolution import start
 
-MOST = 8  # maps grow to so many times the first layer's
+MOST = 8  # greatest multiple of the first layer's channels
 
 
 class Patch(nn.Module):
-    """``(B, C, H, W) -> (B, 1, h, w)``: one raw score of each patch; C64-C128-C256-C512-1 with three halvings.
+    """Score patches, ``(B, C, H, W) -> (B, 1, h, w)`` raw; C64-C128-C256-C512-1 with three layers of stride 2.
 
-    Ck is a 4 x 4 convolution to k maps, a normalisation except in the first, a leaky ReLU of 0.2. The first
-    ``n_layers`` have stride 2, the two after them stride 1, which gives patches of 16, 34, 70, 142 and 286 pixels
-    for 1 to 5 of them; 0 is the paper's PixelGAN, C64-C128-1 of 1 x 1 convolutions.
+    Ck is a 4 x 4 convolution to k channels, a normalisation except in the first layer, and a leaky ReLU of slope 0.2.
+    The first ``n_layers`` layers have stride 2, the two layers after them stride 1. For ``n_layers`` 1 to 5 patches
+    have 16, 34, 70, 142 and 286 pixels. 0 gives the paper's PixelGAN, C64-C128-1 of 1 x 1 convolutions.
 
     Parameters
     ----------
     shape
-        Of one image, ``(C, H, W)``.
+        Shape of an image, ``(C, H, W)``.
     width, n_layers
-        See above; `layers_within` finds the second.
+        Channels of the first layer, and layers of stride 2; `layers_within` chooses the latter.
     by_minibatch
-        Normalise by the minibatch, as pix2pix does, with weights; else by the image and without, as CycleGAN.
+        Normalise by the minibatch with learned weights, as pix2pix does; otherwise by the image without weights, as
+        CycleGAN does.
     features
         Return the pair (scores, activations of every layer but the last).
     """
@@ -61,12 +62,12 @@ class Patch(nn.Module):
 
 
 def window(n_layers: int) -> list[tuple[int, int]]:
-    """(kernel, stride) of every layer of a `Patch`."""
+    """Return (kernel, stride) of every layer of a `Patch`."""
     return [(4, 2)] * n_layers + [(4, 1)] * 2 if n_layers else [(1, 1)] * 3
 
 
 def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
-    """Side in pixels of what one output of convolutions ``(kernel, stride)`` sees: ``r <- (r - 1) stride + kernel``."""
+    """Return the side in pixels that an output of the layers depends on: ``r <- (r - 1) stride + kernel``."""
     side = 1
     for kernel, stride in reversed(layers):
         side = (side - 1) * stride + kernel
@@ -74,7 +75,7 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
 
 
 def layers_within(shape: Sequence[int], most: int = 3) -> int:
-    """The ``n_layers`` of the largest patch, up to 70 pixels, that is no larger than the image; at least 1."""
+    """Return the ``n_layers`` of the largest patch that fits into the image, up to 70 pixels; at least 1."""
     fitting = (n for n in range(most, 1, -1) if receptive_field(window(n)) <= min(shape[1:]))
     return next(fitting, 1)
 

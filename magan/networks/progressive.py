@@ -1,8 +1,8 @@
-"""Networks that grow while they learn: 4 x 4 pixels, then 8 x 8, 16 x 16 and so on (Karras et al., ICLR 2018).
+"""Networks that grow during training: 4 x 4 pixels, then 8 x 8, 16 x 16 and so on (Karras et al., ICLR 2018).
 
-How far they have grown is a number: 1.25 means that the level of 16 x 16 pixels, the second above 4 x 4, is faded in
-by a quarter. The networks are told by ``faded``, a vector of one share for each level above the first, so that its
-length says how many levels are in use; only the last share can be below 1.
+A number describes the growth: 1.25 means that the level of 16 x 16 pixels, the second above 4 x 4, is blended in with
+weight 0.25. The networks receive it as ``faded``, a vector with a weight for each level above the first. Its length is
+the number of levels in use above the first. Only the last weight can be below 1.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from magan.networks.equalised import Convolution, Dense, active, pixel_norm, wid
 from magan.networks.resizing import enlarged, framed, shrunk
 from magan.recipe import Network
 
-FIRST = 4  # pixels of a side at the first level
-MOST = 512  # maps of a level
+FIRST = 4  # pixels: side at the first level
+MOST = 512  # greatest number of channels
 
 
 class GrowingGenerator(nn.Module):
-    """``(B, n_noise), (L,) -> (B, C, 4 2^L, 4 2^L)``: noise, share of each level above the first.
+    """Generate images from noise and ``faded``, ``(B, n_noise), (L,) -> (B, C, 4 2^L, 4 2^L)``.
 
-    The paper's: z of length 1 per dimension, 3 x 3 convolutions with leaky ReLUs, maps normalised in each pixel,
-    levels enlarged by nearest neighbours, colours by 1 x 1 convolutions and without an activation.
+    As in the paper, z is normalised, 3 x 3 convolutions have leaky ReLUs, channels are normalised in each pixel,
+    levels are enlarged by nearest neighbours, and 1 x 1 convolutions without an activation give the colours.
     """
 
     def __init__(self, n_noise: int, n_channels: int, n_levels: int, width: int):
@@ -48,10 +48,10 @@ class GrowingGenerator(nn.Module):
 
 
 class GrowingDiscriminator(nn.Module):
-    """``(B, C, 4 2^L, 4 2^L), (L,) -> (B, 1)`` raw scores: the generator's mirror image.
+    """Score images, ``(B, C, 4 2^L, 4 2^L), (L,) -> (B, 1)`` raw: the mirror image of the generator.
 
-    Levels are shrunk by averaging; before the last convolution comes the minibatch's deviation, so a score depends on
-    the samples beside it. The buffer ``grown`` holds how far growth had come in training.
+    Levels are shrunk by averaging. The minibatch's deviation enters before the last convolution, so a score depends on
+    the rest of the minibatch. The buffer ``grown`` holds the growth reached in training.
     """
 
     def __init__(self, n_channels: int, n_levels: int, width: int):
@@ -78,21 +78,21 @@ class GrowingDiscriminator(nn.Module):
 
 
 def levels(shape: Sequence[int]) -> int:
-    """Levels from 4 x 4 to the smallest power of two that holds an image ``(C, H, W)``."""
+    """Return the number of levels from 4 x 4 to the smallest power of two that holds an image ``(C, H, W)``."""
     return max(0, ceil(max(shape[1:]) / FIRST) - 1).bit_length() + 1
 
 
 def growth(step: int, n_levels: int, stable_steps: int, fade_steps: int, start: int = 0) -> float:
-    """How far networks have grown at a step, from ``start`` to ``n_levels - 1``.
+    """Return the growth at a step, from ``start`` to ``n_levels - 1``.
 
-    Each level is trained ``stable_steps`` before the next is faded in over ``fade_steps``.
+    Each level trains for ``stable_steps`` before the next is blended in over ``fade_steps``.
     """
-    turns, rest = divmod(step, stable_steps + fade_steps)
-    return min(start + turns + max(0, rest - stable_steps) / max(fade_steps, 1), float(n_levels - 1))
+    levels_done, since = divmod(step, stable_steps + fade_steps)
+    return min(start + levels_done + max(0, since - stable_steps) / max(fade_steps, 1), float(n_levels - 1))
 
 
 def shares(grown: float, like: Tensor) -> Tensor:
-    """``(R, L)``: the networks' ``faded`` at this growth, for each replicate of ``like``."""
+    """Return the networks' ``faded`` at this growth, ``(R, L)``, for each replicate of ``like``."""
     n = ceil(grown)
     faded = torch.ones(like.shape[0], n, dtype=like.dtype, device=like.device)
     if n:
@@ -101,9 +101,9 @@ def shares(grown: float, like: Tensor) -> Tensor:
 
 
 def shown(x: Tensor, faded: Tensor, n_levels: int) -> Tensor:
-    """Real images ``(R, B, C, H, W)`` as the discriminator sees them at ``faded`` ``(R, L)``: framed and shrunk.
+    """Return real images ``(R, B, C, H, W)`` as input of the discriminator at ``faded`` ``(R, L)``: framed and shrunk.
 
-    While a level is faded in they are mixed with their own, coarser, selves alike.
+    While a level is blended in, each image is blended with its coarser version in the same proportion.
     """
     n = faded.shape[1]
     x = framed(x, FIRST * 2 ** (n_levels - 1))
@@ -112,11 +112,11 @@ def shown(x: Tensor, faded: Tensor, n_levels: int) -> Tensor:
 
 
 def whole(x: Tensor, n_levels: int) -> Tensor:
-    """Images of a level ``(..., C, h, w)`` at the size of the last."""
+    """Enlarge images of a level ``(..., C, h, w)`` to the size of the last level."""
     factor = FIRST * 2 ** (n_levels - 1) // x.shape[-1]
     return enlarged(x, factor) if factor > 1 else x
 
 
 def grown_in_training(discriminator: Network) -> Tensor:
-    """The buffer ``grown`` of each replicate of a trained `GrowingDiscriminator`, ``(R,)``: the tensor itself."""
+    """Return the buffer ``grown`` of a `GrowingDiscriminator`, ``(R,)``: the tensor itself, not a copy."""
     return next(value for name, value in discriminator.state().items() if name.endswith("grown"))

@@ -1,4 +1,4 @@
-"""Networks that halve an image to a few pixels and see it whole: DiscoGAN's and TraVeLGAN's discriminator."""
+"""A discriminator that halves an image to a few pixels and scores it as a whole: DiscoGAN's and TraVeLGAN's."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 from magan.networks.convolution import start
 
-LEAST = 4  # pixels of a side that are left
-MOST = 8  # maps grow to so many times the first layer's
+LEAST = 4  # pixels: least side after the halvings
+MOST = 8  # greatest multiple of the first layer's channels
 
 
 class Pyramid(nn.Module):
-    """``(B, C, H, W) -> (B, n_out)``: 4 x 4 convolutions of stride 2 down to 4 x 4 pixels, one dense layer.
+    """Score images, ``(B, C, H, W) -> (B, n_out)``: 4 x 4 convolutions of stride 2 down to 4 x 4 px, a dense layer.
 
-    Each doubles the maps, from ``width`` to eight times it, and all but the first are normalised by the
-    minibatch; leaky ReLUs of 0.2. A side that is odd is halved downwards, as long as 4 pixels are left.
-    DiscoGAN's discriminator, 64-128-256-512-1, at 64 px and width 64; TraVeLGAN's, 128-256-512-1024-1024-1,
-    at 128 px and width 128.
+    Each convolution doubles the channels, from ``width`` to 8 ``width``. All but the first are normalised by the
+    minibatch. Activations are leaky ReLUs of slope 0.2. Odd sides are rounded down when halved; at least 4 pixels
+    remain. The network is DiscoGAN's discriminator, 64-128-256-512-1, at 64 px and width 64, and TraVeLGAN's,
+    128-256-512-1024-1024-1, at 128 px and width 128.
 
-    With ``features`` it returns the pair (output, activations of every level); without ``final_bias`` the dense
-    layer has none; without ``first`` it starts at the second level, from ``width`` maps of half the size.
+    With ``features`` it returns the pair (output, activations of every level). Without ``final_bias`` the dense layer
+    has no bias. Without ``first`` it starts at the second level, from ``width`` channels at half the size.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Pyramid(nn.Module):
 
 
 def halvings_above(shape: Sequence[int], side: int) -> int:
-    """How often an image can be halved with at least ``side`` pixels left of its shorter side."""
+    """Return how often an image can be halved while its shorter side has at least ``side`` pixels."""
     n, left = 0, min(shape[1:]) // 2
     while left >= side:
         n, left = n + 1, left // 2

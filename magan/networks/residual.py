@@ -1,4 +1,4 @@
-"""Maps that start as the identity."""
+"""Generators that start as the identity."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from magan.networks.mlp import Linear
 
 
 class Residual(nn.Module):
-    """``x + f(x)`` with the last layer of f at zero: the identity, until training moves it.
+    """Compute ``x + f(x)``; the last layer of f starts at zero, so the initial map is the identity.
 
     Parameters
     ----------
     build
-        Makes f, ``(B, *shape) -> (B, *shape)``; what follows its last layer must keep 0 at 0, as a tanh does.
+        Builds f, ``(B, *shape) -> (B, *shape)``. An activation after its last layer must map 0 to 0, as tanh does.
     """
 
     def __init__(self, build: Callable[[], nn.Module]):

@@ -1,4 +1,4 @@
-"""Images made smaller, larger, framed, and taken apart into a Laplacian pyramid, whatever axes lead ``(C, H, W)``."""
+"""Shrink, enlarge and frame images, and build Laplacian pyramids; any leading axes may precede ``(C, H, W)``."""
 
 from collections.abc import Sequence
 
@@ -9,33 +9,33 @@ BACKGROUND = -1.0  # black
 
 
 def shrunk(x: Tensor, factor: int = 2) -> Tensor:
-    """Means of ``factor`` x ``factor`` pixels."""
+    """Shrink images to means of ``factor`` x ``factor`` pixels."""
     return _flat(x, lambda images: avg_pool2d(images, factor))
 
 
 def enlarged(x: Tensor, factor: int = 2, smooth: bool = False) -> Tensor:
-    """Every pixel as ``factor`` x ``factor`` equal ones, or bilinearly between pixels."""
+    """Enlarge images: repeat every pixel ``factor`` x ``factor`` times, or interpolate bilinearly if ``smooth``."""
     options = {"mode": "bilinear", "align_corners": False} if smooth else {"mode": "nearest"}
     return _flat(x, lambda images: interpolate(images, scale_factor=factor, **options))
 
 
 def framed(x: Tensor, side: int) -> Tensor:
-    """An image in the middle of a black one of ``side`` x ``side`` pixels."""
+    """Place an image in the middle of a black image of ``side`` x ``side`` pixels."""
     top, left = _margin(x.shape, side)
     height, width = x.shape[-2:]
     return pad(x, (left, side - width - left, top, side - height - top), value=BACKGROUND)
 
 
 def unframed(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """The middle ``(C, H, W)`` of what `framed` gave."""
+    """Cut the middle ``(C, H, W)`` out of a `framed` image."""
     top, left = _margin(shape, x.shape[-1])
     return x[..., top : top + shape[-2], left : left + shape[-1]]
 
 
 def pyramid(x: Tensor, n: int) -> tuple[Tensor, list[Tensor]]:
-    """An image halved n times, and at each size what the halving took from it, finest first.
+    """Return an image halved n times and the detail lost at each halving, finest first.
 
-    ``detail = x - up(down(x))``; `collapsed` puts them together again (Burt & Adelson 1983).
+    ``detail = x - up(down(x))``. `collapsed` restores the image (Burt & Adelson 1983).
     """
     details = []
     for _ in range(n):
@@ -46,7 +46,7 @@ def pyramid(x: Tensor, n: int) -> tuple[Tensor, list[Tensor]]:
 
 
 def collapsed(x: Tensor, details: Sequence[Tensor]) -> Tensor:
-    """The image of a `pyramid`."""
+    """Restore the image from its `pyramid`."""
     for detail in reversed(details):
         x = enlarged(x, smooth=True) + detail
     return x
@@ -57,6 +57,6 @@ def _margin(shape: Sequence[int], side: int) -> tuple[int, int]:
 
 
 def _flat(x: Tensor, change) -> Tensor:
-    """``change`` of images that may have a replicate axis."""
+    """Apply ``change`` to images with any number of leading axes."""
     images = change(x.flatten(0, -4)) if x.dim() > 3 else change(x[None])[0]
     return images.reshape(*x.shape[:-3], *images.shape[-3:]) if x.dim() > 3 else images

@@ -12,7 +12,7 @@ N_HALVINGS = 2
 
 
 class Block(nn.Module):
-    """``x + f(x)``: two reflected 3 x 3 convolutions, each normalised by the image, one ReLU between them."""
+    """Compute ``x + f(x)``, f being two reflected 3 x 3 convolutions, normalised by the image, a ReLU between them."""
 
     def __init__(self, n: int):
         super().__init__()
@@ -26,14 +26,14 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """``(B, C1, H, W) -> (B, C2, H, W)`` in [-1, 1]: c7s1-64, d128, d256, n x R256, u128, u64, c7s1-C2.
+    """Map images ``(B, C1, H, W) -> (B, C2, H, W)`` in [-1, 1]: c7s1-64, d128, d256, n x R256, u128, u64, c7s1-C2.
 
-    The paper's notation: c7s1-k is a reflected 7 x 7 convolution to k maps, dk one of 3 x 3 and stride 2, Rk
-    a `Block`, uk a transposed one of 3 x 3 and stride 2. Each but the last is normalised by the image,
-    without weights, and followed by a ReLU. With 9 blocks and three channels it has 11,372,931
-    weights: the authors' 11,378,179 less the 5,248 biases that their normalisation takes out again.
+    In the paper's notation c7s1-k is a reflected 7 x 7 convolution to k channels, dk a 3 x 3 convolution of stride 2,
+    Rk a `Block`, uk a transposed 3 x 3 convolution of stride 2. All layers but the last are normalised by the image,
+    without learned weights, and followed by a ReLU. With 9 blocks and three channels the network has 11,372,931
+    weights: the authors' 11,378,179 minus 5,248 biases, which the normalisation cancels.
 
-    An odd side is halved upwards (7 to 4) and comes back as it was, so any size from 8 x 8 on will do.
+    Odd sides are rounded up when halved (7 to 4) and restored on the way up, so any size from 8 x 8 is possible.
     """
 
     def __init__(self, shape_in: Sequence[int], shape_out: Sequence[int], width: int = 64, n_blocks: int = 9):

@@ -1,4 +1,4 @@
-"""Prediction from coarse to fine: each size corrects what the one before said."""
+"""Prediction from coarse to fine: each image size corrects the prediction of the next coarser size."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,12 +11,13 @@ from magan.networks.resizing import enlarged, shrunk
 
 
 class Multiscale(nn.Module):
-    """``(B, C, H, W) -> (B, n_out, H, W)``, after Mathieu et al. 2016, section 3.2.
+    """Predict frames, ``(B, C, H, W) -> (B, n_out, H, W)``, after Mathieu et al. 2016, section 3.2.
 
-    At each size, coarsest first, a network sees the frames shrunk to it and the prediction of the size before,
-    enlarged, and adds to the latter; the coarsest adds to the last frame. Digits of 28 pixels are seen at 7, 14 and 28.
-    Each network has three 5 x 5 convolutions with ReLUs between them, of ``width`` maps at the finest size and twice as
-    many at each coarser one. Nothing bounds the sum: the paper's tanh would be stuck at black, where most pixels are.
+    At each size, coarsest first, a network reads the shrunk frames and the enlarged prediction of the next coarser
+    size, and adds to that prediction. The coarsest network adds to the last frame. Digits of 28 pixels have sizes 7, 14
+    and 28. Each network has three 5 x 5 convolutions with ReLUs between them, with ``width`` channels at the finest
+    size and twice as many at each coarser size. The sum is not bounded: the paper's tanh would saturate at black, the
+    value of most pixels.
     """
 
     def __init__(self, shape: Sequence[int], n_out: int, width: int = 64):
@@ -29,12 +30,12 @@ class Multiscale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n = len(self.scales) - 1
-        said = shrunk(x[:, -1:], 2**n).expand(-1, self.n_out, -1, -1)
+        prediction = shrunk(x[:, -1:], 2**n).expand(-1, self.n_out, -1, -1)
         for k, layers in zip(reversed(range(n + 1)), self.scales):
-            said = enlarged(said, smooth=True) if k < n else said
+            prediction = enlarged(prediction, smooth=True) if k < n else prediction
             frames = shrunk(x, 2**k) if k else x
-            said = said + layers(torch.cat([frames, said], 1))
-        return said
+            prediction = prediction + layers(torch.cat([frames, prediction], 1))
+        return prediction
 
 
 def _stack(n_in: int, n: int, n_out: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""TraVeLGAN's siamese network: one embedding of two domains, of which the first layer is each domain's own."""
+"""TraVeLGAN's siamese network: a joint embedding of two domains with a separate first layer for each domain."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from magan.networks.pyramid import Pyramid
 
 
 class Siamese(nn.Module):
-    """One embedding of two domains: a first layer for each, all else shared.
+    """Embed two domains: each domain has a separate first layer, all further layers are shared.
 
     ``(B, *shape_1), (B, *shape_2) -> (B, n_latent), (B, n_latent)`` (Amodio &
     Krishnaswamy 2019: the first layer is specific to the domain).
@@ -21,21 +21,21 @@ class Siamese(nn.Module):
 
     def __init__(self, shape_1: Sequence[int], shape_2: Sequence[int], hidden: Sequence[int], n_latent: int):
         super().__init__()
-        first, *rest = hidden
+        first, *later = hidden
         self.first_1 = MLP(shape_1, (first,), ())
         self.first_2 = MLP(shape_2, (first,), ())
-        # The losses see differences of embeddings: the gradient of a last bias would be rounding
-        # noise, which Adam turns into full steps.
-        self.shared = MLP((first,), (n_latent,), rest, final_bias=False)
+        # The losses use only differences of embeddings. The gradient of a final bias would be rounding noise, and Adam
+        # would scale the noise to full steps.
+        self.shared = MLP((first,), (n_latent,), later, final_bias=False)
 
     def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
         return self.shared(torch.relu(self.first_1(x1))), self.shared(torch.relu(self.first_2(x2)))
 
 
 class SiamesePyramid(nn.Module):
-    """The same for images, as published: a `Pyramid` 64-128-256-512-512 at 128 px and width 64, then 1000 numbers.
+    """Embed two domains of images, as published: `Pyramid` 64-128-256-512-512 at 128 px and width 64, then 1000.
 
-    ``(B, C1, H, W), (B, C2, H, W) -> (B, n_latent), (B, n_latent)``; each is normalised by its own minibatch.
+    ``(B, C1, H, W), (B, C2, H, W) -> (B, n_latent), (B, n_latent)``. Each domain's minibatch is normalised separately.
     """
 
     def __init__(self, shape_1: Sequence[int], shape_2: Sequence[int], width: int, n_latent: int):

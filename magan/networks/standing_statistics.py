@@ -1,7 +1,7 @@
-"""One copy of a network as it is used: batch normalisation by statistics that stand, not by those of each minibatch.
+"""Batch normalisation for sampling: fixed ("standing") statistics instead of those of each minibatch.
 
-Training normalises by the minibatch. Samples must not be: eight samples of one class would be centred until the class
-is gone, and a sample would depend on those beside it.
+Training normalises by the statistics of the minibatch. Sampling must not: in a minibatch of eight samples of one class,
+normalisation would remove the class, and a sample would depend on the rest of its minibatch.
 """
 
 import copy
@@ -17,38 +17,38 @@ from magan.networks.replicate import Replicated
 
 
 class Standing(nn.Module):
-    """Copy ``row`` of a network, ``(1, B, ...) -> (1, B, ...)``, that normalises by the first minibatch it meets."""
+    """Run replicate ``row`` of a network, ``(1, B, ...) -> (1, B, ...)``, with its first minibatch's statistics."""
 
     def __init__(self, network: Replicated, row: int):
         super().__init__()
         state = {name: x[row] for name, x in network.state().items()}
-        self.one = copy.deepcopy(network.template).to_empty(device=next(iter(state.values())).device)
-        self.one.load_state_dict(state)
-        self.one.eval()
-        for layer in self.one.modules():
+        self.copy = copy.deepcopy(network.template).to_empty(device=next(iter(state.values())).device)
+        self.copy.load_state_dict(state)
+        self.copy.eval()
+        for layer in self.copy.modules():
             if isinstance(layer, _BatchNorm):
                 layer.register_forward_pre_hook(_stand)
 
     def forward(self, *inputs: Tensor):
-        return tree_map(lambda x: x[None], self.one(*(x[0] for x in inputs)))
+        return tree_map(lambda x: x[None], self.copy(*(x[0] for x in inputs)))
 
 
 def standing(
     networks: Mapping[str, Replicated],
     row: int,
     sample: Callable[[Mapping[str, nn.Module], Mapping[str, Tensor]], Any],
-    company: Mapping[str, Tensor],
+    minibatch: Mapping[str, Tensor],
 ) -> dict[str, nn.Module]:
-    """Copy ``row`` of every network, normalising by the statistics of ``sample(networks, company)``.
+    """Return replicate ``row`` of every network, normalised by the statistics of ``sample(networks, minibatch)``.
 
-    "Standing statistics" of Brock et al. 2019 (BigGAN, appendix D), from one large minibatch.
-    ``company`` should be as varied as a minibatch of the training, with a leading axis of one replicate.
+    These are the standing statistics of Brock et al. 2019 (BigGAN, appendix D), from one large minibatch.
+    ``minibatch`` should be as varied as a training minibatch; its leading axis is one replicate.
     """
-    own = {role: Standing(n, row) if _normalises(n) else n.select([row]) for role, n in networks.items()}
-    if any(isinstance(network, Standing) for network in own.values()):
+    fixed = {role: Standing(n, row) if _normalises(n) else n.select([row]) for role, n in networks.items()}
+    if any(isinstance(network, Standing) for network in fixed.values()):
         with torch.no_grad():
-            sample(own, company)
-    return own
+            sample(fixed, minibatch)
+    return fixed
 
 
 def _normalises(network: Replicated) -> bool:
@@ -56,7 +56,7 @@ def _normalises(network: Replicated) -> bool:
 
 
 def _stand(layer: _BatchNorm, inputs: tuple[Tensor]) -> None:
-    """Keep the statistics of the first minibatch, and use them from then on."""
+    """Store the statistics of the first minibatch; the layer uses them for all later minibatches."""
     if layer.running_mean is None:
-        own = [axis for axis in range(inputs[0].ndim) if axis != 1]
-        layer.running_var, layer.running_mean = torch.var_mean(inputs[0], own, correction=0)
+        axes = [axis for axis in range(inputs[0].ndim) if axis != 1]
+        layer.running_var, layer.running_mean = torch.var_mean(inputs[0], axes, correction=0)

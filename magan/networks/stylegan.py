@@ -1,8 +1,8 @@
-"""StyleGAN's generator: noise is mapped to styles, and styles tell a learned constant what to become.
+"""StyleGAN's generator: noise is mapped to styles, and styles modulate layers that start from a learned constant.
 
-w, a style vector of ``n_style`` numbers, is given once for each layer, ``(B, n_layers, n_style)``, so that layers can
-be told different ones. There are two layers for each size of image, each with random numbers of its own for every
-pixel: they come as one vector ``(B, n_pixels)``.
+Each layer receives a style vector w of ``n_style`` numbers, ``(B, n_layers, n_style)``, so layers can have different
+styles. There are two layers for each image size. Each layer has separate random numbers for every pixel; those of all
+layers form one vector ``(B, n_pixels)``.
 """
 
 from itertools import pairwise
@@ -16,12 +16,12 @@ from magan.networks.progressive import FIRST, MOST
 from magan.networks.resizing import enlarged
 from magan.recipe import Network
 
-LAYERS = 2  # of each level
-MEASURED = 1000  # styles that the average one is the mean of
+LAYERS = 2  # per level
+MEASURED = 1000  # number of styles in the average style
 
 
 class Mapping(nn.Module):
-    """``(B, n) -> (B, n)``: z on the sphere, ``depth`` dense layers with leaky ReLUs that learn at ``rate``."""
+    """Map noise to styles, ``(B, n) -> (B, n)``: normalise z, then ``depth`` dense layers that learn at ``rate``."""
 
     def __init__(self, n: int, depth: int = 8, rate: float = 0.01):
         super().__init__()
@@ -35,9 +35,9 @@ class Mapping(nn.Module):
 
 
 class Styled(nn.Module):
-    """What follows a convolution: noise of a learned strength for each map, a bias, a leaky ReLU, a style.
+    """Apply what follows a convolution: noise of learned strength per channel, bias, leaky ReLU, style.
 
-    The style is an affine map of w, which gives every map a scale and an offset.
+    The style is an affine function of w: a scale and an offset for every channel.
     """
 
     def __init__(self, n: int, n_style: int):
@@ -53,16 +53,17 @@ class Styled(nn.Module):
 
 
 class StyleGenerator(nn.Module):
-    """``(B, n_layers, n_style), (B, n_pixels), (L,) -> (B, C, 4 2^L, 4 2^L)``: styles, noise, growth.
+    """Generate images from styles, noise and growth.
 
-    It grows as `magan.networks.progressive` tells, with levels enlarged bilinearly.
+    ``(B, n_layers, n_style), (B, n_pixels), (L,) -> (B, C, 4 2^L, 4 2^L)``. The network grows as in
+    `magan.networks.progressive`, with levels enlarged bilinearly.
     """
 
     def __init__(self, n_style: int, n_channels: int, n_levels: int, width: int):
         super().__init__()
         maps = widths(n_levels, width, MOST)
         self.constant = nn.Parameter(torch.randn(maps[0], FIRST, FIRST))
-        # What follows the bias-free convolution adds its own.
+        # `Styled` adds the bias of a convolution.
         self.convolutions = nn.ModuleList([Convolution(maps[0], maps[0], bias=False)])
         for a, b in pairwise(maps):
             self.convolutions += [Convolution(a, b, bias=False), Convolution(b, b, bias=False)]
@@ -83,7 +84,7 @@ class StyleGenerator(nn.Module):
 
 
 def adain(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
-    """``scale (x - mean) / sd + offset``, mean and deviation those of each map.
+    """Return ``scale (x - mean) / sd + offset``, with mean and deviation of each channel of each sample.
 
     x is ``(B, C, H, W)``, ``scale`` and ``offset`` are ``(B, C)`` (Huang & Belongie 2017).
     """
@@ -92,38 +93,38 @@ def adain(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
 
 
 def by_layer(noise: Tensor, levels: list[int]) -> list[Tensor]:
-    """``(B, n_pixels)`` as one ``(B, 1, side, side)`` for each layer, whose level is given."""
+    """Split noise ``(B, n_pixels)`` into ``(B, 1, side, side)`` for each layer; ``levels`` are the layers' levels."""
     sides = [FIRST * 2**level for level in levels]
     return [part.unflatten(1, (1, side, side)) for part, side in zip(noise.split([s * s for s in sides], 1), sides)]
 
 
 def n_pixels(levels: list[int]) -> int:
-    """Length of the noise of layers at these levels."""
+    """Return the length of the noise of layers at these levels."""
     return sum((FIRST * 2**level) ** 2 for level in levels)
 
 
-def mixed(w: Tensor, other: Tensor, draws: Tensor, n_layers: int, rate: float) -> Tensor:
-    """Styles of every layer, ``(R, B, n_layers, n)``: some samples change to another style on the way.
+def mixed(w: Tensor, second: Tensor, draws: Tensor, n_layers: int, rate: float) -> Tensor:
+    """Return styles of every layer, ``(R, B, n_layers, n)``: some samples change to a second style at some layer.
 
     Parameters
     ----------
-    w, other
+    w, second
         Two styles of each sample, ``(R, B, n)``.
     draws
-        Uniform on [0, 1), ``(R, B, 2)``: the first is below ``rate`` where a sample changes, the second says
-        before which of the layers, of which the first always takes ``w``.
+        Uniform on [0, 1), ``(R, B, 2)``. A sample changes its style if the first number is below ``rate``. The second
+        number chooses the layer of the change. The first layer always takes ``w``.
     """
-    first_of_other = 1 + (draws[..., 1] * (n_layers - 1)).floor()
-    changes = (draws[..., 0] < rate)[..., None] & (torch.arange(n_layers, device=w.device) >= first_of_other[..., None])
-    return torch.where(changes[..., None], other[:, :, None], w[:, :, None])
+    first_layer = 1 + (draws[..., 1] * (n_layers - 1)).floor()
+    changes = (draws[..., 0] < rate)[..., None] & (torch.arange(n_layers, device=w.device) >= first_layer[..., None])
+    return torch.where(changes[..., None], second[:, :, None], w[:, :, None])
 
 
 def average(mapping: Network, z: Tensor) -> Tensor:
-    """The mean style, ``(R, 1, n)``: of always the same noise, of the length of ``z`` ``(R, B, n)``."""
+    """Return the mean style, ``(R, 1, n)``, over 1000 fixed noise vectors of the length of ``z`` ``(R, B, n)``."""
     places = torch.arange(MEASURED, device=z.device).expand(z.shape[0], -1)
     return mapping(normal(places, z.shape[2:]).to(z)).mean(1, keepdim=True)
 
 
 def truncated(w: Tensor, mean: Tensor, psi: float) -> Tensor:
-    """``mean + psi (w - mean)``: styles nearer to the average one, where training saw most."""
+    """Return ``mean + psi (w - mean)``: styles closer to the average, where training saw most samples."""
     return torch.lerp(mean, w, psi)

@@ -1,4 +1,4 @@
-"""StyleGAN2's networks: styles scale weights, not maps, and nothing grows (Karras et al., CVPR 2020)."""
+"""StyleGAN2's networks: styles scale weights, not feature maps, and nothing grows (Karras et al., CVPR 2020)."""
 
 from itertools import pairwise
 from math import sqrt
@@ -14,10 +14,10 @@ from magan.networks.stylegan import by_layer
 
 
 class Modulated(nn.Module):
-    """A convolution of which each sample has its own: ``(B, C, H, W), (B, n_style) -> (B, n, H, W)``.
+    """Convolve each sample with weights that depend on its style, ``(B, C, H, W), (B, n_style) -> (B, n, H, W)``.
 
-    Weights ``w_oik`` become ``s_i w_oik``, s an affine map of the style, and with ``demodulated`` they are then divided
-    by ``sqrt(sum over i and k of (s_i w_oik)^2)``: inputs of unit variance give outputs of unit variance.
+    Weights ``w_oik`` become ``s_i w_oik``, with s an affine function of the style. With ``demodulated`` they are then
+    divided by ``sqrt(sum over i and k of (s_i w_oik)^2)``: inputs of unit variance give outputs of unit variance.
     """
 
     def __init__(self, n_in: int, n_out: int, n_style: int, kernel: int = 3, demodulated: bool = True):
@@ -28,7 +28,7 @@ class Modulated(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         scale, weight = 1 + self.style(w), self.weight * self.scale
-        # Scaling what goes in and what comes out is scaling the weights, without a kernel for each sample.
+        # To scale inputs and outputs is to scale the weights; it needs no separate kernel for each sample.
         x = conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
         if not self.demodulated:
             return x
@@ -37,7 +37,7 @@ class Modulated(nn.Module):
 
 
 class Layer(nn.Module):
-    """A modulated convolution, noise of one learned strength, a bias, a leaky ReLU that keeps the variance."""
+    """Apply a modulated convolution, noise of learned strength, a bias, and a leaky ReLU that preserves variance."""
 
     def __init__(self, n_in: int, n_out: int, n_style: int):
         super().__init__()
@@ -51,9 +51,10 @@ class Layer(nn.Module):
 
 
 class SkipGenerator(nn.Module):
-    """``(B, n_layers, n_style), (B, n_pixels) -> (B, C, side, side)``: styles of each layer, noise of each pixel.
+    """Generate images from styles and noise, ``(B, n_layers, n_style), (B, n_pixels) -> (B, C, side, side)``.
 
-    One layer at 4 x 4 pixels, two at each size above. Each size adds its image to that of the size below, enlarged.
+    There is one layer at 4 x 4 pixels and two at each larger size. Each size adds an image to the enlarged image of the
+    next smaller size.
     """
 
     def __init__(self, n_style: int, n_channels: int, n_levels: int, width: int):
@@ -80,9 +81,9 @@ class SkipGenerator(nn.Module):
 
 
 class ResidualDiscriminator(nn.Module):
-    """``(B, C, side, side) -> (B, 1)`` raw scores: at each size two convolutions around a 1 x 1 shortcut, then half.
+    """Score images, ``(B, C, side, side) -> (B, 1)`` raw: at each size two convolutions plus a 1 x 1 shortcut, halved.
 
-    The sum of both ways is divided by the root of 2. The minibatch's deviation comes before the last convolution.
+    The sum of both paths is divided by the root of 2. The minibatch's deviation enters before the last convolution.
     """
 
     def __init__(self, n_channels: int, n_levels: int, width: int):
@@ -106,5 +107,5 @@ class ResidualDiscriminator(nn.Module):
 
 
 def levels_of_layers(n_levels: int) -> list[int]:
-    """The level of each layer of a `SkipGenerator`."""
+    """Return the level of each layer of a `SkipGenerator`."""
     return [0, *(level for level in range(1, n_levels) for _ in range(2))]

@@ -1,4 +1,4 @@
-"""Generators that halve an image and double it back: pix2pix's and TraVeLGAN's U-Net, DiscoGAN's encoder-decoder."""
+"""Generators with an encoder and a decoder: pix2pix's and TraVeLGAN's U-Net, DiscoGAN's encoder-decoder."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,19 @@ from torch.nn.functional import leaky_relu
 
 from magan.networks.convolution import start
 
-RATE = 0.5  # of what dropout puts out
-N_DROPPED = 3  # decoder levels of pix2pix with dropout, the innermost
+RATE = 0.5  # dropout rate
+N_DROPPED = 3  # innermost decoder levels that have dropout in pix2pix
 
 
 class UNet(nn.Module):
-    """``(B, C1, H, W) -> (B, C2, H, W)`` in [-1, 1]: 4 x 4 convolutions of stride 2 down, transposed ones up.
+    """Map images ``(B, C1, H, W) -> (B, C2, H, W)`` in [-1, 1]: 4 x 4 convolutions down, transposed convolutions up.
 
-    Each level of the encoder doubles the maps, from ``width`` to ``most`` times it, and the decoder mirrors it.
-    All but the first layer, the last, and a bottleneck of one pixel are normalised by the minibatch (when mapping,
-    by the running mean and variance of training, so that a sample's map does not depend on its company). Leaky
-    ReLUs of 0.2 on the way down, ReLUs on the way up. A side that is odd is halved downwards and its lost row
-    given back on the way up, so that every size will do.
+    All convolutions have stride 2. Each level of the encoder doubles the channels, from ``width`` to ``most`` times
+    ``width``, and the decoder mirrors the encoder. All layers but the first, the last, and a bottleneck of one pixel
+    are normalised by the minibatch. When the network maps, they are normalised by the running mean and variance of
+    training, so the map of a sample does not depend on its minibatch. Activations are leaky ReLUs of slope 0.2 in the
+    encoder and ReLUs in the decoder. Odd sides are rounded down when halved, and the decoder restores the lost row, so
+    any size is possible.
 
     ================= ===== ==== ========== ===== ========
     published as      width most halvings   skips dropout
@@ -32,11 +33,11 @@ class UNet(nn.Module):
     Parameters
     ----------
     shape_in, shape_out
-        Of one image, of equal sides.
+        Shapes of an image of each domain, equal in height and width.
     width, depth, most
-        Maps of the first level, levels, and their greatest multiple of ``width``.
+        Channels of the first level, number of levels, and the greatest multiple of ``width``.
     skips
-        Whether each level of the decoder also sees the encoder's level of its size.
+        Whether each level of the decoder also reads the encoder's level of the same size.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class UNet(nn.Module):
         normed = [i > 0 and (i < depth - 1 or max(maps[i][1:]) > 1) for i in range(depth)]
         into = [shape_in[0], *(n for n, _, _ in maps)]
         self.down = nn.ModuleList(nn.Conv2d(into[i], into[i + 1], 4, 2, 1, bias=not normed[i]) for i in range(depth))
-        self.down_norms = nn.ModuleList(_norm(n) if own else nn.Identity() for (n, _, _), own in zip(maps, normed))
+        self.down_norms = nn.ModuleList(_norm(n) if norm else nn.Identity() for (n, _, _), norm in zip(maps, normed))
         up, outer = [], [tuple(shape_out), *maps]
         for i in reversed(range(depth)):
             n_in = maps[i][0] * (2 if skips and i < depth - 1 else 1)
@@ -65,17 +66,17 @@ class UNet(nn.Module):
         start(self)
 
     def forward(self, x: Tensor, *draws: Tensor) -> Tensor:
-        """Map images; ``draws`` are dropout's, uniform on [0, 1) and of `dropout_shapes`. Without them nothing drops.
+        """Map images; ``draws`` are random numbers for dropout, uniform on [0, 1), with shapes `dropout_shapes`.
 
-        What is kept is divided by its share, so without draws a level has its expected value.
-        """
-        held = []
+        Without draws there is no dropout. Values that remain are divided by the probability to remain, so without draws
+        a level has its expected value."""
+        encoded = []
         for i, (layer, norm) in enumerate(zip(self.down, self.down_norms)):
             x = norm(layer(leaky_relu(x, 0.2) if i else x))
-            held.append(x)
+            encoded.append(x)
         for i, (layer, norm) in enumerate(zip(self.up, self.up_norms)):
             if self.skips and i:
-                x = torch.cat([held[-1 - i], x], 1)
+                x = torch.cat([encoded[-1 - i], x], 1)
             x = norm(layer(torch.relu(x)))
             if i < len(draws):
                 x = x * (draws[i] >= RATE) / (1 - RATE)
@@ -83,13 +84,13 @@ class UNet(nn.Module):
 
 
 def levels(shape: Sequence[int], width: int, depth: int, most: int) -> list[tuple[int, int, int]]:
-    """Shape ``(maps, height, width)`` after each halving."""
+    """Return the shape ``(channels, height, width)`` after each halving."""
     _, height, across = shape
     return [(width * min(2**i, most), height // 2 ** (i + 1), across // 2 ** (i + 1)) for i in range(depth)]
 
 
 def halvings_to(shape: Sequence[int], side: int) -> int:
-    """How often an image is halved until its shorter side has no more pixels than ``side``; at least once."""
+    """Return how often an image is halved until its shorter side has at most ``side`` pixels; at least once."""
     n, left = 1, min(shape[1:]) // 2
     while left > side:
         n, left = n + 1, left // 2
@@ -97,12 +98,12 @@ def halvings_to(shape: Sequence[int], side: int) -> int:
 
 
 def dropout_shapes(shape: Sequence[int], width: int, depth: int, most: int = 8) -> list[tuple[int, int, int]]:
-    """Of one sample's dropout in each of the innermost levels of the decoder that have it, innermost first."""
+    """Return the shape of a sample at each decoder level that has dropout, innermost first."""
     return levels(shape, width, depth, most)[:-1][: -N_DROPPED - 1 : -1]
 
 
 def _norm(n: int) -> nn.BatchNorm2d:
-    """Without the count of minibatches, which only a cumulative average needs."""
+    """Return a batch normalisation without the minibatch counter, which only a cumulative average needs."""
     norm = nn.BatchNorm2d(n)
     norm.num_batches_tracked = None
     return norm

@@ -1,7 +1,7 @@
-"""Networks around a network: what a technique adds to any discriminator or generator.
+"""Wrappers around a network: what a technique adds to any discriminator or generator.
 
-Each holds the network as ``network``, takes what it takes and, where it says
-``broadcasts``, stacked parameters too (see `Replicated`).
+Each wrapper holds the wrapped network as ``network`` and takes the same inputs. If ``broadcasts`` is true, it also
+takes stacked parameters (see `Replicated`).
 """
 
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from magan.networks.counter_rng import uniform
 from magan.networks.mlp import Linear
 
 LAYERS = (Linear, nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-POWER_STEPS = 20  # of the power iteration before training, so that the first norm is right already
+POWER_STEPS = 20  # steps of the power iteration before training, so that the first norm is accurate
 
 
 def layers(network: nn.Module) -> list[nn.Module]:
-    """Its layers with a matrix of weights, in the order in which they are declared."""
+    """Return the layers that have a weight matrix, in the order of their declaration."""
     return [module for module in network.modules() if isinstance(module, LAYERS)]
 
 
 class Tapped(nn.Module):
-    """Gives the pair (output, what its last layer reads)."""
+    """Return the pair (output, input of the last layer)."""
 
     def __init__(self, build: Callable[[], nn.Module]):
         super().__init__()
@@ -32,20 +32,21 @@ class Tapped(nn.Module):
         self.broadcasts = getattr(self.network, "broadcasts", False)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        seen: list[Tensor] = []
-        with layers(self.network)[-1].register_forward_pre_hook(lambda layer, given: seen.append(given[0])):
+        features: list[Tensor] = []
+        with layers(self.network)[-1].register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0])):
             out = self.network(*inputs)
-        return out, seen[-1]
+        return out, features[-1]
 
 
 class MinibatchDiscriminated(nn.Module):
-    """Scores that also depend on how alike a minibatch's samples are (Salimans et al. 2016, section 3.2).
+    """Add to the scores a term for how similar a minibatch's samples are (Salimans et al. 2016, section 3.2).
 
-    What the last layer reads, ``f (B, F)``, gives ``M = f T``, ``(B, n_kernels, n_dimensions)``, and
+    The input of the last layer, ``f (B, F)``, gives ``M = f T``, ``(B, n_kernels, n_dimensions)``, and
 
-        o_b(i) = sum over j other than i of exp(-||M_ib - M_jb||_1).
+        o_b(i) = sum over j != i of exp(-||M_ib - M_jb||_1).
 
-    The paper lays o beside f before the last, linear, layer: that is adding a linear map of o to its output.
+    The paper concatenates o to f before the last layer. As that layer is linear, this equals adding a linear function
+    of o to its output.
 
     Raises
     ------
@@ -65,20 +66,20 @@ class MinibatchDiscriminated(nn.Module):
             )
         self.project = Linear(n_in, n_kernels * n_dimensions, bias=False)
         self.score = Linear(n_kernels, 1, bias=False)
-        nn.init.zeros_(self.score.weight)  # of a minibatch of 64 o is up to 63: it starts as the network alone
+        nn.init.zeros_(self.score.weight)  # o is up to 63 in a minibatch of 64; start without its effect
         self.n_kernels = n_kernels
 
     def forward(self, *inputs: Tensor):
         out, features = self.tapped(*inputs)
-        out, rest = (out[0], out[1:]) if isinstance(out, tuple) else (out, ())
+        out, hidden = (out[0], out[1:]) if isinstance(out, tuple) else (out, ())
         rows = self.project(features).unflatten(-1, (self.n_kernels, -1))
-        apart = (rows.unsqueeze(-3) - rows.unsqueeze(-4)).abs().sum(-1)
-        out = out + self.score((-apart).exp().sum(-2) - 1)  # without the 1 that a sample adds of itself
-        return (out, *rest) if rest else out
+        distances = (rows.unsqueeze(-3) - rows.unsqueeze(-4)).abs().sum(-1)
+        out = out + self.score((-distances).exp().sum(-2) - 1)  # minus 1, the term j = i
+        return (out, *hidden) if hidden else out
 
 
 class Dropped(nn.Module):
-    """Dropout of what every layer but the first reads, by one seed a sample, ``(B,)`` int64, as its last input.
+    """Apply dropout to the inputs of every layer but the first; the last input holds a seed per sample, ``(B,)`` int64.
 
     A value is set to 0 with probability ``rate`` and divided by ``1 - rate`` otherwise.
     """
@@ -92,12 +93,12 @@ class Dropped(nn.Module):
         *inputs, seeds = inputs
         calls = iter(range(len(layers(self.network)) + 1))
 
-        def drop(layer: nn.Module, given: tuple) -> tuple | None:
-            x, place = given[0], next(calls)
+        def drop(layer: nn.Module, inputs: tuple) -> tuple | None:
+            x, place = inputs[0], next(calls)
             if not place:
                 return None
-            kept = uniform(seeds, x.shape[seeds.dim() :], stream=place).to(x) > self.rate
-            return x * kept / (1 - self.rate), *given[1:]
+            mask = uniform(seeds, x.shape[seeds.dim() :], stream=place).to(x) > self.rate
+            return x * mask / (1 - self.rate), *inputs[1:]
 
         with ExitStack() as stack:
             for layer in layers(self.network):
@@ -106,10 +107,10 @@ class Dropped(nn.Module):
 
 
 class Spectral(nn.Module):
-    """Every matrix of weights divided by its largest singular value (Miyato et al. 2018).
+    """Divide every weight matrix by its largest singular value (Miyato et al. 2018).
 
-    The value is ``|W u|`` with u its right singular vector, a buffer that `turn` brings nearer once an update; u and
-    ``v = W u / |W u|`` count as constants in ``v' W u``. A convolution's weights are a matrix ``(out, in k k)``.
+    The singular value is ``|W u|`` with u the right singular vector, a buffer that `turn` refines once per update. u
+    and ``v = W u / |W u|`` are constants in ``v' W u``. The weights of a convolution are a matrix ``(out, in k k)``.
     """
 
     def __init__(self, build: Callable[[], nn.Module]):
@@ -128,30 +129,30 @@ class Spectral(nn.Module):
         weights = dict(self.network.named_parameters())
         for i, (name, n_axes) in enumerate(self.n_axes.items()):
             norm = largest(as_matrix(weights[name], n_axes), self.get_buffer(f"u_{i}"))
-            norm = torch.where(norm == 0, 1.0, norm)  # a matrix that starts at zero is left there
+            norm = torch.where(norm == 0, 1.0, norm)  # do not scale a matrix of zeros
             weights[name] = weights[name] / norm.reshape(*norm.shape, *(1,) * n_axes)
         return functional_call(self.network, weights, inputs)
 
 
 def as_matrix(weight: Tensor, n_axes: int) -> Tensor:
-    """Weights of ``n_axes`` axes, one copy or R of them, as matrices ``(..., a, b)``."""
+    """Reshape weights of ``n_axes`` axes, with or without a replicate axis, to matrices ``(..., a, b)``."""
     return weight.flatten(weight.dim() - n_axes + 1)
 
 
 def largest(matrix: Tensor, u: Tensor) -> Tensor:
-    """``v' W u`` for ``v = W u / |W u|``: the largest singular value where u is its right vector, ``(...)``."""
+    """Return ``v' W u`` for ``v = W u / |W u|``, ``(...)``: the largest singular value if u is its right vector."""
     v = _unit((matrix.detach() @ u[..., None]).squeeze(-1))
     return (v[..., None, :] @ matrix @ u[..., None]).squeeze(-1).squeeze(-1)
 
 
 def turned(matrix: Tensor, u: Tensor) -> Tensor:
-    """u after one step of the power iteration: ``W'W u``, of length 1; u itself where that is nothing."""
+    """Return u after a step of the power iteration: ``W'W u`` normalised to length 1, or u if ``W'W u`` is 0."""
     after = (matrix.mT @ (matrix @ u[..., None])).squeeze(-1)
     return torch.where(after.norm(dim=-1, keepdim=True) == 0, u, _unit(after))
 
 
 def turn(network: nn.Module, weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
-    """One power step of every u in ``buffers``, in place: of a network, given its weights, ``(R, ...)`` each."""
+    """Refine every u in ``buffers`` by a power step, in place; ``weights`` and ``buffers`` are ``(R, ...)`` each."""
     for place, module in network.named_modules():
         if isinstance(module, Spectral):
             at = f"{place}." if place else ""

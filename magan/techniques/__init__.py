@@ -1,8 +1,8 @@
-"""Techniques that change any recipe with a generator and a discriminator, by the name configurations use.
+"""Techniques that change any recipe with a generator and a discriminator, by the names that configurations use.
 
-Each is ``name(recipe, *, options) -> recipe``, the builders' defaults being the papers'. They are applied in the
-order of this list, in whatever order a study names them: what tells real samples from generated
-ones must see them as the model does, before anything else changes them, and what looks ahead looks at all the rest.
+Each is ``name(recipe, *, options) -> recipe``; default options are those of the papers. They are applied in the order
+of this list, whatever order a study names them in. Techniques that must distinguish real from generated samples come
+first, because later techniques change samples. The technique that looks ahead comes last.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,7 @@ TECHNIQUES = {
 
 
 def applied(recipe: Recipe, chosen: Mapping[str, Mapping[str, Any]]) -> Recipe:
-    """The recipe with every chosen technique: name -> options.
-
+    """Apply every chosen technique, name -> options, to the recipe.
     Raises
     ------
     ValueError

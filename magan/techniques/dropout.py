@@ -1,4 +1,4 @@
-"""Dropout whose masks are inputs, so that a seed alone and among others drops the same."""
+"""Dropout with masks as inputs: a seed drops the same values whether it trains alone or with further seeds."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,12 +11,12 @@ from magan.techniques.recipe_wrappers import altered, changed, trained
 
 
 def dropout(recipe: Recipe, *, rate: float = 0.5, of: str = "discriminator") -> Recipe:
-    """Hidden values of every discriminator, or generator, are dropped at ``rate``; of a generator also in samples.
+    """Add dropout at ``rate`` to hidden layers of every discriminator or generator; generators drop in sampling too.
 
     Raises
     ------
     ValueError
-        ``of`` is neither, or ``rate`` is not in [0, 1).
+        ``of`` is neither "discriminator" nor "generator", or ``rate`` is not in [0, 1).
     """
     if of not in ("discriminator", "generator"):
         raise ValueError(f"dropout of '{of}' is unknown; there are discriminator, generator")
@@ -25,14 +25,14 @@ def dropout(recipe: Recipe, *, rate: float = 0.5, of: str = "discriminator") -> 
     roles = trained(recipe, of)
 
     def seeded(call_whole):
-        """An objective, or a sampler, whose networks get their seeds."""
+        """Wrap an objective or a sampler: its networks receive the seeds of their masks."""
 
         def dropped(networks, batch, *carry):
             calls = count()
 
             def seed(role):
-                def call(network, x, *others):
-                    return network(x, *others, seeds(batch["dropout"], x.shape[1], next(calls)))
+                def call(network, x, *conditions):
+                    return network(x, *conditions, seeds(batch["dropout"], x.shape[1], next(calls)))
 
                 return call
 

@@ -1,4 +1,4 @@
-"""A memory of past generated samples for the discriminator."""
+"""Experience replay: past generated samples also train the discriminator."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,27 +9,27 @@ from torch import Tensor
 from magan.recipe import Batch, Carry, Noise, Objective, Phase, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained, trains
 
-PLACE, CHOICE = 0, 1  # the columns of its random numbers
+PLACE, CHOICE = 0, 1  # columns of the random numbers
 
 
 def experience_replay(recipe: Recipe, *, size: int = 2000, share: float = 0.5) -> Recipe:
-    """A ``share`` of the generated samples that train a discriminator are past ones, from a pool of ``size``.
+    """Replace a ``share`` of the discriminator's generated samples by past samples from a pool of ``size``.
 
-    A past sample is given out and its place in the pool taken by the present one, as in the pool of
-    Shrivastava et al. 2017, so that what the generator used to make is not forgotten. Samples are kept without
-    conditions: it goes with no discriminator that judges a sample by a label.
+    The new sample takes the place of the past sample in the pool, as in Shrivastava et al. 2017, so the discriminator
+    does not forget past generators. The pool stores samples without conditions; the technique therefore excludes
+    discriminators that read a label.
     """
     generators, discriminators = trained(recipe, "generator"), trained(recipe, "discriminator")
-    made: dict[str, Tensor] = {}  # from an update's objective to what is kept after it
+    fresh_samples: dict[str, Tensor] = {}  # passes samples from the objective to the carry
 
     def change(objective: Objective) -> Objective:
         def replayed(networks, batch, carry):
             def generate(role):
                 def call(network, *inputs):
                     fresh = network(*inputs)
-                    made[role] = fresh.detach()
+                    fresh_samples[role] = fresh.detach()
                     pool = carry.get(f"replay_{role}")
-                    return fresh if pool is None else _mixed(fresh, pool, batch, share)
+                    return fresh if pool is None else _replayed(fresh, pool, batch, share)
 
                 return call
 
@@ -50,8 +50,10 @@ def experience_replay(recipe: Recipe, *, size: int = 2000, share: float = 0.5) -
         def keep(networks, batch, carry):
             carry = dict(phase.keep(networks, batch, carry))
             for role in generators:
-                if role in made:
-                    carry[f"replay_{role}"] = _kept(made.pop(role), carry.get(f"replay_{role}"), batch, size, share)
+                if role in fresh_samples:
+                    carry[f"replay_{role}"] = _updated(
+                        fresh_samples.pop(role), carry.get(f"replay_{role}"), batch, size, share
+                    )
             return carry
 
         return keep
@@ -61,13 +63,13 @@ def experience_replay(recipe: Recipe, *, size: int = 2000, share: float = 0.5) -
     return replace(whole, phases=tuple(phases))
 
 
-def _mixed(fresh: Tensor, pool: Tensor, batch: Batch, share: float) -> Tensor:
-    """Generated samples ``(R, B, ...)``, some of them those in their places of the pool ``(R, size, ...)``."""
+def _replayed(fresh: Tensor, pool: Tensor, batch: Batch, share: float) -> Tensor:
+    """Replace the chosen samples of ``(R, B, ...)`` by samples of the pool ``(R, size, ...)``."""
     return torch.where(_chosen(fresh, batch, share), _at(pool, _places(pool, batch, fresh.shape[1])), fresh)
 
 
-def _kept(fresh: Tensor, pool: Tensor | None, batch: Batch, size: int, share: float) -> Tensor:
-    """The pool with the samples that were given out replaced; at first it is the first minibatch, repeated."""
+def _updated(fresh: Tensor, pool: Tensor | None, batch: Batch, size: int, share: float) -> Tensor:
+    """Return the pool with used samples replaced by fresh samples; the first pool is the first minibatch, repeated."""
     n = fresh.shape[1]
     if pool is None:
         if size < n:
@@ -81,7 +83,7 @@ def _kept(fresh: Tensor, pool: Tensor | None, batch: Batch, size: int, share: fl
 
 
 def _places(pool: Tensor, batch: Batch, n: int) -> Tensor:
-    """n places that follow one another, from a random one: ``(R, n)``, no two alike."""
+    """Return n consecutive places of the pool from a random start, ``(R, n)``, all different."""
     first = (batch["experience_replay"][:, :1, PLACE] * pool.shape[1]).long()
     return (first + torch.arange(n, device=pool.device)) % pool.shape[1]
 

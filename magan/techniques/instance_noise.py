@@ -1,4 +1,4 @@
-"""Noise on what a discriminator sees."""
+"""Instance noise: Gaussian noise on the discriminator's samples."""
 
 from itertools import count
 
@@ -8,11 +8,11 @@ from magan.techniques.recipe_wrappers import altered, changed, trained
 
 
 def instance_noise(recipe: Recipe, *, size: float = 0.1, steps: int = 3000) -> Recipe:
-    """Gaussian noise on every sample that a discriminator judges, real or generated, until ``steps``.
+    """Add Gaussian noise to every sample that a discriminator scores, real or generated, until step ``steps``.
 
-    Both distributions then overlap, so that the best discriminator is never perfect (Sonderby et al. 2017;
-    Arjovsky & Bottou 2017, section 3). Its standard deviation falls in a straight line from ``size``, in the units of
-    the samples, to 0.
+    Both distributions then overlap, so the optimal discriminator is never perfect (Sonderby et al. 2017; Arjovsky &
+    Bottou 2017, section 3). The standard deviation of the noise falls linearly from ``size``, in the units of the
+    samples, to 0.
     """
     discriminators = trained(recipe, "discriminator")
 
@@ -21,9 +21,9 @@ def instance_noise(recipe: Recipe, *, size: float = 0.1, steps: int = 3000) -> R
             sigma, calls = size * (1 - carry["step"] / steps).clamp(min=0), count()
 
             def judge(role):
-                def call(network, x, *others):
-                    own = seeds(batch["instance_noise"], x.shape[1], next(calls))
-                    return network(x + sigma.to(x) * normal(own, x.shape[2:]).to(x), *others)
+                def call(network, x, *conditions):
+                    noise_seeds = seeds(batch["instance_noise"], x.shape[1], next(calls))
+                    return network(x + sigma.to(x) * normal(noise_seeds, x.shape[2:]).to(x), *conditions)
 
                 return call
 

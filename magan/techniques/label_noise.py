@@ -1,11 +1,11 @@
-"""What a discriminator is told of a sample: labels that are softened, or sometimes wrong.
+"""Label smoothing and label noise: change the labels "real" and "generated" that train a discriminator.
 
 The logistic and the least squares loss of a score s with label y are, up to a constant, linear in the label:
 
     -y log D - (1 - y) log(1 - D) = softplus(s) - y s,        (s - y)^2 / 2 = s^2 / 2 - y s + y^2 / 2.
 
-So a label that is changed by a step adds the step times -s to the loss, whatever else is in it. The other games
-have no labels, and these techniques mean nothing to them.
+So a change of the label by a step adds -s times the step to the loss. Games without labels are not supported: these
+techniques have no meaning for them.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,23 @@ from magan.losses.reduce import replicate_mean
 from magan.recipe import Batch, Noise, Objective, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained
 
-Steps = Callable[[Batch], tuple[float | Tensor, float | Tensor]]  # of the labels of real and of generated samples
+Steps = Callable[[Batch], tuple[float | Tensor, float | Tensor]]  # steps of the labels of real and of generated samples
 
 
 def label_smoothing(recipe: Recipe, *, label: float = 0.9) -> Recipe:
-    """One-sided label smoothing: the discriminator is told ``label`` of real samples, and still 0 of generated ones.
+    """Smooth labels on one side: the label of real samples becomes ``label``, that of generated samples stays 0.
 
-    In the logistic game its best answer is then ``label p_r / (p_r + p_g)``; to smooth the other side too would
-    pull generated samples towards where they are (Salimans et al. 2016, section 3.4).
+    In the logistic game the optimal discriminator is then ``label p_r / (p_r + p_g)``. To smooth the labels of
+    generated samples too would pull generated samples towards their present positions (Salimans et al. 2016, section
+    3.4).
     """
     return _relabelled(recipe, "label_smoothing", lambda batch: (label - 1, 0.0))
 
 
 def noisy_labels(recipe: Recipe, *, rate: float = 0.05) -> Recipe:
-    """The discriminator is told the wrong label of a share ``rate`` of the samples, real and generated, at random.
+    """Give the discriminator the wrong label for a random share ``rate`` of the samples, real and generated.
 
-    In the mean that is a smoothing of both sides; drawn anew for each sample and update it is also noise.
+    On average this smooths the labels of both sides. The choice is new for each sample and update, so it is also noise.
     """
 
     def steps(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -42,31 +43,31 @@ def noisy_labels(recipe: Recipe, *, rate: float = 0.05) -> Recipe:
 
 
 def _relabelled(recipe: Recipe, name: str, steps: Steps, noise: dict[str, Noise] | None = None) -> Recipe:
-    """The recipe with the labels of each update's samples changed by ``steps``."""
+    """Return the recipe with the labels of each update's samples changed by ``steps``."""
     generators, discriminators = trained(recipe, "generator"), trained(recipe, "discriminator")
 
     def change(objective: Objective) -> Objective:
         def relabelled(networks, batch, carry):
-            made: list[Tensor] = []
+            generated: list[Tensor] = []
             real: list[Tensor] = []
             fake: list[Tensor] = []
 
             def generate(role):
                 def call(network, *inputs):
-                    made.append(network(*inputs))
-                    return made[-1]
+                    generated.append(network(*inputs))
+                    return generated[-1]
 
                 return call
 
             def judge(role):
-                def call(network, x, *others):
-                    out = network(x, *others)
+                def call(network, x, *conditions):
+                    out = network(x, *conditions)
                     scores = out[0] if isinstance(out, tuple) else out
                     if scores.shape == x.shape and x[0, 0].numel() > 1:
                         raise ValueError(f"{name} needs a discriminator that gives scores, not samples; leave it out")
                     if any(x is entry for entry in batch.values()):
                         real.append(scores)
-                    elif any(x.data_ptr() == sample.data_ptr() and x.shape == sample.shape for sample in made):
+                    elif any(x.data_ptr() == sample.data_ptr() and x.shape == sample.shape for sample in generated):
                         fake.append(scores)
                     return out
 
@@ -86,5 +87,5 @@ def _relabelled(recipe: Recipe, name: str, steps: Steps, noise: dict[str, Noise]
 
 
 def _mean(step: float | Tensor, scores: Tensor) -> Tensor:
-    """Mean of step times score: ``(R,)``, with one step, or one for each sample, ``(R, B)``."""
+    """Return the mean of step times score, ``(R,)``; ``step`` is a number, or a number per sample, ``(R, B)``."""
     return replicate_mean(step * scores.flatten(2).mean(2))

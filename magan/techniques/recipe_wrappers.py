@@ -1,8 +1,8 @@
-"""How a technique reaches into a recipe it does not know: by what its objectives are given.
+"""Wrap recipes: a technique changes a recipe through the networks that it passes to the objectives.
 
-An objective sees networks only through the mapping of roles it is called with, so a technique that
-puts something else in a role's place changes every recipe alike. A technique that was applied
-earlier lies further in: it sees samples and scores as the model's own objective does.
+An objective reads networks only through its argument, the mapping role -> network. A technique that replaces a network
+in this mapping therefore works with every recipe. A technique that is applied first is innermost: it reads samples and
+scores as the model's objective does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,16 @@ from torch import Tensor
 
 from magan.recipe import Network, Networks, Noise, Objective, Phase, Recipe
 
-Alter = Callable[..., Any]  # (the network, *its inputs) -> what it is to give
+Alter = Callable[..., Any]  # (network, *inputs) -> new output
 
 
 @dataclass(frozen=True)
 class Altered:
-    """A network with something done to what it reads or gives; all else is the network's own."""
+    """A network with changed inputs or outputs; all further attributes are those of the network."""
 
     network: Network
     alter: Alter
-    apart: bool = True  # real and generated samples are to be judged in passes of their own
+    separate: bool = True  # real and generated samples pass separately, see `magan.networks.translation.scores`
 
     def __call__(self, *inputs: Tensor):
         return self.alter(self.network, *inputs)
@@ -36,7 +36,7 @@ class Altered:
 
 @dataclass(frozen=True)
 class Moved:
-    """A network with other weights than those it has."""
+    """A network with replaced weights."""
 
     network: Network
     moved: Mapping[str, Tensor]
@@ -49,12 +49,12 @@ class Moved:
 
 
 def trained(recipe: Recipe, kind: str) -> tuple[str, ...]:
-    """Roles that a phase trains and whose name starts with ``kind``.
+    """Return the roles that a phase trains and whose names start with ``kind``.
 
     Raises
     ------
     ValueError
-        There is none.
+        There is no such role.
     """
     roles = [role for phase in recipe.phases for role in phase.trains if role.startswith(kind)]
     if not roles:
@@ -63,7 +63,7 @@ def trained(recipe: Recipe, kind: str) -> tuple[str, ...]:
 
 
 def altered(networks: Networks, roles: Sequence[str], alter: Callable[[str], Alter]) -> Networks:
-    """The networks with ``roles`` altered, each as ``alter(role)`` says."""
+    """Return the networks with those of ``roles`` altered by ``alter(role)``."""
     return {**networks, **{role: Altered(networks[role], alter(role)) for role in roles}}
 
 
@@ -76,20 +76,20 @@ def changed(
     builders: Callable[[Callable], Callable] | None = None,
     of: Sequence[str] = (),
 ) -> Recipe:
-    """A recipe whose objectives are changed.
+    """Return a recipe with changed objectives, further random inputs, or changed network builders.
 
     Parameters
     ----------
     recipe
-        To be changed.
+        Recipe to change.
     change
-        Of an objective.
+        Maps an objective to the new objective.
     training
-        Only of phases that train one of these roles; by default of all.
+        Change only phases that train any of these roles; by default all phases.
     noise
-        Random inputs to be added.
+        Random inputs to add.
     builders, of
-        What is built in the place of the networks ``of``.
+        ``builders`` maps the builder of each network in ``of`` to the new builder.
     """
     phases = [
         replace(phase, objective=change(phase.objective)) if trains(phase, training) or not training else phase
@@ -100,5 +100,5 @@ def changed(
 
 
 def trains(phase: Phase, roles: Sequence[str]) -> bool:
-    """Whether a phase trains any of the roles."""
+    """Return whether a phase trains any of the roles."""
     return bool(set(phase.trains) & set(roles))

@@ -1,4 +1,4 @@
-"""Discriminators that cannot be steep."""
+"""Spectral normalisation: a bound on the slope of discriminators."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,10 +9,10 @@ from magan.techniques.recipe_wrappers import changed, trained, trains
 
 
 def spectral_normalisation(recipe: Recipe) -> Recipe:
-    """Every matrix of a discriminator's weights is divided by its largest singular value (Miyato et al. 2018).
+    """Divide every weight matrix of a discriminator by its largest singular value (Miyato et al. 2018).
 
-    The singular vector is brought nearer by one step of the power iteration after each of its updates, and by
-    nothing else: forward passes change nothing.
+    A step of the power iteration refines the singular vector after each update of the discriminator. Forward passes do
+    not change it.
     """
     roles = trained(recipe, "discriminator")
     whole = changed(recipe, builders=partial(partial, Spectral), of=roles)

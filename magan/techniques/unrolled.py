@@ -1,4 +1,4 @@
-"""A generator that looks ahead (Metz et al. 2017)."""
+"""Unrolled GANs: the generator looks ahead at the discriminator's next updates (Metz et al. 2017)."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,18 @@ from magan.techniques.recipe_wrappers import Moved, changed, trained, trains
 
 
 class Attached(TorchFunctionMode):
-    """Within it nothing is detached: a discriminator's loss keeps its dependence on the generator."""
+    """Disable ``detach`` inside this context, so a discriminator's loss depends on the generator."""
 
     def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
         return args[0] if function is Tensor.detach else function(*args, **(kwargs or {}))
 
 
 def unrolled(recipe: Recipe, *, n_steps: int = 5, rate: float = 0.1) -> Recipe:
-    """The generator's loss is taken at discriminators that have answered it ``n_steps`` times, virtually.
+    """Evaluate the generator's loss at discriminators after ``n_steps`` virtual updates.
 
-    The virtual updates are gradient steps of length ``rate`` on the same minibatch, and the generator's gradient goes
-    through them: it also learns how the discriminator would react. The discriminators themselves train
-    as before.
-    """
+    A virtual update is a gradient step of length ``rate`` on the same minibatch. The generator's gradient passes
+    through the virtual updates, so the generator also learns how the discriminator would react. The discriminators
+    train as before."""
     generators, discriminators = trained(recipe, "generator"), trained(recipe, "discriminator")
     answers = [phase.objective for phase in recipe.phases if trains(phase, discriminators)]
 

@@ -140,5 +140,5 @@ def test_scores_that_depend_on_the_minibatch_are_of_two_passes():
     network = Replicated(partial(Pyramid, (1, 8, 8), width=2), [0, 1])
     real, fake = torch.randn(2, 5, 1, 8, 8), 3 + torch.randn(2, 5, 1, 8, 8)
     assert all(
-        torch.equal(a, b) for a, b in zip(scores(network, real, fake, apart=True), (network(real), network(fake)))
+        torch.equal(a, b) for a, b in zip(scores(network, real, fake, separate=True), (network(real), network(fake)))
     )
