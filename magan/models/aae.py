@@ -18,19 +18,19 @@ def aae(
     hidden: Sequence[int] = (1000, 1000),
     n_noise: int = 8,
 ) -> Recipe:
-    """An autoencoder whose codes a discriminator cannot tell from draws of a prior, from which samples are then made.
+    """Build an autoencoder whose codes follow a prior; samples are decoded draws of the prior.
 
-    Real to the discriminator are draws of the prior, generated are codes of images. The encoder is trained twice: with
-    the decoder to rebuild images, and alone to fool the discriminator.
+    The discriminator distinguishes draws of the prior (real) from codes of images (generated). The encoder has two
+    training phases: with the decoder it learns to reconstruct images, and then it learns to fool the discriminator.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     prior_deviation
-        Of each number of the prior, which is normal about 0.
+        Standard deviation of the prior, a normal distribution with mean 0.
     hidden
-        Widths of the encoder's hidden layers and the discriminator's; the decoder has them in reverse.
+        Widths of the hidden layers of the encoder and of the discriminator; the decoder has the reverse order.
     n_noise
         Length of the code.
     """

@@ -1,4 +1,4 @@
-"""An autoencoder: a sample passes through a few numbers and is rebuilt (Hinton & Salakhutdinov, Science 2006)."""
+"""Autoencoder: compress a sample to a few numbers and reconstruct it (Hinton & Salakhutdinov, Science 2006)."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,17 +16,17 @@ def autoencoder(
     hidden: Sequence[int] = (512, 256),
     n_code: int = 32,
 ) -> Recipe:
-    """Three dense layers to a code and three back, trained together to rebuild the sample.
+    """Build an encoder of three dense layers and a decoder of three, trained together to reconstruct the sample.
 
-    No distribution of codes is learned, so nothing can be drawn: `sample` rebuilds each query image from its own code.
-    Its likeness to real images is that of a copy, and not to be set beside those of models that invent.
+    The model learns no distribution of codes, so it cannot draw samples: `sample` reconstructs each query image from
+    its code. Its image scores are scores of copies; do not compare them with those of models that generate new images.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     hidden
-        Widths of the encoder's layers before the code; the decoder has them in reverse.
+        Widths of the encoder's layers before the code; the decoder has the reverse order.
     n_code
         Length of the code.
     """

@@ -19,29 +19,29 @@ def began(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """The autoencoder learns to rebuild real samples and not generated ones; G makes what it rebuilds well.
+    """Build a GAN whose discriminator is an autoencoder that reconstructs real samples well, generated samples badly.
 
-    With L(x) = |x - AE(x)| the discriminator pays L(x) - k L(G(z)) and the generator L(G(z)). k keeps
-    ``gamma L(x) = L(G(z))``: ``k <- clip(k + balance_rate (gamma L(x) - L(G(z))), 0, 1)`` after each step. The
-    logs show k as ``carry/k`` and the measure of convergence ``M = L(x) + |gamma L(x) - L(G(z))|`` as
+    With L(x) = |x - AE(x)| the discriminator's loss is L(x) - k L(G(z)) and the generator's loss is L(G(z)). k holds
+    the balance ``gamma L(x) = L(G(z))``: ``k <- clip(k + balance_rate (gamma L(x) - L(G(z))), 0, 1)`` after each step.
+    The logs contain k as ``carry/k`` and the measure of convergence ``M = L(x) + |gamma L(x) - L(G(z))|`` as
     ``carry/convergence``.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     gamma
-        Diversity asked for: 0.5 in the authors' experiments, lower for cleaner and more similar samples.
+        Desired diversity: 0.5 in the authors' experiments; lower values give cleaner and more similar samples.
     balance_rate
-        The paper's lambda_k. k then needs thousands of steps to find its level; a short training wants it ten times
-        as large.
+        The paper's lambda_k. With the default, k needs thousands of steps to reach its level; for a short training use
+        a value ten times as large.
     n_noise
         Length of z, uniform on [-1, 1), and of the autoencoder's code.
     architecture, width
         See `magan.networks.gan_networks`; the decoder has the shape of the generator.
     normalised
-        Batch normalisation in all three networks, by the statistics of each minibatch. The paper's, which are much
-        deeper, have none; without, these let G settle on one grey image that the autoencoder rebuilds.
+        Use batch normalisation in all three networks, by the statistics of each minibatch. The paper's networks are
+        much deeper and have none. Without it, G of these networks converges to a single grey image.
     """
 
     def autoencoded(networks, x):

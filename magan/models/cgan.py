@@ -1,4 +1,4 @@
-"""Conditional Generative Adversarial Nets (Mirza & Osindero 2014): samples of a class one asks for."""
+"""Conditional Generative Adversarial Nets (Mirza & Osindero 2014): samples of a requested class."""
 
 from collections.abc import Mapping
 
@@ -16,15 +16,15 @@ def cgan(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """Both networks are told the class, as a one-hot vector: G(z, y) and D(x, y).
+    """Build a GAN whose networks both read the class as a one-hot vector: G(z, y) and D(x, y).
 
-    D sees real samples with their own class and generated ones with the class asked for. `sample` makes the
-    class of each row's ``label``.
+    D reads real samples with their class and generated samples with the requested class. `sample` generates a sample of
+    the class in each row's ``label``.
 
     Parameters
     ----------
     shapes
-        Of one sample, and the number of classes: ``{"x": (C, H, W) or (M,), "label": (n_classes,)}``.
+        Shape of a sample, and number of classes: ``{"x": (C, H, W) or (M,), "label": (n_classes,)}``.
     adversarial
         A key of ``ADVERSARIAL``.
     n_noise
@@ -32,13 +32,13 @@ def cgan(
     architecture, width
         See `magan.networks.gan_networks`. The paper's networks are fully connected.
     normalised
-        Batch normalisation in both networks, by the statistics of each minibatch. A minibatch of samples to be
-        made should therefore hold all classes, as those of training do.
+        Use batch normalisation in both networks, by the statistics of each minibatch. A minibatch of generated samples
+        should therefore contain all classes, as minibatches of training do.
 
     Raises
     ------
     ValueError
-        No classes, an unknown game or architecture.
+        The data have no classes, or the game or the architecture is unknown.
     """
     if "label" not in shapes:
         raise ValueError("cgan needs classes; give images with classes, or use gan")

@@ -27,36 +27,36 @@ def cyclegan(
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
-    """A least-squares game and an absolute cycle, weighted 10.
+    """Build two generators and two discriminators: a least-squares game and an absolute cycle loss of weight 10.
 
     Parameters
     ----------
     shapes
-        Of one sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
+        Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        None in the paper; any of MAGAN's may be added.
+        Correspondence loss; None in the paper. Any of MAGAN's may be added.
     adversarial
         A key of ``ADVERSARIAL``.
     cycle_weight
         The paper's lambda.
     identity_weight
-        Of ``|G12(x2) - x2| + |G21(x1) - x1|``. The paper adds it for paintings
-        only, with half the cycle's weight; it needs domains of one shape.
+        Weight of ``|G12(x2) - x2| + |G21(x1) - x1|``. The paper uses it only for paintings, with half the cycle's
+        weight. It needs domains of equal shape.
     n_pool
-        Generated samples of the past of which the discriminators see one in
-        half of the cases, once there are so many; the paper has 50, for its
-        minibatches of one image. See `magan.networks.image_pool.exchange`.
+        Size of the pool of past generated samples. When the pool is full, half of the discriminators' generated
+        samples come from it. The paper has 50, for minibatches of one image. See
+        `magan.networks.image_pool.exchange`.
     architecture, width, depth
-        A key of ``ARCHITECTURES``: "resnet" is the paper's; "mlp" is MAGAN's, so
-        that the arms differ by their losses alone. Maps of the first
-        convolution, and residual blocks or halvings (None: the paper's).
+        ``architecture`` is a key of ``ARCHITECTURES``: "resnet" is the paper's; "mlp" is MAGAN's, so that arms differ
+        only by their losses. ``width`` is the number of channels of the first convolution, ``depth`` the number of
+        residual blocks or halvings (None: the paper's).
     generator_hidden, discriminator_hidden
         Widths of the hidden layers of "mlp".
 
     Raises
     ------
     ValueError
-        An identity loss is asked for between domains of different shapes.
+        ``identity_weight`` is not 0 and the domains have different shapes.
     """
     if identity_weight and shapes["x1"] != shapes["x2"]:
         raise ValueError(
@@ -76,8 +76,8 @@ def cyclegan(
         if identity_weight:
             terms["identity"] = identity_weight * (absolute_error(G12(x2), x2) + absolute_error(G21(x1), x1))
         if correspondence:
-            kept = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
-            terms["correspondence"] = correspondence_weight * kept
+            change = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
+            terms["correspondence"] = correspondence_weight * change
         return terms
 
     def discriminators(networks, batch, carry):

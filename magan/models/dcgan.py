@@ -14,26 +14,26 @@ def dcgan(
     n_noise: int = 100,
     width: int = 64,
 ) -> Recipe:
-    """The non-saturating game between networks of strided convolutions alone.
+    """Build the non-saturating game between networks of strided convolutions.
 
-    The paper's rules: strides and no pooling, no dense layer but the one that lays z out as maps and the one that
-    scores, batch normalisation everywhere but in G's last and D's first layer, ReLU in G and tanh at its end, leaky
-    ReLU of slope 0.2 in D, weights from N(0, 0.02^2).
+    The paper's rules: strides instead of pooling; no dense layers except the first of G and the last of D; batch
+    normalisation in all layers but G's last and D's first; ReLU in G and tanh at its end; leaky ReLU of slope 0.2 in D;
+    weights from N(0, 0.02^2).
 
     Parameters
     ----------
     shapes
-        Of one image: ``{"x": (C, H, W)}``.
+        Shape of an image: ``{"x": (C, H, W)}``.
     n_noise
         Length of z, uniform on [-1, 1).
     width
-        Maps at half the image's size. The paper's networks for 64 pixels halve it four times; a smaller image is
-        halved twice, with twice ``width`` maps at a quarter of its size.
+        Channels at half the image's size. The paper's networks halve an image of 64 pixels four times. These networks
+        halve a smaller image twice, with 2 ``width`` channels at a quarter of its size.
 
     Raises
     ------
     ValueError
-        Samples are no images, or their sides are odd.
+        Samples are not images, or their sides are odd.
     """
     if len(shapes["x"]) != 3:
         raise ValueError(f"dcgan needs images, not samples of shape {shapes['x']}; use gan for tables")

@@ -29,32 +29,30 @@ def discogan(
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
-    """A logistic game and a squared reconstruction, two generator updates to one of the discriminators.
+    """Build a logistic game with a squared reconstruction loss; two generator updates per discriminator update.
 
     Parameters
     ----------
     shapes
-        Of one sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
+        Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        None in the paper; any of MAGAN's may be added.
+        Correspondence loss; None in the paper. Any of MAGAN's may be added.
     adversarial
         A key of ``ADVERSARIAL``.
     reconstruction_weight
-        1 in the paper's objective; unused with ``feature_matching``.
+        Weight of the reconstruction loss, 1 in the paper; not used with ``feature_matching``.
     feature_matching
-        The authors' code, unlike the paper, mixes the adversarial loss with
-        feature matching on the discriminators' hidden layers but the first,
-        ``(0.1 adversarial + 0.9 matching) (1 - r) + r reconstruction``.
+        Use the loss of the authors' code, which differs from the paper: it adds feature matching on the discriminators'
+        hidden layers except the first, ``(0.1 adversarial + 0.9 matching) (1 - r) + r reconstruction``.
     reconstruction_rates, warm_up_steps
-        That code's r before and after so many steps. It counts 10,000
-        iterations, of which two in three update the generators; a step here
-        holds ``n_generator`` of them.
+        r of the authors' code before and after ``warm_up_steps``. That code counts 10,000 iterations, of which two in
+        three update the generators; a step here contains ``n_generator`` generator updates.
     n_generator
-        Generator updates a step, each on a fresh minibatch.
+        Generator updates per step, each on a new minibatch.
     architecture, width, depth
-        A key of ``ARCHITECTURES``: "encoder_decoder" is the paper's; "mlp" is MAGAN's, so
-        that the arms differ by their losses alone. Maps of the first
-        convolution, and residual blocks or halvings (None: the paper's).
+        ``architecture`` is a key of ``ARCHITECTURES``: "encoder_decoder" is the paper's; "mlp" is MAGAN's, so that arms
+        differ only by their losses. ``width`` is the number of channels of the first convolution, ``depth`` the number
+        of residual blocks or halvings (None: the paper's).
     generator_hidden, discriminator_hidden
         Widths of the hidden layers of "mlp".
     """
@@ -82,8 +80,8 @@ def discogan(
         else:
             terms["reconstruction"] = reconstruction_weight * terms["reconstruction"]
         if correspondence:
-            kept = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
-            terms["correspondence"] = correspondence_weight * kept
+            change = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
+            terms["correspondence"] = correspondence_weight * change
         return terms
 
     def discriminators(networks, batch, carry):
@@ -96,7 +94,7 @@ def discogan(
 
     return Recipe(
         networks=translation(shapes, kind, features=True),
-        phases=(  # of three iterations the authors' code gives the first to the discriminators
+        phases=(  # in the authors' code the first of three iterations trains the discriminators
             Phase("discriminator", trains=("discriminator_1", "discriminator_2"), objective=discriminators),
             Phase("generator", trains=("generator_12", "generator_21"), objective=generators, repeats=n_generator),
         ),

@@ -18,24 +18,24 @@ def dragan(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """The non-saturating game, with D's slope drawn to 1 around the real samples.
+    """Build the non-saturating game with a penalty that drives D's slope to 1 around real samples.
 
-    The slope is of the raw score, as in the authors' code, and not of its sigmoid.
+    As in the authors' code, the slope is that of the raw score, not of its sigmoid.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     penalty_weight
         The paper's lambda.
     n_discriminator
-        Updates of D for each of G.
+        Updates of D per update of G.
     n_noise
         Length of z, uniform on [-1, 1), as in Lucic et al. 2018.
     architecture, width
         See `magan.networks.gan_networks`.
     normalised
-        Batch normalisation in G. D has none: the penalty is of each sample's own slope.
+        Use batch normalisation in G. D has none, because the penalty needs the slope at each single sample.
     """
     game = ADVERSARIAL["non_saturating"]
 

@@ -17,43 +17,43 @@ def fgan(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """The discriminator estimates a divergence of one's choice and the generator lowers it, a step each.
+    """Build a GAN whose discriminator estimates the chosen divergence and whose generator lowers it.
 
     In the logs ``discriminator/adversarial`` is minus the estimate.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     divergence
         A key of ``DIVERGENCES``: "kl", "reverse_kl", "pearson", "hellinger", "jeffrey", "js" or "gan".
     saturating
-        G lowers the estimate itself, as the paper's objective reads; otherwise it raises what D makes of a real
-        sample, the paper's section 3.2, which for "gan" is the non-saturating game.
+        Train G to lower the estimate, the paper's objective (6). Otherwise G raises the activated score of generated
+        samples, as in the paper's section 3.2, which for "gan" is the non-saturating game.
     n_noise
         Length of z, uniform on [-1, 1).
     architecture, width
         See `magan.networks.gan_networks`.
     normalised
-        Batch normalisation in both networks, by the statistics of each minibatch. The paper's D, a fully
-        connected one, has none; a small convolutional one without lets G make one image for every z.
+        Use batch normalisation in both networks, by the statistics of each minibatch. The paper's D is fully connected
+        and has none. With a small convolutional D without normalisation, G makes the same image for every z.
 
     Raises
     ------
     ValueError
-        An unknown divergence or architecture.
+        The divergence or the architecture is unknown.
     """
     if divergence not in DIVERGENCES:
         raise ValueError(f"divergence '{divergence}' is unknown; there are {', '.join(DIVERGENCES)}")
-    played = game(DIVERGENCES[divergence], saturating)
+    adversarial = game(DIVERGENCES[divergence], saturating)
 
     def discriminators(networks, batch, carry):
         G, D = networks["generator"], networks["discriminator"]
-        return {"adversarial": played.discriminator(D(batch["x"]), D(G(batch["z"]).detach()))}
+        return {"adversarial": adversarial.discriminator(D(batch["x"]), D(G(batch["z"]).detach()))}
 
     def generators(networks, batch, carry):
         G, D = networks["generator"], networks["discriminator"]
-        return {"adversarial": played.generator(D(G(batch["z"])))}
+        return {"adversarial": adversarial.generator(D(G(batch["z"])))}
 
     return Recipe(
         networks={

@@ -1,4 +1,4 @@
-"""Generative Adversarial Nets (Goodfellow et al., NIPS 2014), with the games that share its two phases."""
+"""Generative Adversarial Nets (Goodfellow et al., NIPS 2014), and the games that have the same two phases."""
 
 from collections.abc import Mapping
 
@@ -17,28 +17,28 @@ def gan(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """A generator G(z) of samples, and a discriminator D that tells them from real ones.
+    """Build a generator G(z) of samples, and a discriminator D of real and generated samples.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     adversarial
-        A key of ``ADVERSARIAL``: "minimax" is the paper's value function, "non_saturating" what its authors
-        train, "least_squares" is LSGAN (Mao et al. 2017).
+        A key of ``ADVERSARIAL``: "minimax" is the paper's value function, "non_saturating" is the game that its
+        authors train, "least_squares" is LSGAN (Mao et al. 2017).
     n_discriminator
-        Updates of the discriminator for each of the generator; the paper's k.
+        Updates of the discriminator per update of the generator; the paper's k.
     n_noise
         Length of z, uniform on [-1, 1), as in Lucic et al. 2018.
     architecture, width
         See `magan.networks.gan_networks`; at 64 the image networks are those of Lucic et al. 2018.
     normalised
-        Batch normalisation in both networks, by the statistics of each minibatch.
+        Use batch normalisation in both networks, by the statistics of each minibatch.
 
     Raises
     ------
     ValueError
-        An unknown game or architecture.
+        The game or the architecture is unknown.
     """
     if adversarial not in ADVERSARIAL:
         raise ValueError(f"adversarial '{adversarial}' is unknown; there are {', '.join(ADVERSARIAL)}")
@@ -46,7 +46,7 @@ def gan(
 
     def discriminators(networks, batch, carry):
         G, D = networks["generator"], networks["discriminator"]
-        # Real and generated samples pass apart, so that each are normalised by their own statistics.
+        # Real and generated samples pass separately, so each minibatch is normalised by its statistics.
         return {"adversarial": game.discriminator(D(batch["x"]), D(G(batch["z"]).detach()))}
 
     def generators(networks, batch, carry):

@@ -24,30 +24,30 @@ def infogan(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """The non-saturating game with codes that Q reads from a sample: one category, some numbers in [-1, 1].
+    """Build the non-saturating game with codes that a reader Q recovers from a sample: a category, numbers in [-1, 1].
 
-    Q shares all of D but its last layer. The information between codes and samples is bounded from below by what Q
-    reads, and both D with Q and G raise the bound: it is subtracted from both losses, so that in the logs
-    ``category`` falls to minus its weight times log ``n_categories``.
+    Q shares all layers of D but the last. Q's prediction gives a lower bound on the mutual information between codes
+    and samples. D with Q and G both raise the bound: it is subtracted from both losses, so in the logs ``category``
+    falls to minus its weight times log ``n_categories``.
 
-    `sample` takes the category of a row from the number of its ``label``, where there is one: no class was seen in
-    training, so which category names which class is for the reader to match, and every sample's category is
-    known afterwards. Rows without a label get a random one; the numbers are always random.
+    If a row has a ``label``, `sample` uses the number of the label as the category. Training reads no classes, so which
+    category corresponds to which class must be found afterwards. Rows without a label have a random category. The
+    numbers are always random.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     n_categories, n_continuous
-        Values of the categorical code and number of the others.
+        Number of values of the categorical code, and number of continuous codes.
     categorical_weight, continuous_weight
         The paper's lambda for each kind of code.
     n_noise
-        Length of z beside the codes, uniform on [-1, 1).
+        Length of z without the codes, uniform on [-1, 1).
     architecture, width
         See `magan.networks.gan_networks`; at 64 the image networks are the paper's for MNIST.
     normalised
-        Batch normalisation in both networks, by the statistics of each minibatch.
+        Use batch normalisation in both networks, by the statistics of each minibatch.
     """
     game = ADVERSARIAL["non_saturating"]
 
@@ -56,9 +56,9 @@ def infogan(
         x = networks["generator"](batch["z"], onehot(category, n_categories), batch["continuous"])
         return x, category
 
-    def information(said, category, batch):
-        """Both bounds, weighted and to be minimised, from Q's output ``(R, B, n_categories + n_continuous)``."""
-        logits, mean = said.split([n_categories, n_continuous], dim=-1)
+    def information(prediction, category, batch):
+        """Return minus both weighted bounds, from Q's output ``(R, B, n_categories + n_continuous)``."""
+        logits, mean = prediction.split([n_categories, n_continuous], dim=-1)
         return {
             "category": -categorical_weight * categorical_information(logits, category),
             "continuous": -continuous_weight * gaussian_information(mean, batch["continuous"]),

@@ -18,25 +18,26 @@ def lapgan(
     n_noise: int = 100,
     width: int = 64,
 ) -> Recipe:
-    """A GAN of images at a quarter of their size, then for each doubling a conditional GAN of what the doubling lacks.
+    """Build a GAN of images at a quarter of their size, and a conditional GAN of the lost detail for each doubling.
 
-    Digits of 28 pixels are a pyramid of 7, 14 and 28. At each size G sees a real image that was halved and doubled, and
-    noise, and makes the lost detail; D judges the detail added to the blurred image. Sizes train side by side and share
-    nothing; `sample` goes from the coarsest to the finest, each size on what the one before made.
+    Digits of 28 pixels have the sizes 7, 14 and 28. At each size above the coarsest, G reads noise and a real image
+    that was halved and doubled, and generates the lost detail; D scores the sum of both. All sizes train at the same
+    time and share no weights. `sample` proceeds from the coarsest to the finest size; each size refines the image of
+    the size before.
 
     Parameters
     ----------
     shapes
-        Of one image: ``{"x": (C, H, W)}``.
+        Shape of an image: ``{"x": (C, H, W)}``.
     n_noise
-        Length of the coarsest generator's z; each finer one has a plane of noise. Both are uniform on [-1, 1).
+        Length of the coarsest generator's z; each finer generator reads a plane of noise. Both are uniform on [-1, 1).
     width
-        Maps of each network's first layer.
+        Channels of each network's first layer.
 
     Raises
     ------
     ValueError
-        Samples are no images, or their sides are odd.
+        Samples are not images, or their sides are odd.
     """
     if len(shapes["x"]) != 3:
         raise ValueError(f"lapgan needs images, not samples of shape {shapes['x']}; use gan for tables")
@@ -48,26 +49,26 @@ def lapgan(
         return 2 * uniform(seeds(batch["planes"], batch["planes"].shape[1], k), (1, *sizes[k][1:])) - 1
 
     def pairs(networks, batch):
-        """Of each size, the real image and a generated one, whose coarser part is real; finest first."""
+        """Return (name, real, generated) of each size, finest first; the coarser part of a generated image is real."""
         coarsest, details = pyramid(batch["x"], n)
-        real, made = [coarsest], [networks[f"generator_{names[n]}"](batch["z"])]
+        real, generated = [coarsest], [networks[f"generator_{names[n]}"](batch["z"])]
         for k in reversed(range(n)):
             blurred = enlarged(real[0], smooth=True)
             real.insert(0, blurred + details[k])
-            made.insert(0, blurred + networks[f"generator_{names[k]}"](plane(batch, k), blurred))
-        return list(zip(names, real, made))
+            generated.insert(0, blurred + networks[f"generator_{names[k]}"](plane(batch, k), blurred))
+        return list(zip(names, real, generated))
 
     def discriminators(networks, batch, carry):
         return {
-            f"adversarial_{name}": game.discriminator(D(real), D(made.detach()))
-            for name, real, made in pairs(networks, batch)
+            f"adversarial_{name}": game.discriminator(D(real), D(generated.detach()))
+            for name, real, generated in pairs(networks, batch)
             for D in [networks[f"discriminator_{name}"]]
         }
 
     def generators(networks, batch, carry):
         return {
-            f"adversarial_{name}": game.generator(networks[f"discriminator_{name}"](made))
-            for name, _, made in pairs(networks, batch)
+            f"adversarial_{name}": game.generator(networks[f"discriminator_{name}"](generated))
+            for name, _, generated in pairs(networks, batch)
         }
 
     def sample(networks, batch):

@@ -27,46 +27,44 @@ def magan(
     generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
-    """Two generators, two discriminators, and a loss on what must not change.
+    """Build two generators, two discriminators, and a correspondence loss on what the maps must preserve.
 
     Parameters
     ----------
     shapes
-        Of one sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
+        Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        The loss on both maps; None is the paper's arm without correspondence.
+        Correspondence loss on both maps; None is the paper's arm without correspondence.
     adversarial
         A key of ``ADVERSARIAL``.
     cycle_weight, correspondence_weight
-        Both 1, as is the adversarial term. The authors' code averages its six
-        generator and four discriminator terms where this sums them; under Adam
-        the common factors 1/6 and 1/4 do not matter.
+        Both are 1, as is the weight of the adversarial term. The authors' code averages its six generator terms and its
+        four discriminator terms; here they are summed. With Adam the common factors 1/6 and 1/4 have no effect.
     reconstructions_are_real
-        The paper's discriminators also count the reconstructions ``x121`` and
-        ``x212`` as real; the authors' code first sent both to one discriminator
-        and since 2020 sends neither. Off, as in the code that can be run today.
+        Train the discriminators to score the reconstructions ``x121`` and ``x212`` as real, as in the paper. The
+        authors' code first sent both to one discriminator, and since 2020 sends neither. The default is off, as in the
+        present code.
     gradient_weight
-        Of R1, the squared slope of each discriminator at its own real samples
-        (Mescheder et al. 2018): it cannot win on a detail of a few cells. Not in the paper.
+        Weight of R1, the squared slope of each discriminator at the real samples of its domain (Mescheder et al. 2018).
+        It prevents a discriminator from winning by a detail of a few cells. Not in the paper.
     cycle_noise
-        Standard deviation of Gaussian noise on a mapped sample before it is
-        mapped back, in the networks' units: the cycle cannot then pass a value
-        on in digits too small to matter (Chu et al. 2017). Not in the paper.
+        Standard deviation, in the networks' units, of Gaussian noise on a mapped sample before it is mapped back. It
+        prevents the cycle from hiding a value in tiny differences (Chu et al. 2017). Not in the paper.
     residual
-        The generators are ``x + f(x)`` and start as the identity, so that a map
-        moves only what the game makes it move. Needs domains of one shape. Not in the paper.
+        Use generators ``x + f(x)`` that start as the identity, so a map changes only what the losses require. It needs
+        domains of equal shape. Not in the paper.
     architecture, width, depth
-        A key of ``ARCHITECTURES``; the convolutional ones are not in the paper.
-        Maps of the first convolution, and residual blocks or halvings (None: as
-        in the paper that the architecture is of).
+        ``architecture`` is a key of ``ARCHITECTURES``; the convolutional architectures are not in the paper. ``width``
+        is the number of channels of the first convolution, ``depth`` the number of residual blocks or halvings (None:
+        as in the architecture's paper).
     generator_hidden, discriminator_hidden
-        Widths of the hidden layers of "mlp"; the authors'.
+        Widths of the hidden layers of "mlp"; defaults are the authors'.
 
     Raises
     ------
     ValueError
-        Residual generators are asked for between domains of different shapes, or
-        ``gradient_weight`` with discriminators that normalise by the minibatch.
+        ``residual`` is set for domains of different shapes, or ``gradient_weight`` for discriminators that normalise by
+        the minibatch.
     """
     game = ADVERSARIAL[adversarial]
     sizes = Sizes(generator_hidden, discriminator_hidden, residual=residual, width=width, depth=depth)
@@ -87,8 +85,8 @@ def magan(
             "cycle": cycle_weight * (squared_error(G21(x12 + n12), x1) + squared_error(G12(x21 + n21), x2)),
         }
         if correspondence:
-            kept = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
-            terms["correspondence"] = correspondence_weight * kept
+            change = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
+            terms["correspondence"] = correspondence_weight * change
         return terms
 
     def discriminators(networks, batch, carry):

@@ -21,28 +21,28 @@ def next_frame(
     adversarial_weight: float = 0.05,
     width: int = 64,
 ) -> Recipe:
-    """The last frames of a sequence from those before them: near the true ones, as sharp, and like real motion.
+    """Build a network that predicts the last frames of a sequence: close to the truth, as sharp, and like real motion.
 
-    Channels are frames. D judges whole sequences, of which the generator made the end. `sample` knows the first frames
-    of a query and gives the sequence, of which the last frames are predicted.
+    Channels are frames. D scores whole sequences whose last frames are true or predicted. `sample` reads the first
+    frames of a query and returns the sequence with predicted last frames.
 
     Parameters
     ----------
     shapes
-        Of one sequence: ``{"x": (frames, H, W)}``.
+        Shape of a sequence: ``{"x": (frames, H, W)}``.
     n_predicted
-        Frames at the end to be predicted, all at once.
+        Number of last frames to predict; all are predicted at once.
     error_weight, gradient_weight
-        Of the mean absolute error, and of that of differences between neighbouring pixels.
+        Weights of the mean absolute error of frames, and of that of the steps between neighbouring pixels.
     adversarial_weight
-        Of G's part of the game.
+        Weight of the adversarial loss of G.
     width
-        Maps of G's first layer, and of D's.
+        Channels of the first layers of G and D.
 
     Raises
     ------
     ValueError
-        Samples are no sequences of images, or there is no frame before the predicted ones.
+        Samples are not sequences of images, or no frame precedes the predicted frames.
     """
     shape = shapes["x"]
     if len(shape) != 3 or not 0 < n_predicted < shape[0]:
@@ -53,21 +53,21 @@ def next_frame(
     game = ADVERSARIAL["non_saturating"]
 
     def predicted(networks, batch):
-        """The true first frames and the predicted last ones, ``(R, B, frames, H, W)``."""
-        seen = batch["x"][:, :, :-n_predicted]
-        return torch.cat([seen, networks["generator"](seen)], 2)
+        """Return the true first frames followed by the predicted last frames, ``(R, B, frames, H, W)``."""
+        first = batch["x"][:, :, :-n_predicted]
+        return torch.cat([first, networks["generator"](first)], 2)
 
     def discriminators(networks, batch, carry):
         D = networks["discriminator"]
         return {"adversarial": game.discriminator(D(batch["x"]), D(predicted(networks, batch).detach()))}
 
     def generators(networks, batch, carry):
-        made = predicted(networks, batch)
-        true, last = batch["x"][:, :, -n_predicted:], made[:, :, -n_predicted:]
+        sequence = predicted(networks, batch)
+        true, last = batch["x"][:, :, -n_predicted:], sequence[:, :, -n_predicted:]
         return {
             "error": error_weight * absolute_error(true, last),
             "gradient": gradient_weight * gradient_difference(true, last),
-            "adversarial": adversarial_weight * game.generator(networks["discriminator"](made)),
+            "adversarial": adversarial_weight * game.generator(networks["discriminator"](sequence)),
         }
 
     return Recipe(

@@ -29,39 +29,40 @@ def pix2pix(
     depth: int | None = None,
     patch_layers: int | None = None,
 ) -> Recipe:
-    """Pairs of images: one is mapped onto the other, by absolute error and by a game over patches.
+    """Build a generator trained on pairs of images, by absolute error and by a game over patches.
 
-    It maps one way only, from domain 1 to domain 2, and learns from nothing but known pairs: its batches need the
-    entries "pair1" and "pair2" of the correspondence ``pairs``. Both networks normalise by the minibatch; the
-    paper's is of one image.
+    It maps only from domain 1 to domain 2 and learns only from known pairs: batches need the entries "pair1" and
+    "pair2" of the correspondence ``pairs``. Both networks normalise by the minibatch; the paper's minibatch is one
+    image.
 
     Parameters
     ----------
     shapes
-        Of one sample of each domain, two images of one size: ``{"x1": (C1, H, W), "x2": (C2, H, W)}``.
+        Shape of a sample of each domain, two images of equal size: ``{"x1": (C1, H, W), "x2": (C2, H, W)}``.
     correspondence
-        Not read: the pairs themselves are what is learned from, by the losses below.
+        Ignored: the losses below read the pairs directly.
     adversarial
-        A key of ``ADVERSARIAL``. The discriminator's side counts half.
+        A key of ``ADVERSARIAL``. The discriminator's loss is halved.
     adversarial_weight, l1_weight
-        1 and 100 in the paper. Without the first there is no discriminator, without the second no error.
+        Weights of the adversarial loss and of the absolute error, 1 and 100 in the paper. Weight 0 removes the
+        discriminator or the error.
     conditional
-        The discriminator sees the pair, laid on one another; if not, the image of domain 2 alone.
+        Give the discriminator both images of a pair as channels; otherwise only the image of domain 2.
     dropout
-        Half of the maps drop out in the three innermost levels of the decoder: the paper's only noise. It keeps
-        dropping when it maps; here a map is deterministic, with every level at its expected value.
+        Drop half of the values in the three innermost levels of the decoder, which is the paper's only noise. The paper
+        also drops when it maps. Here a map is deterministic, with every level at its expected value.
     architecture
-        "unet", or "encoder_decoder": the same without skips.
+        "unet", or "encoder_decoder", which has no skips.
     width, depth
-        Maps of the first convolution, and halvings (None: the paper's, down to a single pixel).
+        Channels of the first convolution, and number of halvings (None: the paper's, down to a single pixel).
     patch_layers
-        Of the discriminator: 0 to 5 give patches of 1, 16, 34, 70, 142 and 286 pixels. None is the paper's 70, or
-        what the image holds.
+        Layers of stride 2 in the discriminator: 0 to 5 give patches of 1, 16, 34, 70, 142 and 286 pixels. None gives
+        the paper's 70, or the largest patch that fits into the image.
 
     Raises
     ------
     ValueError
-        The domains are not images of one size, the architecture is unknown, or nothing is left to minimise.
+        The domains are not images of equal size, the architecture is unknown, or both weights are 0.
     """
     if architecture not in SKIPS:
         raise ValueError(f"architecture '{architecture}' is unknown to pix2pix; there are {', '.join(SKIPS)}")
@@ -73,10 +74,10 @@ def pix2pix(
     drops = drops if dropout else {}
     game = ADVERSARIAL[adversarial]
 
-    def draws(batch):  # as many as there are pairs, should they be fewer than a minibatch
+    def draws(batch):  # there may be fewer pairs than samples in a minibatch
         return (batch[name][:, : batch["pair1"].shape[1]] for name in drops)
 
-    def seen(x, y):
+    def shown(x, y):
         return torch.cat([x, y], dim=2) if conditional else y
 
     def generators(networks, batch, carry):
@@ -85,7 +86,7 @@ def pix2pix(
         mapped = G(x, *draws(batch))
         terms = {}
         if adversarial_weight:
-            terms["adversarial"] = adversarial_weight * game.generator(networks["discriminator"](seen(x, mapped)))
+            terms["adversarial"] = adversarial_weight * game.generator(networks["discriminator"](shown(x, mapped)))
         if l1_weight:
             terms["absolute_error"] = l1_weight * absolute_error(mapped, y)
         return terms
@@ -94,15 +95,15 @@ def pix2pix(
         G, D = networks["generator_12"], networks["discriminator"]
         x, y = known(batch)
         mapped = G(x, *draws(batch)).detach()
-        # Real and generated pairs pass apart, so that each are normalised by their own statistics.
-        return {"discriminator": 0.5 * game.discriminator(D(seen(x, y)), D(seen(x, mapped)))}
+        # Real and generated pairs pass separately, so each minibatch is normalised by its statistics.
+        return {"discriminator": 0.5 * game.discriminator(D(shown(x, y)), D(shown(x, mapped)))}
 
     networks = {"generator_12": partial(UNet, x1, x2, width, depth, skips=SKIPS[architecture])}
     phases = [Phase("generator", trains=("generator_12",), objective=generators)]
     if adversarial_weight:
-        judged = (x1[0] * conditional + x2[0], *x2[1:])
+        shape = (x1[0] * conditional + x2[0], *x2[1:])
         n_layers = layers_within(x2) if patch_layers is None else patch_layers
-        networks["discriminator"] = partial(Patch, judged, width, n_layers, by_minibatch=True)
+        networks["discriminator"] = partial(Patch, shape, width, n_layers, by_minibatch=True)
         phases.insert(0, Phase("discriminator", trains=("discriminator",), objective=discriminators))
     return Recipe(
         networks=networks,
@@ -116,12 +117,12 @@ def pix2pix(
 
 
 def known(batch):
-    """The pairs of a batch, ``(R, B, *shape)`` each.
+    """Return the pairs of a batch, ``(R, B, *shape)`` each.
 
     Raises
     ------
     ValueError
-        The batch has none.
+        The batch has no pairs.
     """
     if "pair1" not in batch:
         raise ValueError("pix2pix learns from known pairs and the batch has none; set correspondence: pairs")

@@ -30,32 +30,32 @@ def progressive(
     n_noise: int = 512,
     width: int = 64,
 ) -> Recipe:
-    """WGAN-GP between networks that begin at 4 x 4 pixels and grow level by level.
+    """Build WGAN-GP between networks that start at 4 x 4 pixels and grow level by level.
 
-    An image is framed in black to the next of 4, 8, 16, 32, ... pixels, and what is made is cut to the image's size.
-    `sample` makes images of the level that training had reached, enlarged; it must have grown all the way to make
-    sharp ones. The paper samples from a running mean of G's weights: set ``training.average`` to 0.999.
+    An image is framed in black to the next of 4, 8, 16, 32, ... pixels; generated images are cut to the image's size.
+    `sample` generates images of the level that training reached and enlarges them. They are sharp only if growth is
+    complete. The paper samples from a running mean of G's weights: set ``training.average`` to 0.999.
 
     Parameters
     ----------
     shapes
-        Of one image: ``{"x": (C, H, W)}``.
+        Shape of an image: ``{"x": (C, H, W)}``.
     stable_steps, fade_steps
-        Steps at one level before the next begins, and steps in which that is faded in. The paper takes 600,000 images
-        for each; the defaults end growth to 32 pixels after 3,600 steps.
+        Steps at a level before the next level begins, and steps in which the next level is blended in. The paper uses
+        600,000 images for each. With the defaults growth to 32 pixels ends after 3,600 steps.
     penalty_weight
-        Of D's slope between real and generated samples.
+        Weight of the penalty on D's slope between real and generated samples.
     drift_weight
-        Of the mean square of D's real scores, which the game leaves free.
+        Weight of the mean square of D's real scores, whose level is otherwise free.
     n_noise
         Length of z, standard normal.
     width
-        Maps at the largest size, doubled at each half of its side up to 512.
+        Channels at the largest size, doubled at each halving up to 512.
 
     Raises
     ------
     ValueError
-        Samples are no images.
+        Samples are not images.
     """
     if len(shapes["x"]) != 3:
         raise ValueError(f"progressive needs images, not samples of shape {shapes['x']}; use wgan_gp for tables")
@@ -72,7 +72,7 @@ def progressive(
         between = interpolate(real, fake, batch["alpha"])
         return {
             "adversarial": game.discriminator(scores, D(fake, faded)),
-            # The samples beside it move a score a little, through the minibatch's deviation; so does the paper's.
+            # As in the paper, a score depends slightly on the rest of the minibatch, through the minibatch's deviation.
             "penalty": penalty_weight * gradient_penalty(lambda x: D(x, faded), between),
             "drift": drift_weight * replicate_mean(scores**2),
         }
@@ -87,8 +87,8 @@ def progressive(
 
     def sample(networks, batch):
         faded = shares(grown_in_training(networks["discriminator"])[0].item(), batch["z"])
-        made = whole(networks["generator"](batch["z"], faded), n_levels)
-        return unframed(made, shapes["x"]).clamp(-1, 1)
+        images = whole(networks["generator"](batch["z"], faded), n_levels)
+        return unframed(images, shapes["x"]).clamp(-1, 1)
 
     return Recipe(
         networks={

@@ -19,28 +19,29 @@ def srgan(
     n_blocks: int = 16,
     width: int = 64,
 ) -> Recipe:
-    """Images from their means over ``factor`` x ``factor`` pixels: near the true ones, and not to be told from real.
+    """Build a network that restores images from their means over ``factor`` x ``factor`` pixels.
 
-    G minimises the mean squared error plus the game's loss. The paper measures the error in the features of a network
-    trained on ImageNet; this is its variant on pixels, SRGAN-MSE. `sample` knows of a query image only its means.
+    G minimises the mean squared error plus the adversarial loss. The paper measures the error in the features of a
+    network trained on ImageNet; this is its variant on pixels, SRGAN-MSE. `sample` reads only the means of a query
+    image.
 
     Parameters
     ----------
     shapes
-        Of one large image: ``{"x": (C, H, W)}``.
+        Shape of a large image: ``{"x": (C, H, W)}``.
     factor
-        By which sides grow: 2, 4 or 8.
+        Factor by which the sides grow: 2, 4 or 8.
     adversarial_weight
-        Of G's part of the game; 0 gives the most likely image, and a blurred one.
+        Weight of the adversarial loss of G; 0 gives the mean image, which is blurred.
     n_blocks
-        Residual blocks of G, at the small size.
+        Number of residual blocks of G, at the small size.
     width
-        Maps of G, and of D's first layer.
+        Channels of G, and of D's first layer.
 
     Raises
     ------
     ValueError
-        Samples are no images, or ``factor`` does not divide them.
+        Samples are not images, or ``factor`` does not divide them.
     """
     if len(shapes["x"]) != 3:
         raise ValueError(f"srgan needs images, not samples of shape {shapes['x']}; use another model for tables")
@@ -52,8 +53,11 @@ def srgan(
 
     def generators(networks, batch, carry):
         G, D = networks["generator"], networks["discriminator"]
-        made = G(shrunk(batch["x"], factor))
-        return {"content": squared_error(batch["x"], made), "adversarial": adversarial_weight * game.generator(D(made))}
+        enlarged = G(shrunk(batch["x"], factor))
+        return {
+            "content": squared_error(batch["x"], enlarged),
+            "adversarial": adversarial_weight * game.generator(D(enlarged)),
+        }
 
     return Recipe(
         networks={

@@ -15,7 +15,7 @@ from magan.networks.gan_networks import discriminator, generator, onehot
 from magan.networks.resizing import shrunk
 from magan.recipe import Adam, Noise, Phase, Recipe
 
-FACTOR = 2  # by which the second stage enlarges
+FACTOR = 2  # the second stage enlarges images by this factor
 STAGES = (1, 2)
 
 
@@ -29,37 +29,37 @@ def stackgan(
     n_blocks: int = 4,
     width: int = 64,
 ) -> Recipe:
-    """Images from captions in two stages: one of half the size, and another that corrects and enlarges it.
+    """Build a GAN of images from captions in two stages: half the size first, then a stage that corrects and enlarges.
 
-    A caption is a template's words, "a red 3", given as a class: the bag of its words is the embedding that the paper
-    takes from a text encoder. Each stage draws its condition from a Gaussian about the embedding (conditioning
-    augmentation), which a divergence holds near N(0, 1). Its D judges image and words together, and is also shown
-    real images under words of another caption as false. The paper trains the second stage after the first; here they
-    train side by side, the first as if alone.
+    A caption consists of a template's words, e.g. "a red 3", and is given as a class. The bag of its words replaces the
+    embedding that the paper takes from a text encoder. Each stage draws its condition from a Gaussian around the
+    embedding (conditioning augmentation); a divergence term holds the Gaussian near N(0, 1). Each D scores an image
+    together with the words. It also reads real images with the words of a wrong caption, as false pairs. The paper
+    trains the second stage after the first. Here they train at the same time; the second does not affect the first.
 
     Parameters
     ----------
     shapes
-        Of one image, and the number of captions: ``{"x": (C, H, W), "label": (n_classes,)}``.
+        Shape of an image, and number of captions: ``{"x": (C, H, W), "label": (n_classes,)}``.
     n_words
-        Choices for each word of the template. Classes count through them with the last word first: (6, 10) says that
-        class 13 has the second of six colours and the fourth of ten digits. By default a caption is one word.
+        Number of choices for each word of the template. The last word changes fastest with the class number: with
+        (6, 10) class 13 has the second of six colours and the fourth of ten digits. By default a caption is one word.
     divergence_weight
-        Of the divergence of conditions, per number. The paper's formula sums over numbers, which here holds conditions
-        at N(0, 1), so that nothing is told; its authors' code takes the mean.
+        Weight of the divergence of conditions, mean over the numbers of a condition, as in the authors' code. The
+        paper's formula is the sum, which here makes conditions equal N(0, 1), without information on the caption.
     n_condition
         Length of a condition.
     n_noise
         Length of the first stage's z, standard normal.
     n_blocks
-        Residual blocks of the second stage, at half the size.
+        Number of residual blocks of the second stage, at half the size.
     width
-        Maps of each network's first layer.
+        Channels of each network's first layer.
 
     Raises
     ------
     ValueError
-        No classes, ``n_words`` that make another number of captions, no images, or odd sides.
+        The data have no classes, ``n_words`` does not give their number, samples are not images, or sides are odd.
     """
     if len(shapes["x"]) != 3 or "label" not in shapes:
         raise ValueError("stackgan needs images with classes, which are its captions; give some, or use gan")
@@ -71,44 +71,44 @@ def stackgan(
     n_doublings = doublings(shape, FACTOR)
 
     def conditions(networks, batch):
-        """Of each stage, a condition drawn for every caption and what draws of it diverge by."""
-        drawn, paid = [], []
+        """Return for each stage a random condition of every caption, and the divergence of its distribution."""
+        drawn_conditions, divergences = [], []
         for stage in STAGES:
             mean, log_variance = networks[f"condition_{stage}"](words(batch["label"], n_words)).chunk(2, -1)
-            drawn.append(mean + (log_variance / 2).exp() * batch[f"epsilon_{stage}"])
-            paid.append(gaussian_kl(mean, log_variance) / n_condition)
-        return drawn, paid
+            drawn_conditions.append(mean + (log_variance / 2).exp() * batch[f"epsilon_{stage}"])
+            divergences.append(gaussian_kl(mean, log_variance) / n_condition)
+        return drawn_conditions, divergences
 
-    def made(networks, batch, drawn):
-        first = networks["generator_1"](batch["z"], drawn[0])
-        return first, networks["generator_2"](first.detach(), drawn[1])
+    def generated(networks, batch, drawn_conditions):
+        first = networks["generator_1"](batch["z"], drawn_conditions[0])
+        return first, networks["generator_2"](first.detach(), drawn_conditions[1])
 
-    def judged(networks, batch, images):
-        """Scores of each stage's images with the words of their captions."""
+    def scores_of(networks, batch, images):
+        """Return the scores of each stage's images with the words of their captions."""
         y = words(batch["label"], n_words)
         return [networks[f"discriminator_{stage}"](x, y) for stage, x in zip(STAGES, images)]
 
     def discriminators(networks, batch, carry):
         images = shrunk(batch["x"], FACTOR), batch["x"]
-        drawn, _ = conditions(networks, batch)
-        other = (batch["label"] + 1 + (batch["other"] * (n_classes - 1)).long().squeeze(-1)) % n_classes
-        real = judged(networks, batch, images)
-        wrong = judged(networks, {"label": other}, images)
-        fake = judged(networks, batch, [x.detach() for x in made(networks, batch, drawn)])
+        drawn_conditions, _ = conditions(networks, batch)
+        wrong_label = (batch["label"] + 1 + (batch["other"] * (n_classes - 1)).long().squeeze(-1)) % n_classes
+        real = scores_of(networks, batch, images)
+        wrong = scores_of(networks, {"label": wrong_label}, images)
+        fake = scores_of(networks, batch, [x.detach() for x in generated(networks, batch, drawn_conditions)])
         return {
             f"adversarial_{stage}": (game.discriminator(r, f) + game.discriminator(r, w)) / 2
             for stage, r, w, f in zip(STAGES, real, wrong, fake)
         }
 
     def generators(networks, batch, carry):
-        drawn, paid = conditions(networks, batch)
-        scores = judged(networks, batch, made(networks, batch, drawn))
+        drawn_conditions, divergences = conditions(networks, batch)
+        scores = scores_of(networks, batch, generated(networks, batch, drawn_conditions))
         terms = {f"adversarial_{stage}": game.generator(score) for stage, score in zip(STAGES, scores)}
-        return terms | {f"divergence_{stage}": divergence_weight * each for stage, each in zip(STAGES, paid)}
+        return terms | {f"divergence_{stage}": divergence_weight * each for stage, each in zip(STAGES, divergences)}
 
     def sample(networks, batch):
-        drawn, _ = conditions(networks, batch)
-        return made(networks, batch, drawn)[1].clamp(-1, 1)
+        drawn_conditions, _ = conditions(networks, batch)
+        return generated(networks, batch, drawn_conditions)[1].clamp(-1, 1)
 
     networks = {f"condition_{stage}": partial(Embedding, sum(n_words), len(n_words), n_condition) for stage in STAGES}
     networks["generator_1"] = generator(n_noise + n_condition, small, "auto", width)
@@ -136,7 +136,7 @@ def stackgan(
 
 
 def words(label: Tensor, n_words: Sequence[int]) -> Tensor:
-    """The bag of words of captions ``(R, B)``: 1 for each word that occurs, ``(R, B, sum of n_words)``."""
+    """Return the bags of words of captions ``(R, B)``: 1 for each word that occurs, ``(R, B, sum of n_words)``."""
     parts = []
     for n in reversed(n_words):
         parts.insert(0, onehot(label % n, n))

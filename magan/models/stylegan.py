@@ -34,21 +34,21 @@ def stylegan(
     mapping_rate: float = 0.01,
     width: int = 64,
 ) -> Recipe:
-    """Progressive growing with styles: the non-saturating game, D's slope penalised at real samples.
+    """Build progressive growing with styles: the non-saturating game with a penalty on D's slope at real samples.
 
-    Images are framed, grown and sampled as by `progressive`. The paper samples from a running mean of the generator's
+    Images are framed, grown and sampled as in `progressive`. The paper samples from a running mean of the generator's
     weights: set ``training.average`` to 0.999.
 
     Parameters
     ----------
     shapes
-        Of one image: ``{"x": (C, H, W)}``.
+        Shape of an image: ``{"x": (C, H, W)}``.
     mixing_rate
-        Share of generated samples that take a second style from some layer on.
+        Share of generated samples that change to a second style at some layer.
     truncation
-        The paper's psi, of `sample`: 1 uses styles as they come, 0 the average style for all.
+        The paper's psi in `sample`: 1 leaves styles unchanged, 0 gives all samples the average style.
     penalty_weight
-        gamma of R1, the mean of ``gamma / 2 |grad D(x)|^2``.
+        gamma in R1, the mean of ``gamma / 2 |grad D(x)|^2``.
     start
         Level at which training begins: 1 is the paper's 8 x 8 pixels.
     stable_steps, fade_steps
@@ -56,15 +56,15 @@ def stylegan(
     n_noise
         Length of z, standard normal, and of a style.
     mapping_depth, mapping_rate
-        Layers from z to a style, and how fast they learn compared with all others. Many slow layers are for long
-        trainings: at first they make styles that are nearly alike, and 5,000 steps do not change that.
+        Number of layers from z to a style, and their learning rate relative to all further layers. Many slow layers
+        suit long trainings: styles are almost equal at first, and 5,000 steps do not change that.
     width
-        Maps at the largest size, doubled at each half of its side up to 512.
+        Channels at the largest size, doubled at each halving up to 512.
 
     Raises
     ------
     ValueError
-        Samples are no images.
+        Samples are not images.
     """
     if len(shapes["x"]) != 3:
         raise ValueError(f"stylegan needs images, not samples of shape {shapes['x']}; use gan for tables")
@@ -77,7 +77,7 @@ def stylegan(
 
     def generated(networks, batch, faded):
         M, G = networks["mapping"], networks["generator"]
-        w = style.mixed(M(batch["z"]), M(batch["z_other"]), batch["mixing"], n_layers, mixing_rate)
+        w = style.mix_styles(M(batch["z"]), M(batch["z_other"]), batch["mixing"], n_layers, mixing_rate)
         return G(w, pixels(batch), faded)
 
     def pixels(batch):
@@ -103,8 +103,8 @@ def stylegan(
         faded = shares(grown_in_training(networks["discriminator"])[0].item(), batch["z"])
         w = style.truncated(networks["mapping"](batch["z"]), style.average(networks["mapping"], batch["z"]), truncation)
         w = w[:, :, None].expand(-1, -1, n_layers, -1)
-        made = whole(networks["generator"](w, pixels(batch), faded), n_levels)
-        return unframed(made, shapes["x"]).clamp(-1, 1)
+        images = whole(networks["generator"](w, pixels(batch), faded), n_levels)
+        return unframed(images, shapes["x"]).clamp(-1, 1)
 
     return Recipe(
         networks={

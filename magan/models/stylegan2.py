@@ -16,8 +16,8 @@ from magan.networks.resizing import framed, unframed
 from magan.networks.stylegan2 import ResidualDiscriminator, SkipGenerator, levels_of_layers
 from magan.recipe import Adam, Noise, Phase, Recipe
 
-MEMORY = 0.99  # share that the running mean of path lengths keeps
-SHARE = 2  # one in so many samples of a minibatch measures path lengths
+MEMORY = 0.99  # weight of the past in the running mean of path lengths
+SHARE = 2  # 1 / SHARE of the minibatch's samples measure path lengths
 
 
 def stylegan2(
@@ -34,34 +34,36 @@ def stylegan2(
     mapping_rate: float = 0.01,
     width: int = 64,
 ) -> Recipe:
-    """The non-saturating game at full size from the start, with two penalties paid only now and then.
+    """Build the non-saturating game at full size from the start, with two penalties that enter only every few steps.
 
-    A penalty that is paid every k-th step counts k times, so its mean over steps is that of one paid always. It shares
-    its step, and the optimiser's moments, with the game. Images are framed in black to the next of 4, 8, 16, 32, ...
-    pixels. The paper samples from a running mean of the generator's weights: set ``training.average`` to 0.999.
+    A penalty that enters every k-th step is multiplied by k, so its mean over steps does not depend on k. It is part of
+    the same update as the game, and shares the optimiser's moments with it. Images are framed in black to the next of
+    4, 8, 16, 32, ... pixels. The paper samples from a running mean of the generator's weights: set ``training.average``
+    to 0.999.
 
     Parameters
     ----------
     shapes
-        Of one image: ``{"x": (C, H, W)}``.
+        Shape of an image: ``{"x": (C, H, W)}``.
     mixing_rate, truncation
         See `stylegan`.
     penalty_weight, penalty_every
-        gamma of R1, the mean of ``gamma / 2 |grad D(x)|^2`` at real samples, and steps between two.
+        gamma in R1, the mean of ``gamma / 2 |grad D(x)|^2`` at real samples, and its period in steps.
     path_weight, path_every
-        Of the squared distance of path lengths from their running mean, on half of the minibatch, and steps between
-        two. With lengths measured per layer and pixel, 2 is the paper's ``ln 2 / (r^2 (ln r - ln 2))`` at each size r.
+        Weight of the squared distance of path lengths from their running mean, on half of the minibatch, and its period
+        in steps. With lengths measured per layer and pixel, 2 is the paper's ``ln 2 / (r^2 (ln r - ln 2))`` at each
+        size r.
     n_noise
         Length of z, standard normal, and of a style.
     mapping_depth, mapping_rate
         See `stylegan`.
     width
-        Maps at the largest size, doubled at each half of its side up to 512.
+        Channels at the largest size, doubled at each halving up to 512.
 
     Raises
     ------
     ValueError
-        Samples are no images.
+        Samples are not images.
     """
     if len(shapes["x"]) != 3:
         raise ValueError(f"stylegan2 needs images, not samples of shape {shapes['x']}; use gan for tables")
@@ -74,7 +76,7 @@ def stylegan2(
 
     def styles(networks, batch):
         M = networks["mapping"]
-        return style.mixed(M(batch["z"]), M(batch["z_other"]), batch["mixing"], n_layers, mixing_rate)
+        return style.mix_styles(M(batch["z"]), M(batch["z_other"]), batch["mixing"], n_layers, mixing_rate)
 
     def lengths(networks, batch):
         n = max(1, batch["z"].shape[1] // SHARE)
@@ -83,7 +85,7 @@ def stylegan2(
         return path_lengths(lambda w: networks["generator"](w, pixels(part)), styles(networks, part), directions)
 
     def usual(carry, now):
-        """The running mean of path lengths, which begins with the first ones: from 0 it would first shorten paths."""
+        """Return the running mean of path lengths; it starts at the first lengths, as 0 would shorten paths."""
         return torch.where(carry["path_length"].isnan(), now.mean(1).detach(), carry["path_length"])
 
     def discriminators(networks, batch, carry):
@@ -106,7 +108,7 @@ def stylegan2(
         return terms
 
     def remember(networks, batch, carry):
-        """The running mean of path lengths, after those of this minibatch."""
+        """Update the running mean of path lengths by those of this minibatch."""
         if int(carry["step"]) % path_every:
             return carry
         now = lengths(networks, batch).detach()

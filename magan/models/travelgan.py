@@ -26,34 +26,30 @@ def travelgan(
     discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
     siamese_hidden: Sequence[int] = SIAMESE_HIDDEN,
 ) -> Recipe:
-    """No cycle: a siamese network S in whose space the vectors between samples must survive the map.
+    """Build a translation without a cycle: the maps must preserve the vectors between samples, embedded by a network S.
 
-    S helps the generators, it does not oppose them: the three are trained
-    together against the discriminators. In the logs ``travel_cosine`` is minus
-    the cosine agreement, so it is negative when all is well, and
-    ``margin_violation`` falls to 0 once the embeddings are spread out.
+    S is trained together with both generators, against the discriminators. In the logs ``travel_cosine`` is minus the
+    cosine agreement, so negative values are good; ``margin_violation`` falls to 0 when the embeddings are spread out.
 
     Parameters
     ----------
     shapes
-        Of one sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
+        Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        None in the paper; any of MAGAN's may be added.
+        Correspondence loss; None in the paper. Any of MAGAN's may be added.
     adversarial
         A key of ``ADVERSARIAL``.
     travel_weight
-        Of all three siamese terms.
+        Weight of all three siamese terms.
     margin, squared_margin
-        Embeddings of real pairs are pushed apart to this distance. The
-        authors' code compares 10 with the squared distance, the paper's text
-        with the distance itself.
+        Least distance of the embeddings of two real samples. The authors' code compares 10 with the squared distance,
+        the paper's text with the distance.
     n_latent
-        Dimension of S's space.
+        Dimension of the embedding space.
     architecture, width, depth
-        A key of ``ARCHITECTURES``: "unet" is the paper's; "mlp" has MAGAN's
-        generators and discriminators, so that the arms differ by their losses
-        alone. Maps of the first convolution, and residual blocks or halvings
-        (None: the paper's).
+        ``architecture`` is a key of ``ARCHITECTURES``: "unet" is the paper's; "mlp" has MAGAN's generators and
+        discriminators, so that arms differ only by their losses. ``width`` is the number of channels of the first
+        convolution, ``depth`` the number of residual blocks or halvings (None: the paper's).
     generator_hidden, discriminator_hidden, siamese_hidden
         Widths of the hidden layers of "mlp".
     """
@@ -76,8 +72,8 @@ def travelgan(
             "travel_cosine": -travel_weight * (cosine_agreement(s1, s12) + cosine_agreement(s2, s21)),
         }
         if correspondence:
-            kept = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
-            terms["correspondence"] = correspondence_weight * kept
+            change = correspondence(G12, G21, {**batch, "x12": x12, "x21": x21})
+            terms["correspondence"] = correspondence_weight * change
         return terms
 
     def discriminators(networks, batch, carry):

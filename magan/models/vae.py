@@ -18,26 +18,26 @@ def vae(
     hidden: Sequence[int] = (400,),
     n_noise: int = 20,
 ) -> Recipe:
-    """A decoder of standard normal codes, and an encoder that says which codes may have made a sample.
+    """Build a decoder of standard normal codes, and an encoder that estimates the distribution of a sample's code.
 
     Both minimise ``-E log p(x | z) + KL(q(z | x) || N(0, 1))``, an upper bound of ``-log p(x)`` in nats, with
-    ``z = mean + sd eps``. Every pixel is black or white: at each use of an image it is a coin of the chance its
-    brightness says (Salakhutdinov & Murray 2008), and a sample shows the chances that the decoder says. `elbo`
-    measures test images by the bound.
+    ``z = mean + sd eps``. Pixels are binary: at each use of an image every pixel is drawn with its brightness as
+    probability (Salakhutdinov & Murray 2008). A generated sample shows the decoder's probabilities. `elbo` evaluates
+    the bound on test images.
 
     Parameters
     ----------
     shapes
-        Of one image: ``{"x": (C, H, W)}``.
+        Shape of an image: ``{"x": (C, H, W)}``.
     hidden
-        Widths of the encoder's hidden layers; the decoder has them in reverse.
+        Widths of the encoder's hidden layers; the decoder has the reverse order.
     n_noise
         Length of z.
 
     Raises
     ------
     ValueError
-        Samples are no images.
+        Samples are not images.
     """
     shape = shapes["x"]
     if len(shape) != 3:
@@ -64,15 +64,15 @@ def vae(
 
 
 def tossed(x: Tensor, numbers: Tensor) -> Tensor:
-    """Images in [-1, 1] as 0 and 1 by coins of chance ``(x + 1) / 2``, from a seed each, ``(R, B, 2)`` uniform."""
+    """Draw binary images, 1 with probability ``(x + 1) / 2``, from seeds of uniform ``numbers``, ``(R, B, 2)``."""
     return (uniform(seeds(numbers, x.shape[1], 0), x.shape[2:]) < (x + 1) / 2).to(x)
 
 
 def elbo(networks: Networks, batch: Batch) -> Tensor:
-    """The lower bound of ``log p(x)`` of every image, ``(R, B)`` in nats, one z and one toss of coins each."""
+    """Return the lower bound of ``log p(x)`` of every image, ``(R, B)`` in nats, from one draw of z and of pixels."""
     x = tossed(batch["x"], batch["coins"])
     mean, log_variance = networks["encoder"](2 * x - 1).chunk(2, -1)
     logits = networks["decoder"](mean + (log_variance / 2).exp() * batch["z"])
-    # A loss is a mean over a replicate's samples: here every sample counts as one.
+    # Losses are means over a replicate's samples, so treat every sample as a replicate.
     logits, x, mean, log_variance = (part.flatten(0, 1)[:, None] for part in (logits, x, mean, log_variance))
     return -(bernoulli(logits, x) + gaussian_kl(mean, log_variance)).unflatten(0, batch["x"].shape[:2])

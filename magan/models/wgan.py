@@ -1,4 +1,4 @@
-"""Wasserstein GAN (Arjovsky, Chintala & Bottou, ICML 2017): a discriminator held flat by clipping its weights."""
+"""Wasserstein GAN (Arjovsky, Chintala & Bottou, ICML 2017): the slope of D is bounded by clipping its weights."""
 
 from collections.abc import Mapping
 
@@ -22,34 +22,34 @@ def wgan(
     width: int = 64,
     normalised: bool = True,
 ) -> Recipe:
-    """D's mean score of real samples less that of generated ones estimates their distance, up to a factor.
+    """Build the Wasserstein game: D's mean score of real minus generated samples estimates their distance (scaled).
 
     In the logs ``discriminator/adversarial`` is minus the estimate.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     bound
-        The paper's c: every weight of D is brought back into [-c, c] after each of its updates.
+        The paper's c: every weight of D is clipped to [-c, c] after each update of D.
     n_discriminator
-        Updates of D for each of G.
+        Updates of D per update of G.
     n_warm
-        So many instead during the first 25 steps and at every 500th after, as the authors' code does to
-        bring D near its best; as many as ``n_discriminator`` for the paper's algorithm without it.
+        Updates of D during the first 25 steps and at every 500th step, as in the authors' code, to bring D close to its
+        optimum. Set it to ``n_discriminator`` for the paper's algorithm, which has no such steps.
     optimiser
-        "rmsprop" is the paper's, which found that momentum did harm; "adam" is that of Lucic et al. 2018.
+        "rmsprop" is the paper's, which found that momentum is harmful; "adam" is that of Lucic et al. 2018.
     n_noise
         Length of z, standard normal.
     architecture, width
         See `magan.networks.gan_networks`.
     normalised
-        Batch normalisation in both networks, by the statistics of each minibatch. D's is clipped as well.
+        Use batch normalisation in both networks, by the statistics of each minibatch. Its weights in D are clipped too.
 
     Raises
     ------
     ValueError
-        An unknown optimiser or architecture.
+        The optimiser or the architecture is unknown.
     """
     if optimiser not in OPTIMISERS:
         raise ValueError(f"optimiser '{optimiser}' of wgan is unknown; there are {', '.join(OPTIMISERS)}")

@@ -18,23 +18,23 @@ def wgan_gp(
     width: int = 64,
     normalised: bool = False,
 ) -> Recipe:
-    """The game of WGAN, with D's slope drawn to 1 between real and generated samples.
+    """Build the Wasserstein game with a penalty that drives D's slope to 1 between real and generated samples.
 
     Parameters
     ----------
     shapes
-        Of one sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
+        Shape of a sample: ``{"x": (C, H, W)}`` or ``{"x": (M,)}``.
     penalty_weight
         The paper's lambda.
     n_discriminator
-        Updates of D for each of G.
+        Updates of D per update of G.
     n_noise
         Length of z, standard normal.
     architecture, width
         See `magan.networks.gan_networks`.
     normalised
-        Batch normalisation in G. The authors' network for MNIST has none; D never has, because the penalty is
-        of each sample's own slope.
+        Use batch normalisation in G. The authors' network for MNIST has none. D never has it, because the penalty needs
+        the slope at each single sample.
     """
     game = ADVERSARIAL["wasserstein"]
 

@@ -16,7 +16,7 @@ FIRST, SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 BITS = 23  # with 2^23 intervals the middle of the last interval is below 1 in single precision
 
 
-def mixed(x: Tensor) -> Tensor:
+def scramble(x: Tensor) -> Tensor:
     """Apply SplitMix64's finaliser, a bijection of 64-bit integers: every output bit depends on every input bit."""
     x = (x ^ _right(x, 30)) * FIRST
     x = (x ^ _right(x, 27)) * SECOND
@@ -32,13 +32,13 @@ def seeds(numbers: Tensor, n: int, stream: int) -> Tensor:
     first = whole[..., 0] * 2**BITS + whole[..., 1]
     copies = -(-n // first.shape[1])
     order = torch.arange(copies, device=first.device).repeat_interleave(first.shape[1])
-    return mixed(mixed(first + _nth(stream)).repeat(1, copies) + order * GOLDEN)[:, :n]
+    return scramble(scramble(first + _nth(stream)).repeat(1, copies) + order * GOLDEN)[:, :n]
 
 
 def uniform(seeds: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     """Return ``(..., *shape)`` uniform numbers in (0, 1), from seeds ``(...)``."""
     counter = torch.arange(1, prod(shape) + 1, device=seeds.device)
-    bits = mixed(mixed(seeds + _nth(stream))[..., None] + counter * GOLDEN)
+    bits = scramble(scramble(seeds + _nth(stream))[..., None] + counter * GOLDEN)
     # Take the middle of an interval, so that neither 0 nor 1 occurs.
     return ((_right(bits, 64 - BITS) + 0.5) / 2**BITS).reshape(*seeds.shape, *shape)
 

@@ -103,7 +103,7 @@ def n_pixels(levels: list[int]) -> int:
     return sum((FIRST * 2**level) ** 2 for level in levels)
 
 
-def mixed(w: Tensor, second: Tensor, draws: Tensor, n_layers: int, rate: float) -> Tensor:
+def mix_styles(w: Tensor, second: Tensor, draws: Tensor, n_layers: int, rate: float) -> Tensor:
     """Return styles of every layer, ``(R, B, n_layers, n)``: some samples change to a second style at some layer.
 
     Parameters

@@ -1,6 +1,6 @@
 import torch
 
-from magan.networks.counter_rng import mixed, normal, seeds, uniform
+from magan.networks.counter_rng import normal, scramble, seeds, uniform
 
 
 def some_seeds(n: int = 1000) -> torch.Tensor:
@@ -12,7 +12,7 @@ def test_the_mixer_is_splitmix64():
     # The first three numbers that SplitMix64 gives when it is started from 0.
     known = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
     counter = torch.tensor([golden, 2 * golden + 2**64, 3 * golden + 2**64])
-    assert [int(x) % 2**64 for x in mixed(counter)] == known
+    assert [int(x) % 2**64 for x in scramble(counter)] == known
 
 
 def test_uniform_numbers_fill_the_unit_interval_evenly():

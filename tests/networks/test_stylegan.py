@@ -6,7 +6,7 @@ from torch.nn.functional import conv2d
 from magan.losses.path_length import path_lengths
 from magan.networks.replicate import Replicated
 from magan.networks.resizing import enlarged
-from magan.networks.stylegan import Mapping, StyleGenerator, adain, average, mixed, n_pixels, truncated
+from magan.networks.stylegan import Mapping, StyleGenerator, adain, average, mix_styles, n_pixels, truncated
 from magan.networks.stylegan2 import Modulated, ResidualDiscriminator, SkipGenerator, levels_of_layers
 
 LEVELS = [0, 0, 1, 1, 2, 2]  # of a `StyleGenerator` with three
@@ -75,7 +75,7 @@ def test_every_layer_has_a_style_and_noise_of_its_own(kind, of_layers):
 def test_samples_change_to_another_style_at_their_own_layer():
     w, other = torch.zeros(1, 4, 2), torch.ones(1, 4, 2)
     draws = torch.tensor([[[0.95, 0.5], [0.0, 0.0], [0.0, 0.5], [0.89, 0.999]]])
-    styles = mixed(w, other, draws, n_layers=5, rate=0.9)
+    styles = mix_styles(w, other, draws, n_layers=5, rate=0.9)
     assert styles[0, :, :, 0].tolist() == [[0] * 5, [0, 1, 1, 1, 1], [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]
     assert torch.equal(styles[..., 0], styles[..., 1])
 
