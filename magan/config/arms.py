@@ -1,6 +1,5 @@
 """How a model is trained: settings of an arm, and the types that other settings are made of."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,7 +11,10 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
+
+from magan import presets
 
 
 class Strict(BaseModel):
@@ -72,17 +74,13 @@ class Correspondence(Strict):
     options: dict[str, Any] = {}
 
 
-def _name_or_mapping(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, Mapping) and "options" not in value:
-        name = {"name": value["name"]} if "name" in value else {}
-        return {**name, "options": {k: v for k, v in value.items() if k != "name"}}
-    return value
-
-
 class Arm(Strict):
     """One model with one set of options, trained over every seed.
+
+    In YAML an arm is the name of a preset or of a model, or a mapping: ``preset`` names the settings that all
+    keys beside it change, and ``size`` (small, medium or paper) the widths of the networks, see
+    `magan.presets.resolve`. Both are a record of what was asked for; they are never written out, because the
+    resolved arm says all.
 
     ``scale`` standardises markers before training: over both domains
     ("pooled", which leaves a batch effect in place), over each on its own by
@@ -98,7 +96,7 @@ class Arm(Strict):
     """
 
     model: str
-    correspondence: Annotated[Correspondence, BeforeValidator(_name_or_mapping)] = Correspondence(name="none")
+    correspondence: Annotated[Correspondence, BeforeValidator(presets.correspondence)] = Correspondence(name="none")
     options: dict[str, Any] = {}
     techniques: dict[str, dict[str, Any]] = {}
     scale: Literal["pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
@@ -107,3 +105,10 @@ class Arm(Strict):
     calibrate: float = Field(default=0.0, ge=0, lt=1)
     neighbours: bool = False
     training: Training | None = None
+    preset: str | None = Field(default=None, exclude=True)
+    size: Literal["small", "medium", "paper"] | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolved(cls, value: Any) -> Any:
+        return presets.resolve(value)

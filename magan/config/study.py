@@ -109,14 +109,17 @@ def parse(values: Mapping[str, Any]) -> Study:
         raise InputError(_sentence(error, values)) from None
 
 
-def _sentence(error: ValidationError, values: Mapping[str, Any]) -> str:
-    first = error.errors(include_url=False)[0]
+def _sentence(invalid: ValidationError, values: Mapping[str, Any]) -> str:
+    first = invalid.errors(include_url=False)[0]
     *parents, key = _path(first["loc"], values)
     path = ".".join(parents)
     if first["type"] == "extra_forbidden":
         return f"{path + ': ' if path else ''}unknown key '{key}'{nearest(key, _keys_at(first['loc'][:-1]))}"
     if first["type"] == "missing":
         return f"{path + ': ' if path else ''}key '{key}' is missing; add it"
+    error = first.get("ctx", {}).get("error")
+    if isinstance(error, InputError):
+        return f"{'.'.join([*parents, key])}: {error}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{'.'.join([*parents, key])}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
 
