@@ -20,6 +20,7 @@ from magan.errors import InputError, among
 from magan.losses import correspondence as losses
 from magan.losses import pictures
 from magan.losses.reconstruction import squared_error
+from magan.option_types import Count, FeatureName, Weight
 
 Domains = Sequence[Domain]
 
@@ -45,12 +46,12 @@ def shared_markers(
     *,
     without: Sequence[str] = (),
     shuffled: bool = False,
-    rebuild: float = 0.0,
+    summed: bool = False,
+    rebuild: Weight = 0.0,
 ) -> Correspondence:
     """Shared markers must not change, by squared error (Amodio & Krishnaswamy 2018).
 
-    The mean over the K shared markers, where the authors' code sums over them:
-    their weight is K here.
+    The mean over the K shared markers or, if ``summed``, their sum.
 
     Parameters
     ----------
@@ -60,13 +61,16 @@ def shared_markers(
         Shared markers left free.
     shuffled
         Ties each marker to the next one's column, a control that must do worse.
+    summed
+        Sum over the shared markers, as the authors' code does, K times the mean.
     rebuild
         Weight of a second use of the shared markers, not in the paper: each
         generator must also rebuild a cell of its own target panel from that
         cell's shared markers alone, by squared error. A generator that must
         fool a discriminator draws a sample; with this it also knows the mean.
     """
-    return Correspondence(_on_columns(losses.shared_markers, x1, x2, without, shuffled, rebuild))
+    loss = losses.shared_markers_summed if summed else losses.shared_markers
+    return Correspondence(_on_columns(loss, x1, x2, without, shuffled, rebuild))
 
 
 def correlation(
@@ -76,11 +80,11 @@ def correlation(
     *,
     without: Sequence[str] = (),
     shuffled: bool = False,
-    rebuild: float = 0.0,
+    rebuild: Weight = 0.0,
 ) -> Correspondence:
     """Shared markers must stay correlated with themselves; offset and scale are free.
 
-    The MAGAN lecture's wording, not in its code. Options as for `shared_markers`.
+    The MAGAN lecture's wording, not in its code. Options as for `shared_markers`, and always the mean.
     """
     return Correspondence(_on_columns(losses.correlation, x1, x2, without, shuffled, rebuild))
 
@@ -90,9 +94,9 @@ def pairs(
     x2: Domains,
     seeds: Sequence[int],
     *,
-    per_label: int | None = None,
+    per_label: Count | None = None,
     shuffled: bool = False,
-    landmarks: float = 0.0,
+    landmarks: Weight = 0.0,
 ) -> Correspondence:
     """A few samples known in both domains must map onto one another, by squared error.
 
@@ -178,7 +182,7 @@ def transformation(
     *,
     degrees: float = 0.0,
     mirrored: bool = False,
-    size: int | None = None,
+    size: Count | None = None,
 ) -> Correspondence:
     """An image must map onto what a known transformation makes of it, by squared error, and back.
 
@@ -210,7 +214,7 @@ def transformation(
 
 
 def feature(
-    x1: Domains, x2: Domains, seeds: Sequence[int], *, feature: str = "thumbnail", size: int = 4
+    x1: Domains, x2: Domains, seeds: Sequence[int], *, feature: FeatureName = "thumbnail", size: Count = 4
 ) -> Correspondence:
     """Something of an image must not change, by squared error: a key of `magan.losses.pictures.FEATURES`.
 

@@ -13,6 +13,7 @@ from magan import classifier
 from magan.classifier import Classifier
 from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, floats, pixels
+from magan.option_types import Count, Size
 
 TARGETED_STEPS = 20
 HALF, UNMOVED, REACHED = 0.5, 0.9, 0.9  # of accuracy after FGSM, after random signs, and of targets
@@ -23,10 +24,10 @@ def adversarial_examples(
     seeds: Sequence[int],
     images: AnnData,
     *,
-    n_train: int = 4000,
-    n_test: int = 500,
-    sizes: Sequence[float] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
-    shown: float = 0.2,
+    n_train: Count = 4000,
+    n_test: Count = 500,
+    sizes: Sequence[Size] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
+    shown: Size = 0.2,
 ) -> pd.DataFrame:
     """A classifier of its own for each seed, and test images changed by at most a size at every pixel (levels 0 to 1).
 

@@ -14,6 +14,7 @@ from magan.domains.minibatches import Table, batches
 from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, pixels
 from magan.models import GENERATING
+from magan.option_types import Count, Widths
 from magan.training.fit import fit
 
 NEIGHBOURS = 10
@@ -23,12 +24,12 @@ def digit_map(
     seeds: Sequence[int],
     images: AnnData,
     *,
-    n_train: int = 4000,
-    n_test: int = 1000,
-    steps: int = 2000,
-    batch_size: int = 64,
-    hidden: Sequence[int] = (256, 128),
-    n_code: int = 16,
+    n_train: Count = 4000,
+    n_test: Count = 1000,
+    steps: Count = 2000,
+    batch_size: Count = 64,
+    hidden: Widths = (256, 128),
+    n_code: Count = 16,
 ) -> pd.DataFrame:
     """Test digits coded by an autoencoder that knows no label, and their codes laid out by t-SNE.
 

@@ -14,6 +14,7 @@ from magan.lectures import result_table
 from magan.lectures.mixtures import GRID, f_divergence, mixtures
 from magan.losses.f_divergence import DIVERGENCES, game
 from magan.networks.mlp import MLP
+from magan.option_types import Count, Widths
 from magan.recipe import Adam, Noise, Phase, Recipe
 from magan.training.fit import fit
 
@@ -37,7 +38,7 @@ class Gaussian(nn.Module):
 
 
 def f_divergences(
-    seeds: Sequence[int], *, steps: int = 2000, batch_size: int = 256, hidden: Sequence[int] = (32, 32)
+    seeds: Sequence[int], *, steps: Count = 2000, batch_size: Count = 256, hidden: Widths = (32, 32)
 ) -> pd.DataFrame:
     """The experiment of Nowozin et al. 2016, section 4.1, on a mixture of our own.
 

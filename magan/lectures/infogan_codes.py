@@ -16,6 +16,7 @@ from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, floats, pixels
 from magan.models import GENERATING
 from magan.networks.standing_statistics import standing
+from magan.option_types import Count, Rate, SampleArchitectureName, Weight, Width
 from magan.recipe import Batch, Networks, Recipe
 from magan.training.fit import fit
 
@@ -29,14 +30,14 @@ def infogan_codes(
     seeds: Sequence[int],
     images: AnnData,
     *,
-    n_train: int = 10_000,
-    n_test: int = 1000,
-    steps: int = 3000,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
-    continuous_weight: float = 0.1,
-    width: int = 16,
-    architecture: str = "auto",
+    n_train: Count = 10_000,
+    n_test: Count = 1000,
+    steps: Count = 3000,
+    batch_size: Count = 64,
+    learning_rate: Rate = 1e-3,
+    continuous_weight: Weight = 0.1,
+    width: Width = 16,
+    architecture: SampleArchitectureName = "auto",
 ) -> pd.DataFrame:
     """InfoGAN, and the same networks and inputs without its information terms: a plain GAN.
 

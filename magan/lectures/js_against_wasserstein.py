@@ -14,6 +14,7 @@ from magan.lectures.mixtures import GRID, jensen_shannon, mixtures
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty, interpolate
 from magan.networks.mlp import MLP
+from magan.option_types import Count, Size, Widths
 from magan.recipe import Adam, Batch, Noise, Phase, Recipe
 from magan.training.fit import fit
 
@@ -29,10 +30,10 @@ STEEP = 512  # of them between which the steepest slope is sought
 def js_against_wasserstein(
     seeds: Sequence[int],
     *,
-    distances: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0),
-    steps: int = 1000,
-    batch_size: int = 128,
-    hidden: Sequence[int] = (32, 32),
+    distances: Sequence[Size] = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0),
+    steps: Count = 1000,
+    batch_size: Count = 128,
+    hidden: Widths = (32, 32),
 ) -> pd.DataFrame:
     """A distribution and itself moved by a distance, told apart by a discriminator and by a Wasserstein critic.
 

@@ -14,6 +14,7 @@ from magan.lectures import result_table
 from magan.lectures.images import chosen, classes, floats, pixels
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated
+from magan.option_types import Count, Widths
 from magan.training.fit import fit
 
 BETWEEN = np.linspace(0, 1, 7)
@@ -25,12 +26,12 @@ def latent_arithmetic(
     seeds: Sequence[int],
     images: AnnData,
     *,
-    n_train: int = 4000,
-    n_test: int = 1000,
-    steps: int = 2000,
-    batch_size: int = 64,
-    hidden: Sequence[int] = (256,),
-    n_code: int = 16,
+    n_train: Count = 4000,
+    n_test: Count = 1000,
+    steps: Count = 2000,
+    batch_size: Count = 64,
+    hidden: Widths = (256,),
+    n_code: Count = 16,
 ) -> pd.DataFrame:
     """Codes of a variational autoencoder, added and interpolated, and decoded again.
 

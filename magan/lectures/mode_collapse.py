@@ -12,6 +12,7 @@ from torch import Tensor
 from magan.domains.minibatches import Table, batches
 from magan.lectures import result_table
 from magan.models import GENERATING
+from magan.option_types import Count, Width
 from magan.recipe import Adam, Recipe
 from magan.techniques import applied
 from magan.training.fit import fit
@@ -57,10 +58,10 @@ class Shape(NamedTuple):
 def mode_collapse(
     seeds: Sequence[int],
     *,
-    steps: int = 2500,
-    batch_size: int = 64,
-    width: int = 8,
-    n_noise: int = 2,
+    steps: Count = 2500,
+    batch_size: Count = 64,
+    width: Width = 8,
+    n_noise: Count = 2,
     shapes: Sequence[str] = ("ring", "spiral"),
     arms: Sequence[str] = tuple(ARMS),
 ) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from magan.lectures import result_table
 from magan.lectures.mixtures import GRID, Mixtures, integral, jensen_shannon, mixtures
 from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.mlp import MLP
+from magan.option_types import Count, Widths
 from magan.recipe import Adam, Noise, Phase, Recipe
 from magan.training.fit import fit
 
@@ -24,7 +25,7 @@ SHOWN = np.linspace(-5, 5, 201)
 
 
 def optimal_discriminator(
-    seeds: Sequence[int], *, steps: int = 2000, batch_size: int = 512, hidden: Sequence[int] = (64, 64)
+    seeds: Sequence[int], *, steps: Count = 2000, batch_size: Count = 512, hidden: Widths = (64, 64)
 ) -> pd.DataFrame:
     """A discriminator trained on samples of two known densities, beside the best there is.
 

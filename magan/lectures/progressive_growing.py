@@ -15,6 +15,7 @@ from magan.lectures import result_table
 from magan.lectures.images import chosen, floats, pixels
 from magan.metrics.image_sets import frechet
 from magan.models import GENERATING
+from magan.option_types import Count, Share, Width
 from magan.recipe import Recipe
 from magan.training.fit import fit
 
@@ -27,13 +28,13 @@ def progressive_growing(
     seeds: Sequence[int],
     images: AnnData,
     *,
-    n_train: int = 10_000,
-    n_judged: int = 500,
-    steps: int = 2000,
-    grown_at: float = 0.6,
-    batch_size: int = 32,
-    width: int = 8,
-    n_noise: int = 64,
+    n_train: Count = 10_000,
+    n_judged: Count = 500,
+    steps: Count = 2000,
+    grown_at: Share = 0.6,
+    batch_size: Count = 32,
+    width: Width = 8,
+    n_noise: Count = 64,
 ) -> pd.DataFrame:
     """The networks of Karras et al. 2018, grown level by level, and the same networks at full size from the start.
 

@@ -15,6 +15,7 @@ from magan.lectures.images import chosen, pixels
 from magan.losses.adversarial import ADVERSARIAL
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated
+from magan.option_types import Count, Rate, Width
 from magan.recipe import Phase, Recipe
 from magan.training.fit import fit
 
@@ -28,12 +29,12 @@ def vanishing_gradient(
     seeds: Sequence[int],
     images: AnnData,
     *,
-    epochs: Sequence[int] = (1, 10, 25),
-    n_train: int = 3000,
-    steps: int = 3000,
-    batch_size: int = 64,
-    width: int = 16,
-    learning_rate: float = 1e-3,
+    epochs: Sequence[Count] = (1, 10, 25),
+    n_train: Count = 3000,
+    steps: Count = 3000,
+    batch_size: Count = 64,
+    width: Width = 16,
+    learning_rate: Rate = 1e-3,
 ) -> pd.DataFrame:
     """The experiment of Arjovsky & Bottou 2017, section 2.2.1: a generator is frozen, a new discriminator trained.
 

@@ -29,16 +29,15 @@ class Adversarial(NamedTuple):
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the mean cost of the real scores plus the mean cost of the generated scores."""
-        return replicate_mean(self.real(real)) + replicate_mean(self.fake(fake))
+        return self.real_cost(real) + replicate_mean(self.fake(fake))
+
+    def real_cost(self, scores: Tensor) -> Tensor:
+        """Return the mean cost to the discriminator of scores of samples that count as real."""
+        return replicate_mean(self.real(scores))
 
     def generator(self, fake: Tensor) -> Tensor:
         """Return the mean cost of the generated scores to the generator."""
         return replicate_mean(self.fooled(fake))
-
-
-def logistic_real(real: Tensor) -> Tensor:
-    """Return the mean of -log D(x), with D = sigmoid(score): ``(R, B, ...) -> (R,)``."""
-    return replicate_mean(softplus(-real))
 
 
 ADVERSARIAL = {

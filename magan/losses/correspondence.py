@@ -20,6 +20,14 @@ def shared_markers(x: Tensor, mapped: Tensor) -> Tensor:
     return replicate_mean((x - mapped) ** 2)
 
 
+def shared_markers_summed(x: Tensor, mapped: Tensor) -> Tensor:
+    """Sum over the K shared markers of the mean squared change: ``K shared_markers(x, mapped)``.
+
+    As in the authors' code, where each marker adds a term of weight 1. Shapes as in `shared_markers`.
+    """
+    return x.shape[2] * shared_markers(x, mapped)
+
+
 def correlation(x: Tensor, mapped: Tensor, epsilon: float = 1e-6) -> Tensor:
     """Return the mean over markers of ``1 - r``, with r the Pearson correlation over the minibatch.
 

@@ -1,6 +1,6 @@
 """Adversarial Autoencoders (Makhzani et al. 2016, arXiv 1511.05644)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -8,15 +8,16 @@ import torch
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import squared_error
 from magan.networks.mlp import MLP
+from magan.option_types import Count, Positive, Widths
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def aae(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    prior_deviation: float = 5.0,
-    hidden: Sequence[int] = (1000, 1000),
-    n_noise: int = 8,
+    prior_deviation: Positive = 5.0,
+    hidden: Widths = (1000, 1000),
+    n_noise: Count = 8,
 ) -> Recipe:
     """Build an autoencoder whose codes follow a prior; samples are decoded draws of the prior.
 

@@ -1,20 +1,21 @@
 """Autoencoder: compress a sample to a few numbers and reconstruct it (Hinton & Salakhutdinov, Science 2006)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 
 from magan.losses.reconstruction import squared_error
 from magan.networks.mlp import MLP
+from magan.option_types import Count, Widths
 from magan.recipe import Adam, Phase, Recipe
 
 
 def autoencoder(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    hidden: Sequence[int] = (512, 256),
-    n_code: int = 32,
+    hidden: Widths = (512, 256),
+    n_code: Count = 32,
 ) -> Recipe:
     """Build an encoder of three dense layers and a decoder of three, trained together to reconstruct the sample.
 

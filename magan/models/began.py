@@ -6,17 +6,18 @@ import torch
 
 from magan.losses.reconstruction import absolute_error
 from magan.networks.gan_networks import discriminator, generator
+from magan.option_types import Count, Rate, SampleArchitectureName, Share, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def began(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    gamma: float = 0.5,
-    balance_rate: float = 1e-3,
-    n_noise: int = 64,
-    architecture: str = "auto",
-    width: int = 64,
+    gamma: Share = 0.5,
+    balance_rate: Rate = 1e-3,
+    n_noise: Count = 64,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build a GAN whose discriminator is an autoencoder that reconstructs real samples well, generated samples badly.

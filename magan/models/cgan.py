@@ -4,16 +4,17 @@ from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.gan_networks import discriminator, generator, onehot
+from magan.option_types import Count, GameName, SampleArchitectureName, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def cgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    adversarial: str = "non_saturating",
-    n_noise: int = 100,
-    architecture: str = "auto",
-    width: int = 64,
+    adversarial: GameName = "non_saturating",
+    n_noise: Count = 100,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build a GAN whose networks both read the class as a one-hot vector: G(z, y) and D(x, y).

@@ -1,6 +1,6 @@
 """CycleGAN: Unpaired Image-to-Image Translation (Zhu et al., ICCV 2017)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 
@@ -9,6 +9,7 @@ from magan.losses.reconstruction import absolute_error
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
 from magan.networks.image_pool import exchange
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
+from magan.option_types import ArchitectureName, Count, GameName, Weight, Whole, Width, Widths
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 
@@ -16,16 +17,16 @@ def cyclegan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
     correspondence: Correspondence | None = None,
-    adversarial: str = "least_squares",
-    cycle_weight: float = 10.0,
-    identity_weight: float = 0.0,
-    correspondence_weight: float = 1.0,
-    n_pool: int = 0,
-    architecture: str = "mlp",
-    width: int = 64,
-    depth: int | None = None,
-    generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
-    discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
+    adversarial: GameName = "least_squares",
+    cycle_weight: Weight = 10.0,
+    identity_weight: Weight = 0.0,
+    correspondence_weight: Weight = 1.0,
+    n_pool: Whole = 0,
+    architecture: ArchitectureName = "mlp",
+    width: Width = 64,
+    depth: Count | None = None,
+    generator_hidden: Widths = GENERATOR_HIDDEN,
+    discriminator_hidden: Widths = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
     """Build two generators and two discriminators: a least-squares game and an absolute cycle loss of weight 10.
 

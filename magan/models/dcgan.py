@@ -5,14 +5,15 @@ from functools import partial
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.convolution import Discriminator, Generator
+from magan.option_types import Count, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def dcgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    n_noise: int = 100,
-    width: int = 64,
+    n_noise: Count = 100,
+    width: Width = 64,
 ) -> Recipe:
     """Build the non-saturating game between networks of strided convolutions.
 

@@ -1,6 +1,6 @@
 """DiscoGAN: Learning to Discover Cross-Domain Relations (Kim et al., ICML 2017)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 
@@ -9,6 +9,7 @@ from magan.losses.reconstruction import feature_matching as match
 from magan.losses.reconstruction import squared_error
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import symbols, translation, uninformed_loss
+from magan.option_types import ArchitectureName, Count, GameName, Share, Weight, Whole, Width, Widths
 from magan.recipe import Adam, Correspondence, Phase, Recipe
 
 
@@ -16,18 +17,18 @@ def discogan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
     correspondence: Correspondence | None = None,
-    adversarial: str = "non_saturating",
-    reconstruction_weight: float = 1.0,
-    correspondence_weight: float = 1.0,
+    adversarial: GameName = "non_saturating",
+    reconstruction_weight: Weight = 1.0,
+    correspondence_weight: Weight = 1.0,
     feature_matching: bool = False,
-    reconstruction_rates: tuple[float, float] = (0.01, 0.5),
-    warm_up_steps: int = 5000,
-    n_generator: int = 2,
-    architecture: str = "mlp",
-    width: int = 64,
-    depth: int | None = None,
-    generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
-    discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
+    reconstruction_rates: tuple[Share, Share] = (0.01, 0.5),
+    warm_up_steps: Whole = 5000,
+    n_generator: Count = 2,
+    architecture: ArchitectureName = "mlp",
+    width: Width = 64,
+    depth: Count | None = None,
+    generator_hidden: Widths = GENERATOR_HIDDEN,
+    discriminator_hidden: Widths = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
     """Build a logistic game with a squared reconstruction loss; two generator updates per discriminator update.
 

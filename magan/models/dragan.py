@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty, perturb
 from magan.networks.gan_networks import discriminator, generator
+from magan.option_types import Count, SampleArchitectureName, Weight, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def dragan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    penalty_weight: float = 10.0,
-    n_discriminator: int = 1,
-    n_noise: int = 64,
-    architecture: str = "auto",
-    width: int = 64,
+    penalty_weight: Weight = 10.0,
+    n_discriminator: Count = 1,
+    n_noise: Count = 64,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build the non-saturating game with a penalty that drives D's slope to 1 around real samples.

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 
 from magan.losses.f_divergence import DIVERGENCES, game
 from magan.networks.gan_networks import discriminator, generator
+from magan.option_types import Count, DivergenceName, SampleArchitectureName, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def fgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    divergence: str = "kl",
+    divergence: DivergenceName = "kl",
     saturating: bool = False,
-    n_noise: int = 100,
-    architecture: str = "auto",
-    width: int = 64,
+    n_noise: Count = 100,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build a GAN whose discriminator estimates the chosen divergence and whose generator lowers it.

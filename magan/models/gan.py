@@ -4,17 +4,18 @@ from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.gan_networks import discriminator, generator
+from magan.option_types import Count, GameName, SampleArchitectureName, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def gan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    adversarial: str = "non_saturating",
-    n_discriminator: int = 1,
-    n_noise: int = 64,
-    architecture: str = "auto",
-    width: int = 64,
+    adversarial: GameName = "non_saturating",
+    n_discriminator: Count = 1,
+    n_noise: Count = 64,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build a generator G(z) of samples, and a discriminator D of real and generated samples.

@@ -9,19 +9,20 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.information import categorical_information, gaussian_information
 from magan.networks.gan_networks import discriminator, generator, n_hidden, onehot
 from magan.networks.mlp import MLP
+from magan.option_types import Count, SampleArchitectureName, Weight, Whole, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def infogan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    n_categories: int = 10,
-    n_continuous: int = 2,
-    categorical_weight: float = 1.0,
-    continuous_weight: float = 1.0,
-    n_noise: int = 62,
-    architecture: str = "auto",
-    width: int = 64,
+    n_categories: Count = 10,
+    n_continuous: Whole = 2,
+    categorical_weight: Weight = 1.0,
+    continuous_weight: Weight = 1.0,
+    n_noise: Count = 62,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build the non-saturating game with codes that a reader Q recovers from a sample: a category, numbers in [-1, 1].

@@ -9,14 +9,15 @@ from magan.networks.counter_rng import seeds, uniform
 from magan.networks.gan_networks import discriminator, generator
 from magan.networks.laplacian import DetailGenerator
 from magan.networks.resizing import enlarged, pyramid
+from magan.option_types import Count, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def lapgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    n_noise: int = 100,
-    width: int = 64,
+    n_noise: Count = 100,
+    width: Width = 64,
 ) -> Recipe:
     """Build a GAN of images at a quarter of their size, and a conditional GAN of the lost detail for each doubling.
 

@@ -1,12 +1,13 @@
 """MAGAN: Aligning Biological Manifolds (Amodio & Krishnaswamy, ICML 2018)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from magan.losses.adversarial import ADVERSARIAL, logistic_real
+from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import gradient_penalty
 from magan.losses.reconstruction import squared_error
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
+from magan.option_types import ArchitectureName, Count, GameName, Size, Weight, Width, Widths
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 
@@ -14,18 +15,18 @@ def magan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
     correspondence: Correspondence | None = None,
-    adversarial: str = "non_saturating",
-    cycle_weight: float = 1.0,
-    correspondence_weight: float = 1.0,
+    adversarial: GameName = "non_saturating",
+    cycle_weight: Weight = 1.0,
+    correspondence_weight: Weight = 1.0,
     reconstructions_are_real: bool = False,
-    gradient_weight: float = 0.0,
-    cycle_noise: float = 0.0,
+    gradient_weight: Weight = 0.0,
+    cycle_noise: Size = 0.0,
     residual: bool = False,
-    architecture: str = "mlp",
-    width: int = 64,
-    depth: int | None = None,
-    generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
-    discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
+    architecture: ArchitectureName = "mlp",
+    width: Width = 64,
+    depth: Count | None = None,
+    generator_hidden: Widths = GENERATOR_HIDDEN,
+    discriminator_hidden: Widths = DISCRIMINATOR_HIDDEN,
 ) -> Recipe:
     """Build two generators, two discriminators, and a correspondence loss on what the maps must preserve.
 
@@ -41,8 +42,8 @@ def magan(
         Both are 1, as is the weight of the adversarial term. The authors' code averages its six generator terms and its
         four discriminator terms; here they are summed. With Adam the common factors 1/6 and 1/4 have no effect.
     reconstructions_are_real
-        Train the discriminators to score the reconstructions ``x121`` and ``x212`` as real, as in the paper. The
-        authors' code first sent both to one discriminator, and since 2020 sends neither. The default is off, as in the
+        Train the discriminators to score the reconstructions ``x121`` and ``x212`` as real, as in the paper, at
+        the game's cost of a real sample. The authors' code first sent both to one discriminator, and since 2020 sends neither. The default is off, as in the
         present code.
     gradient_weight
         Weight of R1, the squared slope of each discriminator at the real samples of its domain (Mescheder et al. 2018).
@@ -99,7 +100,7 @@ def magan(
         }
         if reconstructions_are_real:
             x121, x212 = G21(x12).detach(), G12(x21).detach()
-            terms["reconstructions"] = logistic_real(D1(x121)) + logistic_real(D2(x212))
+            terms["reconstructions"] = game.real_cost(D1(x121)) + game.real_cost(D2(x212))
         if gradient_weight:
             slopes = gradient_penalty(D1, x1, target=0.0) + gradient_penalty(D2, x2, target=0.0)
             terms["gradient"] = gradient_weight * slopes

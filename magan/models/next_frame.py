@@ -9,17 +9,18 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import absolute_error, gradient_difference
 from magan.networks.gan_networks import discriminator
 from magan.networks.scales import Multiscale
+from magan.option_types import Count, Weight, Width
 from magan.recipe import Adam, Phase, Recipe
 
 
 def next_frame(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    n_predicted: int = 1,
-    error_weight: float = 1.0,
-    gradient_weight: float = 1.0,
-    adversarial_weight: float = 0.05,
-    width: int = 64,
+    n_predicted: Count = 1,
+    error_weight: Weight = 1.0,
+    gradient_weight: Weight = 1.0,
+    adversarial_weight: Weight = 0.05,
+    width: Width = 64,
 ) -> Recipe:
     """Build a network that predicts the last frames of a sequence: close to the truth, as sharp, and like real motion.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Literal
 
 import torch
 
@@ -10,6 +11,7 @@ from magan.losses.reconstruction import absolute_error
 from magan.networks.architectures import deep_enough, images
 from magan.networks.patchgan import Patch, layers_within
 from magan.networks.unet import UNet, dropout_shapes
+from magan.option_types import Count, GameName, Weight, Whole, Width
 from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
 
 SKIPS = {"unet": True, "encoder_decoder": False}  # architecture: whether the decoder sees the encoder
@@ -19,15 +21,15 @@ def pix2pix(
     shapes: Mapping[str, tuple[int, ...]],
     *,
     correspondence: Correspondence | None = None,
-    adversarial: str = "non_saturating",
-    adversarial_weight: float = 1.0,
-    l1_weight: float = 100.0,
+    adversarial: GameName = "non_saturating",
+    adversarial_weight: Weight = 1.0,
+    l1_weight: Weight = 100.0,
     conditional: bool = True,
     dropout: bool = True,
-    architecture: str = "unet",
-    width: int = 64,
-    depth: int | None = None,
-    patch_layers: int | None = None,
+    architecture: Literal["unet", "encoder_decoder"] = "unet",
+    width: Width = 64,
+    depth: Count | None = None,
+    patch_layers: Whole | None = None,
 ) -> Recipe:
     """Build a generator trained on pairs of images, by absolute error and by a game over patches.
 

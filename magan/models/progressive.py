@@ -17,18 +17,19 @@ from magan.networks.progressive import (
     whole,
 )
 from magan.networks.resizing import unframed
+from magan.option_types import Count, Weight, Whole, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def progressive(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    stable_steps: int = 600,
-    fade_steps: int = 600,
-    penalty_weight: float = 10.0,
-    drift_weight: float = 1e-3,
-    n_noise: int = 512,
-    width: int = 64,
+    stable_steps: Count = 600,
+    fade_steps: Whole = 600,
+    penalty_weight: Weight = 10.0,
+    drift_weight: Weight = 1e-3,
+    n_noise: Count = 512,
+    width: Width = 64,
 ) -> Recipe:
     """Build WGAN-GP between networks that start at 4 x 4 pixels and grow level by level.
 

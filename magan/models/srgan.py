@@ -8,16 +8,17 @@ from magan.losses.reconstruction import squared_error
 from magan.networks.enlarging import Enlarging, doublings
 from magan.networks.gan_networks import discriminator
 from magan.networks.resizing import shrunk
+from magan.option_types import Count, Weight, Width
 from magan.recipe import Adam, Phase, Recipe
 
 
 def srgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    factor: int = 4,
-    adversarial_weight: float = 1e-3,
-    n_blocks: int = 16,
-    width: int = 64,
+    factor: Count = 4,
+    adversarial_weight: Weight = 1e-3,
+    n_blocks: Count = 16,
+    width: Width = 64,
 ) -> Recipe:
     """Build a network that restores images from their means over ``factor`` x ``factor`` pixels.
 

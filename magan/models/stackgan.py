@@ -13,6 +13,7 @@ from magan.networks.embedding import Embedding
 from magan.networks.enlarging import Enlarging, doublings
 from magan.networks.gan_networks import discriminator, generator, onehot
 from magan.networks.resizing import shrunk
+from magan.option_types import Count, Weight, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 FACTOR = 2  # the second stage enlarges images by this factor
@@ -22,12 +23,12 @@ STAGES = (1, 2)
 def stackgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    n_words: Sequence[int] | None = None,
-    divergence_weight: float = 1.0,
-    n_condition: int = 16,
-    n_noise: int = 100,
-    n_blocks: int = 4,
-    width: int = 64,
+    n_words: Sequence[Count] | None = None,
+    divergence_weight: Weight = 1.0,
+    n_condition: Count = 16,
+    n_noise: Count = 100,
+    n_blocks: Count = 4,
+    width: Width = 64,
 ) -> Recipe:
     """Build a GAN of images from captions in two stages: half the size first, then a stage that corrects and enlarges.
 

@@ -17,22 +17,23 @@ from magan.networks.progressive import (
     whole,
 )
 from magan.networks.resizing import unframed
+from magan.option_types import Count, Rate, Share, Size, Weight, Whole, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 
 def stylegan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    mixing_rate: float = 0.9,
-    truncation: float = 0.7,
-    penalty_weight: float = 10.0,
-    start: int = 1,
-    stable_steps: int = 600,
-    fade_steps: int = 600,
-    n_noise: int = 512,
-    mapping_depth: int = 8,
-    mapping_rate: float = 0.01,
-    width: int = 64,
+    mixing_rate: Share = 0.9,
+    truncation: Size = 0.7,
+    penalty_weight: Weight = 10.0,
+    start: Whole = 1,
+    stable_steps: Count = 600,
+    fade_steps: Whole = 600,
+    n_noise: Count = 512,
+    mapping_depth: Count = 8,
+    mapping_rate: Rate = 0.01,
+    width: Width = 64,
 ) -> Recipe:
     """Build progressive growing with styles: the non-saturating game with a penalty on D's slope at real samples.
 

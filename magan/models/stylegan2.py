@@ -14,6 +14,7 @@ from magan.networks.counter_rng import normal, seeds
 from magan.networks.progressive import FIRST, levels
 from magan.networks.resizing import framed, unframed
 from magan.networks.stylegan2 import ResidualDiscriminator, SkipGenerator, levels_of_layers
+from magan.option_types import Count, Rate, Share, Size, Weight, Width
 from magan.recipe import Adam, Noise, Phase, Recipe
 
 MEMORY = 0.99  # weight of the past in the running mean of path lengths
@@ -23,16 +24,16 @@ SHARE = 2  # 1 / SHARE of the minibatch's samples measure path lengths
 def stylegan2(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    mixing_rate: float = 0.9,
-    truncation: float = 0.7,
-    penalty_weight: float = 10.0,
-    penalty_every: int = 16,
-    path_weight: float = 2.0,
-    path_every: int = 4,
-    n_noise: int = 512,
-    mapping_depth: int = 8,
-    mapping_rate: float = 0.01,
-    width: int = 64,
+    mixing_rate: Share = 0.9,
+    truncation: Size = 0.7,
+    penalty_weight: Weight = 10.0,
+    penalty_every: Count = 16,
+    path_weight: Weight = 2.0,
+    path_every: Count = 4,
+    n_noise: Count = 512,
+    mapping_depth: Count = 8,
+    mapping_rate: Rate = 0.01,
+    width: Width = 64,
 ) -> Recipe:
     """Build the non-saturating game at full size from the start, with two penalties that enter only every few steps.
 

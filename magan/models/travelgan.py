@@ -1,11 +1,12 @@
 """TraVeLGAN: Image-to-image Translation by Transformation Vector Learning (Amodio & Krishnaswamy, CVPR 2019)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.travel import cosine_agreement, margin_violation, vector_gap
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, SIAMESE_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
+from magan.option_types import ArchitectureName, Count, GameName, Size, Weight, Width, Widths
 from magan.recipe import Adam, Correspondence, Phase, Recipe
 
 
@@ -13,18 +14,18 @@ def travelgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
     correspondence: Correspondence | None = None,
-    adversarial: str = "non_saturating",
-    travel_weight: float = 10.0,
-    margin: float = 10.0,
+    adversarial: GameName = "non_saturating",
+    travel_weight: Weight = 10.0,
+    margin: Size = 10.0,
     squared_margin: bool = True,
-    n_latent: int = 1000,
-    correspondence_weight: float = 1.0,
-    architecture: str = "mlp",
-    width: int = 64,
-    depth: int | None = None,
-    generator_hidden: Sequence[int] = GENERATOR_HIDDEN,
-    discriminator_hidden: Sequence[int] = DISCRIMINATOR_HIDDEN,
-    siamese_hidden: Sequence[int] = SIAMESE_HIDDEN,
+    n_latent: Count = 1000,
+    correspondence_weight: Weight = 1.0,
+    architecture: ArchitectureName = "mlp",
+    width: Width = 64,
+    depth: Count | None = None,
+    generator_hidden: Widths = GENERATOR_HIDDEN,
+    discriminator_hidden: Widths = DISCRIMINATOR_HIDDEN,
+    siamese_hidden: Widths = SIAMESE_HIDDEN,
 ) -> Recipe:
     """Build a translation without a cycle: the maps must preserve the vectors between samples, embedded by a network S.
 

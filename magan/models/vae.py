@@ -1,6 +1,6 @@
 """Auto-Encoding Variational Bayes (Kingma & Welling, ICLR 2014)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from torch import Tensor
@@ -9,14 +9,15 @@ from magan.losses.information import gaussian_kl
 from magan.losses.reconstruction import bernoulli
 from magan.networks.counter_rng import seeds, uniform
 from magan.networks.mlp import MLP
+from magan.option_types import Count, Widths
 from magan.recipe import Adam, Batch, Networks, Noise, Phase, Recipe
 
 
 def vae(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    hidden: Sequence[int] = (400,),
-    n_noise: int = 20,
+    hidden: Widths = (400,),
+    n_noise: Count = 20,
 ) -> Recipe:
     """Build a decoder of standard normal codes, and an encoder that estimates the distribution of a sample's code.
 

@@ -1,10 +1,12 @@
 """Wasserstein GAN (Arjovsky, Chintala & Bottou, ICML 2017): the slope of D is bounded by clipping its weights."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.penalties import clip
 from magan.networks.gan_networks import discriminator, generator
+from magan.option_types import Count, Positive, SampleArchitectureName, Whole, Width
 from magan.recipe import Adam, Noise, Phase, Recipe, RMSprop
 
 OPTIMISERS = {"rmsprop": RMSprop(learning_rate=5e-5), "adam": Adam(learning_rate=5e-5, betas=(0.5, 0.999))}
@@ -13,13 +15,13 @@ OPTIMISERS = {"rmsprop": RMSprop(learning_rate=5e-5), "adam": Adam(learning_rate
 def wgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    bound: float = 0.01,
-    n_discriminator: int = 5,
-    n_warm: int = 100,
-    optimiser: str = "rmsprop",
-    n_noise: int = 100,
-    architecture: str = "auto",
-    width: int = 64,
+    bound: Positive = 0.01,
+    n_discriminator: Count = 5,
+    n_warm: Whole = 100,
+    optimiser: Literal["rmsprop", "adam"] = "rmsprop",
+    n_noise: Count = 100,
+    architecture: SampleArchitectureName = "auto",
+    width: Width = 64,
     normalised: bool = True,
 ) -> Recipe:
     """Build the Wasserstein game: D's mean score of real minus generated samples estimates their distance (scaled).

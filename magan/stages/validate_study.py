@@ -1,11 +1,11 @@
 """The check of a whole study before the workflow does anything."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magan import config
 from magan.baselines import BASELINES, FROM_PAIRS, OF_IMAGES
+from magan.config.options import check_options
 from magan.correspondence import CORRESPONDENCES
 from magan.datasets import registry
 from magan.errors import InputError, among
@@ -17,7 +17,7 @@ from magan.techniques import TECHNIQUES
 UNSHARED = ("pairs", "none")  # correspondences of sets without a common marker
 OF_MARKERS = ("shared_markers", "correlation")  # correspondences that images cannot have
 MAPPING_IMAGES = ("digits", "translation")  # tasks
-OF_SAMPLES = ("model", "options", "techniques", "training")  # parts of an arm that makes samples
+OF_SAMPLES = ("model", "options", "techniques", "training", "preset", "size")  # parts of an arm that makes samples
 
 
 def plan(values: Mapping[str, Any]) -> config.Study:
@@ -182,7 +182,4 @@ def _one_of(name: str, known: Mapping[str, Any], what: str) -> None:
 
 
 def _options(given: Mapping[str, Any], builder: Callable, place: str, hidden: Sequence[str]) -> None:
-    known = [name for name in inspect.signature(builder).parameters if name not in hidden]
-    for name in given:
-        if name not in known:
-            raise InputError(f"{place}: unknown option '{name}'{among(name, known)}")
+    check_options(given, builder, place, hidden)

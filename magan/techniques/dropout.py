@@ -3,14 +3,18 @@
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from typing import Literal
 
 from magan.networks.counter_rng import seeds
 from magan.networks.wrappers import Dropped
+from magan.option_types import Share
 from magan.recipe import Noise, Objective, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained
 
 
-def dropout(recipe: Recipe, *, rate: float = 0.5, of: str = "discriminator") -> Recipe:
+def dropout(
+    recipe: Recipe, *, rate: Share = 0.5, of: Literal["discriminator", "generator"] = "discriminator"
+) -> Recipe:
     """Add dropout at ``rate`` to hidden layers of every discriminator or generator; generators drop in sampling too.
 
     Raises

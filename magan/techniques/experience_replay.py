@@ -6,13 +6,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from magan.option_types import Count, Share
 from magan.recipe import Batch, Carry, Noise, Objective, Phase, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained, trains
 
 PLACE, CHOICE = 0, 1  # columns of the random numbers
 
 
-def experience_replay(recipe: Recipe, *, size: int = 2000, share: float = 0.5) -> Recipe:
+def experience_replay(recipe: Recipe, *, size: Count = 2000, share: Share = 0.5) -> Recipe:
     """Replace a ``share`` of the discriminator's generated samples by past samples from a pool of ``size``.
 
     The new sample takes the place of the past sample in the pool, as in Shrivastava et al. 2017, so the discriminator

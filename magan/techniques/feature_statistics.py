@@ -5,13 +5,14 @@ from functools import partial
 
 from magan.losses import reconstruction
 from magan.networks.wrappers import MinibatchDiscriminated, Tapped
+from magan.option_types import Count, Weight
 from magan.recipe import Objective, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained, trains
 
 SAMPLE = "x"  # prefix of batch entries: "x1" holds the real samples of "discriminator_1"
 
 
-def feature_matching(recipe: Recipe, *, weight: float = 1.0) -> Recipe:
+def feature_matching(recipe: Recipe, *, weight: Weight = 1.0) -> Recipe:
     """Train the generator to match the discriminator's mean features instead of to fool the discriminator.
 
     The generator's adversarial loss becomes ``weight`` times the mean squared difference of the minibatch means of
@@ -67,7 +68,7 @@ def feature_matching(recipe: Recipe, *, weight: float = 1.0) -> Recipe:
     return changed(replace(recipe, phases=tuple(phases)), builders=partial(partial, Tapped), of=discriminators)
 
 
-def minibatch_discrimination(recipe: Recipe, *, n_kernels: int = 100, n_dimensions: int = 5) -> Recipe:
+def minibatch_discrimination(recipe: Recipe, *, n_kernels: Count = 100, n_dimensions: Count = 5) -> Recipe:
     """Let discriminators read how similar the samples of a minibatch are, see `MinibatchDiscriminated`.
 
     Discriminators then detect a generator whose samples are all similar. Real and generated samples pass separately.

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import torch
 
+from magan.option_types import Weight
 from magan.recipe import Networks, Objective, Phase, Recipe
 from magan.techniques.recipe_wrappers import trained, trains
 
 HISTORY = "_history"  # appended to a role
 
 
-def historical_averaging(recipe: Recipe, *, weight: float = 1.0) -> Recipe:
+def historical_averaging(recipe: Recipe, *, weight: Weight = 1.0) -> Recipe:
     """Add ``weight ||w - mean of w over past steps||^2`` to each network's loss (Salimans et al. 2016, section 3.3).
 
     Weights that orbit an equilibrium then converge to it. The mean is stored as a separate network,

@@ -3,11 +3,12 @@
 from itertools import count
 
 from magan.networks.counter_rng import normal, seeds
+from magan.option_types import Count, Size
 from magan.recipe import Noise, Objective, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained
 
 
-def instance_noise(recipe: Recipe, *, size: float = 0.1, steps: int = 3000) -> Recipe:
+def instance_noise(recipe: Recipe, *, size: Size = 0.1, steps: Count = 3000) -> Recipe:
     """Add Gaussian noise to every sample that a discriminator scores, real or generated, until step ``steps``.
 
     Both distributions then overlap, so the optimal discriminator is never perfect (Sonderby et al. 2017; Arjovsky &

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from torch import Tensor
 
 from magan.losses.reduce import replicate_mean
+from magan.option_types import Share
 from magan.recipe import Batch, Noise, Objective, Recipe
 from magan.techniques.recipe_wrappers import altered, changed, trained
 
 Steps = Callable[[Batch], tuple[float | Tensor, float | Tensor]]  # steps of the labels of real and of generated samples
 
 
-def label_smoothing(recipe: Recipe, *, label: float = 0.9) -> Recipe:
+def label_smoothing(recipe: Recipe, *, label: Share = 0.9) -> Recipe:
     """Smooth labels on one side: the label of real samples becomes ``label``, that of generated samples stays 0.
 
     In the logistic game the optimal discriminator is then ``label p_r / (p_r + p_g)``. To smooth the labels of
@@ -29,7 +30,7 @@ def label_smoothing(recipe: Recipe, *, label: float = 0.9) -> Recipe:
     return _relabelled(recipe, "label_smoothing", lambda batch: (label - 1, 0.0))
 
 
-def noisy_labels(recipe: Recipe, *, rate: float = 0.05) -> Recipe:
+def noisy_labels(recipe: Recipe, *, rate: Share = 0.05) -> Recipe:
     """Give the discriminator the wrong label for a random share ``rate`` of the samples, real and generated.
 
     On average this smooths the labels of both sides. The choice is new for each sample and update, so it is also noise.

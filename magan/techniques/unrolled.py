@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from magan.option_types import Count, Rate
 from magan.recipe import Objective, Recipe
 from magan.techniques.recipe_wrappers import Moved, changed, trained, trains
 
@@ -17,7 +18,7 @@ class Attached(TorchFunctionMode):
         return args[0] if function is Tensor.detach else function(*args, **(kwargs or {}))
 
 
-def unrolled(recipe: Recipe, *, n_steps: int = 5, rate: float = 0.1) -> Recipe:
+def unrolled(recipe: Recipe, *, n_steps: Count = 5, rate: Rate = 0.1) -> Recipe:
     """Evaluate the generator's loss at discriminators after ``n_steps`` virtual updates.
 
     A virtual update is a gradient step of length ``rate`` on the same minibatch. The generator's gradient passes

@@ -1,0 +1,65 @@
+"""Options of a builder, checked against its signature before anything runs."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Annotated, Any, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from magan.errors import InputError, among
+
+
+def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidden: Sequence[str]) -> None:
+    """Refuse options that the builder does not have, or whose values are of the wrong kind.
+
+    Parameters
+    ----------
+    given
+        Option -> value, as in a study.
+    builder
+        A function whose parameters are the options; its annotations say what values may be. Nothing is converted: a
+        string is no boolean, and a boolean no number.
+    place
+        Key path of the options in the study.
+    hidden
+        Parameters that are no options.
+
+    Raises
+    ------
+    InputError
+        The first unknown option, with the nearest known one, or the first wrong value and what it should be.
+    """
+    model = options_model(builder, tuple(hidden))
+    for name in given:
+        if name not in model.model_fields:
+            raise InputError(f"{place}: unknown option '{name}'{among(name, model.model_fields)}")
+    try:
+        model.model_validate(dict(given))
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False)[0]
+        name, *parts = first["loc"]
+        path = ".".join([place, str(name), *(str(part) for part in parts if isinstance(part, int))])
+        message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise InputError(f"{path}: {message}, not {first['input']!r}") from None
+
+
+@cache
+def options_model(builder: Callable, hidden: tuple[str, ...]) -> type[BaseModel]:
+    """The pydantic model of a builder's options: a field for each parameter that is not hidden.
+
+    An option that is None by default may be None; a parameter without annotation may be anything.
+    """
+    function = builder.func if isinstance(builder, partial) else builder
+    hints = get_type_hints(function, include_extras=True)
+    fields = {
+        name: (_from_yaml(hints.get(name, Any)), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(builder).parameters.items()
+        if name not in hidden
+    }
+    return create_model(function.__name__, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def _from_yaml(hint: Any) -> Any:
+    """The type of a value in YAML, which has lists and no tuples; what a list holds stays strict."""
+    return Annotated[hint, Field(strict=False)] if get_origin(hint) is tuple else hint
