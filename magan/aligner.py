@@ -11,7 +11,7 @@ from anndata import AnnData
 from torch import Tensor
 
 from magan import keys
-from magan.config import Training
+from magan.config import Training, arm_of
 from magan.correspondence import CORRESPONDENCES
 from magan.cytometry.arcsinh import cofactors
 from magan.domains.balance_populations import balanced
@@ -124,6 +124,31 @@ class Aligner:
         self.calibrate = calibrate
         self.neighbours = neighbours
         self.device = device
+
+    @classmethod
+    def from_preset(cls, name: str, *, seeds: Sequence[int] = (0,), device: str = "auto", **changes: Any) -> "Aligner":
+        """The untrained aligner of a preset, a key of ``magan.presets.PRESETS``.
+
+        ``changes`` are keys of an arm, as in a study: ``size="medium"``, ``options={"width": 16}``.
+
+        Raises
+        ------
+        InputError
+            The preset is unknown, or a change is no key or no value of an arm.
+        """
+        arm = arm_of({"preset": name, **changes})
+        settings = {field: getattr(arm, field) for field in ("scale", "balance", "predict", "calibrate", "neighbours")}
+        return cls(
+            arm.model,
+            correspondence=arm.correspondence.name,
+            correspondence_options=arm.correspondence.options,
+            options=arm.options,
+            techniques=arm.techniques,
+            training=arm.training,
+            seeds=seeds,
+            device=device,
+            **settings,
+        )
 
     def fit(
         self,

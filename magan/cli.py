@@ -99,6 +99,14 @@ def fetch_files(
     typer.echo(f"{folder / name}: {len(places)} files")
 
 
+@app.command("methods")
+def list_methods() -> None:
+    """List every preset, model, correspondence, technique and baseline, with options and defaults."""
+    from magan.methods import table
+
+    typer.echo(table())
+
+
 def _ended(error: Exception | str) -> typer.Exit:
     """Say what is wrong on stderr."""
     typer.echo(f"error: {error}", err=True)

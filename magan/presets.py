@@ -133,12 +133,14 @@ def resolve(arm: Any) -> Any:
     Raises
     ------
     InputError
-        The preset or the size is unknown, or the model has no sizes.
+        The preset or the size is unknown, a preset is given as a model, or the model has no sizes.
     """
     if isinstance(arm, str):
         arm = {"preset": arm} if arm in PRESETS else {"model": arm}
     if not isinstance(arm, Mapping):
         return arm
+    if isinstance(arm.get("model"), str) and arm["model"] in PRESETS:
+        raise InputError(f"model '{arm['model']}' is a preset; write preset: {arm['model']}")
     if arm.get("preset") is not None:
         arm = _merged(_plain(_preset(arm["preset"]).arm), _plain(arm))
     size, options = arm.get("size"), arm.get("options")
@@ -158,7 +160,7 @@ def correspondence(value: Any) -> Any:
 
 
 def _preset(name: Any) -> Preset:
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise InputError(f"preset '{name}' is unknown{among(str(name), PRESETS)}")
     return PRESETS[name]
 
@@ -187,7 +189,7 @@ def _merged(preset: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 def _widths(size: Any, model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options that make the networks of a model as large as a size says."""
-    if size not in MAPS:
+    if not isinstance(size, str) or size not in MAPS:
         raise InputError(f"size '{size}' is unknown{among(str(size), MAPS)}")
     if model in UNSIZED:
         raise InputError(f"size '{size}' is not for the model '{model}'; give its widths as options.hidden")

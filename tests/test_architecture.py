@@ -24,20 +24,22 @@ KINDS = {
 ROOMS = {
     "errors": set(),
     "keys": set(),
+    "option_types": set(),
+    "presets": {"errors"},
     "recipe": set(),
     "losses": set(),
     "progress": set(),
     "uncertainty": set(),
-    "config": {"errors"},
+    "config": {"errors", "presets"},
     "networks": {"recipe"},
-    "models": {"losses", "networks", "recipe"},
-    "techniques": {"losses", "networks", "recipe"},
+    "models": {"losses", "networks", "option_types", "recipe"},
+    "techniques": {"losses", "networks", "option_types", "recipe"},
     "training": {"errors", "networks", "recipe"},
     "cytometry": {"config", "errors", "keys"},
     "images": {"errors", "keys"},
     "datasets": {"config", "cytometry", "errors", "images", "keys"},
     "domains": {"cytometry", "errors", "images", "keys", "recipe"},
-    "correspondence": {"domains", "errors", "keys", "losses", "recipe"},
+    "correspondence": {"domains", "errors", "keys", "losses", "option_types", "recipe"},
     "baselines": {"domains", "errors", "images", "keys"},
     "classifier": {"errors", "keys", "training"},
     "metrics": {"errors", "keys"},
@@ -59,14 +61,15 @@ ROOMS = {
 }
 ROOMS["lectures"] = {
     *("classifier", "datasets", "domains", "errors", "images", "keys", "losses", "metrics", "models", "networks"),
-    *("recipe", "techniques", "training"),
+    *("option_types", "recipe", "techniques", "training"),
 }
+ROOMS["methods"] = {"baselines", "correspondence", "models", "presets", "techniques"}
 ROOMS["correction"] = {"aligner", "cytometry", "errors", "keys"}
 ROOMS["stages"] = {*ROOMS, "evaluation", "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
 ROOMS["evaluation"] = {"tasks/score"}
 ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages"}
-ROOMS["cli"] = {"correction", "cytometry", "datasets", "errors", "preflight", "stages"}
+ROOMS["cli"] = {"correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
 
 # library: its only rooms
 TENSORS = {
@@ -89,6 +92,7 @@ OUTSIDE = {
     "scib_metrics": {"metrics"},
     "jinja2": {"report"},
     "pydantic": {"config", "tasks/settings"},
+    "annotated_types": {"option_types"},
     "snakemake": set(),
     "PIL": {"images", "datasets"},
     "typer": {"cli"},

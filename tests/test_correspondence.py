@@ -65,6 +65,14 @@ def test_shared_markers_are_tied_by_name_in_each_replicates_own_columns(without)
     np.testing.assert_allclose(loss_of("shared_markers", without=without), expected)
 
 
+def test_a_sum_over_the_shared_markers_is_as_many_times_their_mean():
+    tied = {"rebuild": 0.0, "shuffled": True}
+    np.testing.assert_allclose(loss_of("shared_markers", summed=True, **tied), 3 * loss_of("shared_markers", **tied))
+    np.testing.assert_allclose(
+        loss_of("shared_markers", summed=True, without=["CD4"]), 2 * loss_of("shared_markers", without=["CD4"])
+    )
+
+
 def test_shuffled_markers_are_tied_to_the_next_ones_column():
     values, expected = batch(), []
     for r in range(2):

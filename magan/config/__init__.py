@@ -7,7 +7,7 @@ table, and the folders of every result.
 
 from magan.config.arms import Arm, Correspondence, Strict, Training
 from magan.config.sources import OwnData, OwnFile, OwnImages, SheetRow, sheet_row
-from magan.config.study import OF_IMAGES, TASKS, Study, load, parse
+from magan.config.study import OF_IMAGES, TASKS, Study, arm_of, load, parse
 from magan.config.tasks import (
     BatchAlignment,
     Digits,
@@ -43,6 +43,7 @@ __all__ = [
     "Task",
     "Training",
     "Translation",
+    "arm_of",
     "audit_name",
     "data_of",
     "load",

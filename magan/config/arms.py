@@ -8,6 +8,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -29,15 +30,23 @@ def _count_or_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else ()
 
 
+def _as_word(value: Any) -> Any:
+    return str(value) if isinstance(value, bool | int) else value
+
+
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError("give a positive count or a list of distinct numbers")
     return seeds
 
 
-Word = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, bool | int) else value)]
+Word = Annotated[str, BeforeValidator(_as_word, json_schema_input_type=str | bool | int)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
-Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_count_or_list), AfterValidator(_distinct)]
+Seeds = Annotated[
+    tuple[NonNegativeInt, ...],
+    BeforeValidator(_count_or_list, json_schema_input_type=int | list[int]),
+    AfterValidator(_distinct),
+]
 
 
 class Training(Strict):
@@ -96,7 +105,9 @@ class Arm(Strict):
     """
 
     model: str
-    correspondence: Annotated[Correspondence, BeforeValidator(presets.correspondence)] = Correspondence(name="none")
+    correspondence: Annotated[
+        Correspondence, BeforeValidator(presets.correspondence, json_schema_input_type=str | dict[str, Any])
+    ] = Correspondence(name="none")
     options: dict[str, Any] = {}
     techniques: dict[str, dict[str, Any]] = {}
     scale: Literal["pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
@@ -112,3 +123,15 @@ class Arm(Strict):
     @classmethod
     def _resolved(cls, value: Any) -> Any:
         return presets.resolve(value)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """What YAML may say of an arm: a name, or a mapping with a model or a preset."""
+        reference = handler(core_schema)
+        arm = handler.resolve_ref_schema(reference)
+        mapping = {key: value for key, value in arm.items() if key not in ("required", "description", "title")}
+        named = [{"required": [key]} for key in ("model", "preset")]
+        words = {key: arm[key] for key in ("description", "title")}
+        arm.clear()
+        arm |= {**words, "anyOf": [{"type": "string"}, {**mapping, "anyOf": named}]}
+        return reference

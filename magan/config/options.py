@@ -40,8 +40,7 @@ def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidde
         first = invalid.errors(include_url=False)[0]
         name, *parts = first["loc"]
         path = ".".join([place, str(name), *(str(part) for part in parts if isinstance(part, int))])
-        message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-        raise InputError(f"{path}: {message}, not {first['input']!r}") from None
+        raise InputError(f"{path}: {_wanted(first)}, not {first['input']!r}{_number(first)}") from None
 
 
 @cache
@@ -57,7 +56,24 @@ def options_model(builder: Callable, hidden: tuple[str, ...]) -> type[BaseModel]
         for name, parameter in inspect.signature(builder).parameters.items()
         if name not in hidden
     }
-    return create_model(function.__name__, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    return create_model(
+        function.__name__, __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields
+    )
+
+
+def _wanted(error: Mapping[str, Any]) -> str:
+    if error["type"] in ("is_instance_of", "sequence_str"):
+        return "input should be a list"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _number(error: Mapping[str, Any]) -> str:
+    """The remedy for a number that YAML reads as a string, as it does 1e-3."""
+    try:
+        number = float(error["input"]) if isinstance(error["input"], str) and "num" in error["msg"] else None
+    except ValueError:
+        number = None
+    return "" if number is None else f"; write {number}"
 
 
 def _from_yaml(hint: Any) -> Any:

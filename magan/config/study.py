@@ -109,15 +109,31 @@ def parse(values: Mapping[str, Any]) -> Study:
         raise InputError(_sentence(error, values)) from None
 
 
-def _sentence(invalid: ValidationError, values: Mapping[str, Any]) -> str:
+def arm_of(values: Any) -> Arm:
+    """A checked arm, whose ``training`` may also be a `Training`.
+
+    Raises
+    ------
+    InputError
+        The first thing wrong: key, value and remedy in a sentence.
+    """
+    if isinstance(values, Mapping) and isinstance(values.get("training"), Training):
+        values = {**values, "training": values["training"].model_dump(exclude_unset=True)}
+    try:
+        return Arm.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_sentence(error, values, Arm)) from None
+
+
+def _sentence(invalid: ValidationError, values: Any, root: type[BaseModel] = Study) -> str:
     first = invalid.errors(include_url=False)[0]
-    *parents, key = _path(first["loc"], values)
+    error = first.get("ctx", {}).get("error")
+    *parents, key = _path(first["loc"], values) or ["arm"]
     path = ".".join(parents)
     if first["type"] == "extra_forbidden":
-        return f"{path + ': ' if path else ''}unknown key '{key}'{nearest(key, _keys_at(first['loc'][:-1]))}"
+        return f"{path + ': ' if path else ''}unknown key '{key}'{nearest(key, _keys_at(first['loc'][:-1], root))}"
     if first["type"] == "missing":
         return f"{path + ': ' if path else ''}key '{key}' is missing; add it"
-    error = first.get("ctx", {}).get("error")
     if isinstance(error, InputError):
         return f"{'.'.join([*parents, key])}: {error}"
     message = first["msg"].removeprefix("Value error, ")
@@ -136,9 +152,9 @@ def _path(location: tuple, values: Any) -> list[str]:
     return path
 
 
-def _keys_at(location: tuple) -> list[str]:
+def _keys_at(location: tuple, root: type[BaseModel] = Study) -> list[str]:
     """Known keys of the model at a location of the study."""
-    model: Any = Study
+    model: Any = root
     is_name = False  # a data set, an arm or a place in a list, whatever it is called
     for part in location:
         if is_name:

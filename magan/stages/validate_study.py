@@ -11,6 +11,7 @@ from magan.datasets import registry
 from magan.errors import InputError, among
 from magan.lectures import LECTURES
 from magan.models import ALIGNING, GENERATING
+from magan.presets import PRESETS
 from magan.stages.prepare import reading, rows_of
 from magan.techniques import TECHNIQUES
 
@@ -54,7 +55,8 @@ def plan(values: Mapping[str, Any]) -> config.Study:
             here = f"{place}.arms.{name}"
             if name in settings.baselines:
                 raise InputError(f"{here}: an arm may not be called like a baseline; rename it")
-            _one_of(arm.model, models, f"{here}: model")
+            if arm.model not in models:
+                raise InputError(f"{here}: model '{arm.model}' is unknown{among(arm.model, [*models, *PRESETS])}")
             _options(arm.options, models[arm.model], f"{here}.options", hidden=("shapes", "correspondence"))
             for technique, options in arm.techniques.items():
                 _one_of(technique, TECHNIQUES, f"{here}.techniques: technique")

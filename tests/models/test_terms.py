@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.correspondence import shared_markers
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated
@@ -119,6 +120,25 @@ def test_magans_discriminators_minimise_four_cross_entropies_and_in_the_paper_tw
         four = [*real, *(cross_entropy(score, 0) for score in fake)]
         more = [cross_entropy(d1(g21(x12)), 1), cross_entropy(d2(g12(x21)), 1)] if paper else []
         np.testing.assert_allclose(sum(v[r] for v in found.values()), 4 * np.mean(four) + sum(more))
+
+
+REAL_COSTS = {  # of one score of a sample that counts as real
+    "minimax": lambda s: np.log(1 + np.exp(-s)),
+    "non_saturating": lambda s: np.log(1 + np.exp(-s)),
+    "likelihood": lambda s: np.log(1 + np.exp(-s)),
+    "least_squares": lambda s: (s - 1) ** 2 / 2,
+    "wasserstein": lambda s: -s,
+}
+
+
+@pytest.mark.parametrize("game", ADVERSARIAL)
+def test_magans_reconstructions_are_real_in_the_terms_of_the_game(game):
+    recipe, networks, batch = setting("magan", reconstructions_are_real=True, adversarial=game)
+    found = terms(recipe, "discriminator", networks, batch)
+    for r in range(len(SEEDS)):
+        g12, g21, d1, d2, x1, x2 = by_hand(networks, batch, r)
+        paid = np.mean(REAL_COSTS[game](d1(g21(g12(x1))))) + np.mean(REAL_COSTS[game](d2(g12(g21(x2)))))
+        np.testing.assert_allclose(found["reconstructions"][r], paid)
 
 
 def test_magan_without_a_correspondence_has_no_such_term():
