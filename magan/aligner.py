@@ -127,7 +127,7 @@ class Aligner:
 
     @classmethod
     def from_preset(cls, name: str, *, seeds: Sequence[int] = (0,), device: str = "auto", **changes: Any) -> "Aligner":
-        """The untrained aligner of a preset, a key of ``magan.presets.PRESETS``.
+        """Return the untrained aligner of a preset, a key of ``magan.presets.PRESETS``.
 
         ``changes`` are keys of an arm, as in a study: ``size="medium"``, ``options={"width": 16}``.
 

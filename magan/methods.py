@@ -1,4 +1,4 @@
-"""The methods that a study can name, one row each: what `magan methods` prints."""
+"""Methods that a study can name, a row for each: the output of `magan methods`."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ REGISTRIES: Mapping[str, tuple[Mapping[str, Callable], Sequence[str]]] = {
 
 
 class Method(NamedTuple):
-    """One name that a study may use. Of a preset, the options are what it sets; of all else, their defaults."""
+    """Name that a study may use. The options of a preset are its settings; all remaining options are defaults."""
 
     kind: str
     name: str
@@ -30,7 +30,7 @@ class Method(NamedTuple):
 
 
 def methods() -> Iterator[Method]:
-    """Every preset, model, correspondence, technique and baseline, in the order of their registries."""
+    """Yield every preset, model, correspondence, technique and baseline, in the order of their registries."""
     for name, preset in PRESETS.items():
         yield Method("preset", name, {"version": preset.version, **preset.arm}, preset.summary)
     for kind, (registry, hidden) in REGISTRIES.items():
@@ -41,13 +41,13 @@ def methods() -> Iterator[Method]:
 
 
 def summary(builder: Callable) -> str:
-    """The first line of a function's docstring, also of one whose arguments are partly given."""
+    """Return the first line of the docstring of a function or of a partial function."""
     text = inspect.getdoc(getattr(builder, "func", builder)) or ""
     return text.split("\n")[0]
 
 
 def table(kind: str | None = None) -> str:
-    """Lines of text for a terminal: each method with its line, and below it a line of options."""
+    """Return text for a terminal: a line for each method of a kind (None: of all kinds), and below it its options."""
     lines: list[str] = []
     last = ""
     for method in methods():

@@ -17,7 +17,7 @@ UNSIZED = ("autoencoder", "vae", "aae")  # models whose widths are a list for ea
 
 @dataclass(frozen=True)
 class Preset:
-    """An arm with a name. ``version`` grows by 1 whenever the arm changes; ``summary`` is one line for a table."""
+    """Named arm. ``version`` grows by 1 whenever the arm changes; ``summary`` is one line for a table."""
 
     version: int
     summary: str
@@ -125,10 +125,11 @@ MAPS = {"small": 8, "medium": 16, "paper": 64}  # of the first convolution: the 
 
 
 def resolve(arm: Any) -> Any:
-    """The arm that a preset, a size and what differs from them come to: keys of `magan.config.Arm` alone.
+    """Return an arm with the settings of its preset and its size filled in.
 
-    A string names a preset or, if there is no such preset, a model. Mappings are merged key by key, and None takes a
-    key of the preset away. ``preset`` and ``size`` stay in the arm as a record. What is no arm is returned as it is.
+    A string names a preset or, if there is no such preset, a model. Mappings are merged key by key, and None removes a
+    key of the preset. ``preset`` and ``size`` stay in the arm as a record. A value of any other type is returned
+    unchanged.
 
     Raises
     ------
@@ -150,7 +151,7 @@ def resolve(arm: Any) -> Any:
 
 
 def correspondence(value: Any) -> Any:
-    """A correspondence, written as a name or with its options beside the name, as ``{"name", "options"}``."""
+    """Return a correspondence in the form ``{"name": ..., "options": ...}``; YAML may give the name or flat options."""
     if isinstance(value, str):
         return {"name": value}
     if isinstance(value, Mapping) and "options" not in value:
@@ -166,7 +167,7 @@ def _preset(name: Any) -> Preset:
 
 
 def _plain(arm: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy whose correspondence is a mapping with options, so that mappings can be merged key by key."""
+    """Copy an arm and write its correspondence as a mapping with options, so that `_merged` can merge it."""
     arm = deepcopy(dict(arm))
     if arm.get("correspondence") is not None:
         arm["correspondence"] = correspondence(arm["correspondence"])
@@ -174,7 +175,7 @@ def _plain(arm: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(preset: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes over a preset; a correspondence of a different name replaces the preset's with all its options."""
+    """Merge changes into a preset; a correspondence of a different name replaces the preset's with all its options."""
     renamed = "name" in changes and changes["name"] != preset.get("name")
     merged = {} if renamed else dict(preset)
     for key, value in changes.items():
@@ -188,7 +189,7 @@ def _merged(preset: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def _widths(size: Any, model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options that make the networks of a model as large as a size says."""
+    """Return the options of a model that set the widths of a size."""
     if not isinstance(size, str) or size not in MAPS:
         raise InputError(f"size '{size}' is unknown{among(str(size), MAPS)}")
     if model in UNSIZED:

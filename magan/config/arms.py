@@ -86,10 +86,10 @@ class Correspondence(Strict):
 class Arm(Strict):
     """One model with one set of options, trained over every seed.
 
-    In YAML an arm is the name of a preset or of a model, or a mapping: ``preset`` names the settings that all
-    keys beside it change, and ``size`` (small, medium or paper) the widths of the networks, see
-    `magan.presets.resolve`. Both are a record of what was asked for; they are never written out, because the
-    resolved arm says all.
+    In YAML an arm is the name of a preset or of a model, or a mapping. ``preset`` names the settings that the
+    remaining keys change, and ``size`` (small, medium or paper) sets the widths of the networks, see
+    `magan.presets.resolve`. Both fields are a record of the request; they are never written to a file, because
+    the resolved arm is complete without them.
 
     ``scale`` standardises markers before training: over both domains
     ("pooled", which leaves a batch effect in place), over each on its own by
@@ -126,7 +126,7 @@ class Arm(Strict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """What YAML may say of an arm: a name, or a mapping with a model or a preset."""
+        """Return the schema of an arm in YAML: a name, or a mapping with a model or a preset."""
         reference = handler(core_schema)
         arm = handler.resolve_ref_schema(reference)
         mapping = {key: value for key, value in arm.items() if key not in ("required", "description", "title")}

@@ -11,7 +11,7 @@ from magan.errors import InputError, among
 
 
 def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidden: Sequence[str]) -> None:
-    """Refuse options that the builder does not have, or whose values are of the wrong kind.
+    """Refuse options that the builder does not have, and values of a wrong type or range.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidde
 
 @cache
 def options_model(builder: Callable, hidden: tuple[str, ...]) -> type[BaseModel]:
-    """The pydantic model of a builder's options: a field for each parameter that is not hidden.
+    """Return the pydantic model of a builder's options: a field for each parameter that is not hidden.
 
     An option that is None by default may be None; a parameter without annotation may be anything.
     """
@@ -68,7 +68,7 @@ def _wanted(error: Mapping[str, Any]) -> str:
 
 
 def _number(error: Mapping[str, Any]) -> str:
-    """The remedy for a number that YAML reads as a string, as it does 1e-3."""
+    """Return the remedy for a number that YAML reads as a string, as it does 1e-3."""
     try:
         number = float(error["input"]) if isinstance(error["input"], str) and "num" in error["msg"] else None
     except ValueError:
@@ -77,5 +77,5 @@ def _number(error: Mapping[str, Any]) -> str:
 
 
 def _from_yaml(hint: Any) -> Any:
-    """The type of a value in YAML, which has lists and no tuples; what a list holds stays strict."""
+    """Return the type of an option in YAML, which has lists and no tuples; the items of a list stay strict."""
     return Annotated[hint, Field(strict=False)] if get_origin(hint) is tuple else hint

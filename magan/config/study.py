@@ -110,7 +110,7 @@ def parse(values: Mapping[str, Any]) -> Study:
 
 
 def arm_of(values: Any) -> Arm:
-    """A checked arm, whose ``training`` may also be a `Training`.
+    """Return a checked arm; ``training`` may also be a `Training`.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def shared_markers(x: Tensor, mapped: Tensor) -> Tensor:
 
 
 def shared_markers_summed(x: Tensor, mapped: Tensor) -> Tensor:
-    """Sum over the K shared markers of the mean squared change: ``K shared_markers(x, mapped)``.
+    """Return the sum over the K shared markers of the mean squared change: ``K shared_markers(x, mapped)``.
 
     As in the authors' code, where each marker adds a term of weight 1. Shapes as in `shared_markers`.
     """

@@ -42,9 +42,9 @@ def magan(
         Both are 1, as is the weight of the adversarial term. The authors' code averages its six generator terms and its
         four discriminator terms; here they are summed. With Adam the common factors 1/6 and 1/4 have no effect.
     reconstructions_are_real
-        Train the discriminators to score the reconstructions ``x121`` and ``x212`` as real, as in the paper, at
-        the game's cost of a real sample. The authors' code first sent both to one discriminator, and since 2020 sends neither. The default is off, as in the
-        present code.
+        Train the discriminators to score the reconstructions ``x121`` and ``x212`` as real, as in the paper, at the
+        game's cost of a real sample. The authors' code first sent both to one discriminator, and since 2020 sends
+        neither. The default is off, as in the present code.
     gradient_weight
         Weight of R1, the squared slope of each discriminator at the real samples of its domain (Mescheder et al. 2018).
         It prevents a discriminator from winning by a detail of a few cells. Not in the paper.
