@@ -45,7 +45,7 @@ def check(adata: AnnData, name: str) -> None:
     InputError
         There is no cell or no marker; a marker is listed twice, is not finite somewhere
         (nan is right in a whole ``obs["panel"]`` that lacks the marker, if another has it),
-        or never varies (technical ones may); or a batch has a single cell. Looks at
+        or never varies (markers that are not corrected may); or a batch has a single cell. Looks at
         ``layers["preprocessed"]`` where there is one, else at ``X``.
     """
     if not adata.n_obs or not adata.n_vars:
@@ -54,12 +54,15 @@ def check(adata: AnnData, name: str) -> None:
     if times > 1:
         raise InputError(f"{name}: marker {marker!r} is listed {times} times; keep one of them")
     x = np.asarray(adata.layers.get(keys.PREPROCESSED, adata.X))
-    bad = ~np.isfinite(x) & ~unmeasured(adata, x)
+    used = np.ones(adata.n_vars, dtype=bool)
+    if keys.TO_CORRECT in adata.var:
+        used = adata.var[keys.TO_CORRECT].to_numpy(bool)
+    elif keys.MARKER_TYPE in adata.var:
+        used = ~technical(adata)
+    bad = ~np.isfinite(x) & ~unmeasured(adata, x) & used
     _each(name, adata, bad.sum(axis=0), "is not finite in {} of {} cells; remove these cells")
-    biology = np.ones(adata.n_vars, dtype=bool)
-    if keys.MARKER_TYPE in adata.var:
-        biology = ~technical(adata)
-    constant = (np.nanmin(x, axis=0) == np.nanmax(x, axis=0)) & biology & (adata.n_obs > 1)
+    constant = used & (adata.n_obs > 1)
+    constant[used] &= np.nanmin(x[:, used], axis=0) == np.nanmax(x[:, used], axis=0)
     _each(name, adata, constant * adata.n_obs, "has the same value in {} of {} cells; leave it out of the panel")
     if keys.BATCH in adata.obs:
         sizes = adata.obs[keys.BATCH].astype(str).value_counts()

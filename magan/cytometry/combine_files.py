@@ -1,7 +1,7 @@
 """Many files of cells into one AnnData: names made the same, and what does not fit named."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import anndata
 import numpy as np
@@ -10,10 +10,12 @@ from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.channel_roles import assign, spreads, unusable
+from magan.cytometry.channel_table import channel_table
 from magan.cytometry.check_markers import known_marker
 from magan.cytometry.consistent_markers import Files, Rows, agree, enough, same
-from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, twins, unused
-from magan.cytometry.marker_names import split_name
+from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, targets, twins, unused
+from magan.cytometry.marker_names import CORRECTED, DOUBTFUL, TECHNICAL, file_names, kind_of
 from magan.cytometry.panel import Panel, annotate
 from magan.cytometry.read_cells import LABELS, labelled, opened, stem_of
 from magan.cytometry.rna_counts import STATED, preprocessed
@@ -76,22 +78,23 @@ def gather(
     for row, prefix in zip(files, _prefixes(files)):
         path, of = str(row["path"]), str(row.get(keys.PANEL, ""))
         try:
-            found.cells[path] = _one(row, prefix, tables.get(of), is_counts=of in counts)
-            found.sizes[path] = found.cells[path].shape
+            _read(found, row, prefix, tables.get(of), is_counts=of in counts)
         except InputError as error:
             found.fault(path, error, leave_out)
-    given = [
+    found.given = tuple(
         path for path, cells in found.cells.items() if keys.MARKER_TYPE in cells.var or found.panel_of(path) in counts
-    ]
+    )
     panels = {path: found.panel_of(path) for path in found.cells}
-    found.names = harmonise({path: cells.var for path, cells in found.cells.items()}, panels, aliases, given)
+    found.names = harmonise({path: cells.var for path, cells in found.cells.items()}, panels, aliases, found.given)
     if not leave_out and (told := unused(found.names, aliases)):
         raise InputError(f"{told[0]}; correct it")
     for path, sentence in twins(found.names).items():
         found.fault(path, f"{path}: {sentence}", leave_out)
-    _rename(found)
+    asked = set(targets(aliases or {}))
+    _rename(found, asked)
     agree(found, leave_out)
     _columns(found, leave_out)
+    _set_aside(found, asked)
     return found
 
 
@@ -173,6 +176,7 @@ def stack(files: Files) -> AnnData:
     both = zip(files.names[PATH], files.names[keys.MARKER])
     kept = [path in files.cells and marker in files.cells[path].var_names for path, marker in both]
     whole.uns[keys.NAMES] = files.names.assign(kept=kept).reset_index(drop=True)
+    whole.uns[keys.CHANNELS] = channel_table(files)
     whole.uns[keys.LEFT_OUT] = pd.DataFrame(files.left_out, columns=["kind", "name", "reason"], dtype=str)
     return whole
 
@@ -198,19 +202,21 @@ def _prefixes(files: Rows) -> list[str]:
     return [stem_of(str(row["path"])) for row in files]
 
 
-def _one(row: Mapping[str, object], prefix: str, panel: Panel | None, is_counts: bool) -> AnnData:
-    """One file with its labels, its channels still called as in the file or the panel table."""
+def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | None, is_counts: bool) -> None:
+    """Read a file with its labels; its channels are still called as in the file or the panel table."""
     path = str(row["path"])
     cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""))
+    found.channels[path] = cells.var.copy()
     if is_counts:
         cells = preprocessed(cells, path)
     if panel is not None:
         cells = annotate(cells, panel, name=path)
     obs = {key: value for key, value in row.items() if key not in ("path", keys.CELL_TYPE) and value is not None}
-    return labelled(cells, path, obs, prefix)
+    found.cells[path] = labelled(cells, path, obs, prefix)
+    found.sizes[path] = cells.shape
 
 
-def _rename(found: Files) -> None:
+def _rename(found: Files, asked: Collection[str]) -> None:
     """Every file's var, with the harmonised markers."""
     for path, own in found.names.groupby(PATH, sort=False):
         if path not in found.cells:
@@ -220,8 +226,24 @@ def _rename(found: Files) -> None:
             cells.var[keys.MARKER] = own[keys.MARKER].to_numpy()
             cells.var_names = cells.var[keys.MARKER].to_numpy()
         else:
-            split = [split_name(c, m)[0] for c, m in zip(own[keys.CHANNEL], own["name"])]
-            found.cells[path] = annotate(cells, name=path, names=list(zip(split, own[keys.MARKER])))
+            channels = [channel for channel, _ in file_names(own[keys.CHANNEL], own["name"])]
+            cells = annotate(cells, name=path, names=list(zip(channels, own[keys.MARKER])))
+            for marker in cells.var_names[(cells.var[keys.ROLE] == DOUBTFUL) & cells.var_names.isin(list(asked))]:
+                assign(cells, marker, CORRECTED, "", kind_of(marker, CORRECTED))
+            found.cells[path] = cells
+
+
+def _set_aside(found: Files, asked: Collection[str]) -> None:
+    """Leave as measured, in all files, the markers that no map can be trained on and those that are hardly markers."""
+    members: dict[str, list[AnnData]] = {}
+    for path, cells in found.cells.items():
+        members.setdefault(found.batch_of(path), []).append(cells[:, cells.var[keys.TO_CORRECT].to_numpy(bool)])
+    given = {m for path in found.given if path in found.cells for m in found.cells[path].var_names}
+    batches = {batch: spreads(parts) for batch, parts in members.items()}
+    for marker, (role, reason) in unusable(batches, given | set(asked)).items():
+        for cells in found.cells.values():
+            if marker in cells.var_names:
+                assign(cells, marker, role, reason, TECHNICAL if role == DOUBTFUL else None)
 
 
 def _columns(found: Files, leave_out: bool) -> None:

@@ -21,14 +21,17 @@ class Files:
     """Files of cells whose markers have the same names.
 
     ``cells`` is path -> AnnData, with the same markers in all files of a panel; ``sizes`` path -> cells and channels of
-    every file that could be read, and ``names`` the table of `harmonise_names.harmonise` of them; ``left_out``
-    has a row (kind, name, reason) for each file and each marker that is not in ``cells``.
+    every file that could be read, ``channels`` path -> var of its channels as in the file, and ``names`` the table of
+    `harmonise_names.harmonise` of them; ``given`` are the paths of files whose markers a panel, or the file itself,
+    names and sorts; ``left_out`` has a row (kind, name, reason) for each file and each marker that is not in ``cells``.
     """
 
     rows: Rows
     cells: dict[str, AnnData] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    channels: dict[str, pd.DataFrame] = field(default_factory=dict)
     names: pd.DataFrame = field(default_factory=pd.DataFrame)
+    given: tuple[str, ...] = ()
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
 
     def fault(self, path: str, error: Exception | str, leave_out: bool) -> None:
@@ -39,8 +42,12 @@ class Files:
         self.left_out.append(("file", path, str(error)))
 
     def panel_of(self, path: str) -> str:
-        """The panel of a file, "" where there is but one."""
+        """The panel of a file, "" where the sheet names none."""
         return next(str(row.get(keys.PANEL, "")) for row in self.rows if str(row["path"]) == path)
+
+    def batch_of(self, path: str) -> str:
+        """The batch of a file, "1" where the sheet names none."""
+        return next(str(row.get(keys.BATCH, "1")) for row in self.rows if str(row["path"]) == path)
 
 
 def agree(found: Files, leave_out: bool) -> None:
@@ -130,6 +137,12 @@ def enough(found: Files) -> None:
     markers = {marker for cells in found.cells.values() for marker in _biology(cells)}
     if not markers:
         raise InputError(f"{len(found.cells)} files have no marker in common; name their channels with a panel")
+    var = pd.concat([cells.var for cells in found.cells.values()])
+    if not var[keys.TO_CORRECT].any():
+        biology = var[var[keys.MARKER_TYPE] != TECHNICAL]
+        raise InputError(
+            f"no marker is left to correct: {biology.index[0]} is {biology[keys.REASON].iloc[0]}; give other files"
+        )
     before = {str(row.get(keys.BATCH, "1")) for row in found.rows}
     after = {str(row.get(keys.BATCH, "1")) for row in found.rows if str(row["path"]) in found.cells}
     if len(before) > 1 and len(after) == 1:

@@ -1,7 +1,8 @@
 """One name per marker: what many files call their channels, compared and made the same."""
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import yaml
 
 from magan import keys
-from magan.cytometry.marker_names import SYNONYMS, TECHNICAL, marker_kind, metal, plain, split_name
+from magan.cytometry.marker_names import CORRECTED, SYNONYMS, file_names, metal, plain, role, split_name
 from magan.errors import InputError, nearest
 
 PATH, NAME, WHY = "path", "name", "why"  # columns of the table of names, beside panel, channel and marker
@@ -55,9 +56,9 @@ def harmonise(
     panels = panels or dict.fromkeys(files, "")
     table = pd.DataFrame(
         [
-            (path, panels[path], c, m, *((c, m) if path in given else split_name(c, m)), path in given)
+            (path, panels[path], c, m, *names, path in given)
             for path, var in files.items()
-            for c, m in zip(var[keys.CHANNEL], var[keys.MARKER])
+            for c, m, names in zip(var[keys.CHANNEL], var[keys.MARKER], _names(var, path in given))
         ],
         columns=[PATH, keys.PANEL, keys.CHANNEL, NAME, "bare", "short", "given"],
     ).astype({"given": bool})
@@ -73,6 +74,10 @@ def harmonise(
     table.loc[~same & (table[WHY] == ""), WHY] = BY_SPELLING
     table.loc[same, WHY] = ""
     return table[[PATH, keys.PANEL, keys.CHANNEL, NAME, keys.MARKER, WHY]]
+
+
+def _names(var: pd.DataFrame, given: bool) -> list[tuple[str, str]]:
+    return list(zip(var[keys.CHANNEL], var[keys.MARKER])) if given else file_names(var[keys.CHANNEL], var[keys.MARKER])
 
 
 def _by_synonym(table: pd.DataFrame) -> None:
@@ -111,12 +116,16 @@ def _nearly(one: str, other: str) -> bool:
 
 
 def _by_alias(table: pd.DataFrame, aliases: Aliases) -> None:
-    """Column target: the user's own word."""
+    """Add the column target: the marker that the user gives.
+
+    A channel stands for its marker where it has no label, or shares its label with another channel of the file.
+    """
     table["target"] = pd.Series(dtype=object)
+    by_channel = (table["short"] == table["bare"]) | table.duplicated([PATH, "key"], keep=False)
     for panel, name, marker in _each(aliases):
         rows = table[table[keys.PANEL] == panel] if panel else table
-        nameless = rows["short"] == rows["bare"]
-        exact = (rows[NAME] == name) | (rows["short"] == name) | (nameless & (rows[keys.CHANNEL] == name))
+        of_channel = (rows[keys.CHANNEL] == name) | (rows["bare"] == name)
+        exact = (rows[NAME] == name) | (rows["short"] == name) | (by_channel[rows.index] & of_channel)
         alike = (rows["key"] == plain(name)) | (rows["short"].map(plain) == plain(name))
         found = exact | (alike & ~rows[PATH].isin(rows.loc[exact, PATH]))
         table.loc[rows.index[found], ["target", "key", WHY]] = marker, plain(marker), BY_ALIAS
@@ -126,6 +135,11 @@ def _each(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
     """Panel ("" for all), name and marker; what is said of a panel comes last, and so counts."""
     yield from (("", name, marker) for name, marker in aliases.items() if isinstance(marker, str))
     yield from ((of, *pair) for of, each in aliases.items() if not isinstance(each, str) for pair in each.items())
+
+
+def targets(aliases: Aliases) -> list[str]:
+    """The markers that aliases give."""
+    return [marker for _, _, marker in _each(aliases)]
 
 
 def _spelled(table: pd.DataFrame) -> dict[str, str]:
@@ -139,7 +153,7 @@ def _keep_apart(table: pd.DataFrame) -> None:
     twice = table.duplicated([PATH, keys.MARKER], keep=False)
     for row in table.index[twice]:
         channel, short, given = table.loc[row, ["bare", "short", "given"]]
-        if given or marker_kind(channel, short, unnamed=False) == TECHNICAL:
+        if given or role(channel, short)[0] != CORRECTED:
             table.loc[row, [keys.MARKER, WHY]] = short, ""
 
 
@@ -187,8 +201,30 @@ def twins(names: pd.DataFrame) -> dict[str, str]:
     for (path, marker), both in twice.groupby([PATH, keys.MARKER], sort=False):
         named = " and ".join(f"{c!r} ({n})" for c, n in zip(both[keys.CHANNEL], both[NAME]))
         by = f"marker {marker!r} is measured by {len(both)} channels, {named}"
-        found.setdefault(str(path), f"{by}; give a panel or aliases to tell them apart")
+        channel, name = both[keys.CHANNEL].iloc[1], both[NAME].iloc[1]
+        example = yaml.safe_dump({channel if name == marker else name: f"{marker} (2)"}, allow_unicode=True).strip()
+        found.setdefault(str(path), f"{by}; give a panel, or an alias such as {example!r}, to tell them apart")
     return found
+
+
+def proposals(names: pd.DataFrame) -> list[str]:
+    """A sentence for each two markers that may be the same antigen, such as CD8 and CD8a, where no file has both."""
+    of_marker = {m: role(c, m)[0] == CORRECTED for c, m in zip(names[keys.CHANNEL], names[keys.MARKER])}
+    biology = names[names[keys.MARKER].map(of_marker).astype(bool)]
+    files = biology.groupby(keys.MARKER, sort=False)[PATH].agg(set)
+    told = []
+    for first, second in itertools.combinations(files.index, 2):
+        if not files[first] & files[second] and _nearly(plain(first), plain(second)):
+            rare, common = sorted((first, second), key=lambda marker: len(files[marker]))
+            told.append(
+                f"{rare} ({_places(files[rare])}) and {common} ({_places(files[common])}) may be the same marker: "
+                f"if they are, give the alias '{rare}: {common}'"
+            )
+    return told
+
+
+def _places(paths: Collection[str]) -> str:
+    return Path(min(paths)).name if len(paths) == 1 else f"{len(paths)} files"
 
 
 def differences(names: pd.DataFrame) -> list[str]:

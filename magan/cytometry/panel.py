@@ -9,7 +9,17 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.marker_names import KINDS, TECHNICAL, marker_kind, metal, plain, split_name
+from magan.cytometry.channel_roles import roles
+from magan.cytometry.marker_names import (
+    AS_MEASURED,
+    CORRECTED,
+    KINDS,
+    TECHNICAL,
+    file_names,
+    kind_of,
+    metal,
+    plain,
+)
 from magan.errors import InputError, nearest
 
 
@@ -73,9 +83,9 @@ def annotate(
     """Name the markers of a freshly read table and say what kind each is.
 
     With a panel, its channels are selected, in its order, and renamed; a channel is found
-    by its ``$PnN``, in any case and spelling, or else by its ``$PnS``. Without one, the names are those
+    by its ``$PnN``, in any case and spelling, or else by its ``$PnS``. Without a panel, the names are those
     of the file less an isotope (``150Nd_CD45RA`` is CD45RA) and an alias after a CD name
-    (``CD123_IL-3R`` is CD123), and the kinds follow `marker_kind`.
+    (``CD123_IL-3R`` is CD123), and the kinds follow `magan.cytometry.channel_roles.roles`.
 
     Parameters
     ----------
@@ -86,12 +96,12 @@ def annotate(
     name
         Of the file, for messages.
     names
-        Channel and marker of every column, where comparing files has told them; no panel is asked then.
+        Channel and marker of every column, where files have been compared; the panel is not used then.
 
     Returns
     -------
     AnnData
-        var is indexed by marker, with columns channel, marker, marker_type, to_correct.
+        var is indexed by marker, with columns channel, marker, marker_type, to_correct, role and reason.
 
     Raises
     ------
@@ -99,19 +109,19 @@ def annotate(
         The panel names a channel that the file has not, or two channels have one marker.
     """
     if panel is None:
-        own = zip(adata.var[keys.CHANNEL], adata.var[keys.MARKER])
-        split = [split_name(c, m) for c, m in own] if names is None else list(names)
-        channels, markers = zip(*split)
-        named = any(channel != marker for channel, marker in split)
-        kinds = [marker_kind(c, m, unnamed=named and c == m) for c, m in split]
+        file = (list(adata.var[keys.CHANNEL]), list(adata.var[keys.MARKER]))
+        channels, markers = zip(*(file_names(*file) if names is None else names))
+        found = roles(*file, markers)
+        kinds = [kind_of(marker, role) for marker, (role, _) in zip(markers, found)]
     else:
         adata = adata[:, [_column(adata, channel, name) for channel in panel.channels]]
         channels, markers, kinds = adata.var[keys.CHANNEL], panel.markers, panel.kinds
+        found = [(AS_MEASURED, "technical in the panel") if kind == TECHNICAL else (CORRECTED, "") for kind in kinds]
     marker, times = Counter(markers).most_common(1)[0]
     if times > 1:
         twins = [c for c, m in zip(channels, markers) if m == marker]
         raise InputError(
-            f"{name}: marker {marker!r} is measured by {times} channels, {twins}; give a panel that keeps one of them"
+            f"{name}: marker {marker!r} is measured by {times} channels, {twins}; give a panel that lists one of them"
         )
     adata = adata.copy()
     adata.var = pd.DataFrame(
@@ -119,7 +129,9 @@ def annotate(
             keys.CHANNEL: list(channels),
             keys.MARKER: list(markers),
             keys.MARKER_TYPE: list(kinds),
-            keys.TO_CORRECT: [kind != TECHNICAL for kind in kinds],
+            keys.TO_CORRECT: [role == CORRECTED for role, _ in found],
+            keys.ROLE: [role for role, _ in found],
+            keys.REASON: [reason for _, reason in found],
         },
         index=list(markers),
     )
@@ -154,7 +166,7 @@ def columns(file: pd.DataFrame, annotated: pd.DataFrame) -> list[int]:
         The file has no such channel.
     """
     own = list(zip(file[keys.CHANNEL], file[keys.MARKER]))
-    split = [split_name(*pair) for pair in own]
+    split = file_names(file[keys.CHANNEL], file[keys.MARKER])
     places = []
     for channel, marker in zip(annotated[keys.CHANNEL], annotated[keys.MARKER]):
         found = [i for i, names in enumerate(split) if names == (channel, marker)]

@@ -13,10 +13,11 @@ from anndata import AnnData
 
 from magan import config, keys
 from magan.cytometry.arcsinh import RAW_BELOW
+from magan.cytometry.channel_table import channel_table, doubts
 from magan.cytometry.check_markers import check
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.consistent_markers import Files, Rows
-from magan.cytometry.harmonise_names import unused
+from magan.cytometry.harmonise_names import proposals, unused
 from magan.cytometry.marker_names import TECHNICAL
 from magan.errors import InputError
 from magan.metrics.batch_distance import emd, labelled, split_half
@@ -40,14 +41,15 @@ class Findings:
     ``files`` has a row per file (path, sample, batch, panel, cells, channels, scale, problem), ``batches`` per batch
     (batch, files, cells, controls), ``below`` per batch and marker (batch, marker, zeros, negatives: shares),
     ``effects`` per pair of batches and marker (batch, other, marker, emd, floor: between halves of one batch), both of
-    a subsample. ``names`` is the table of `harmonise_names.harmonise`, ``markers`` (marker, reason) those that are
-    set aside. ``faults`` end the run or leave a file out, ``warnings`` do not. ``seconds`` and ``megabytes`` are an
-    estimate of the run on one core.
+    a subsample. ``names`` is the table of `harmonise_names.harmonise`, ``channels`` that of
+    `channel_table.channel_table`, ``markers`` (marker, reason) those that are not in all files. ``faults`` end the run
+    or leave a file out, ``warnings`` do not. ``seconds`` and ``megabytes`` are an estimate of the run on one core.
     """
 
     files: pd.DataFrame
     batches: pd.DataFrame
     names: pd.DataFrame
+    channels: pd.DataFrame
     markers: pd.DataFrame
     below: pd.DataFrame
     effects: pd.DataFrame
@@ -99,18 +101,27 @@ def preflight(
     n_markers = 0 if adata is None else int(adata.var[keys.TO_CORRECT].sum())
     n_cells = sum(n for n, _ in files.sizes.values())
     sampled = _sampled(adata)
+    channels = channel_table(files)
     below, effects = _below(sampled), _effects(sampled)
     return Findings(
         files=_files(samples, files, scales),
         batches=batches,
         names=files.names,
+        channels=channels,
         markers=pd.DataFrame(
             [(n, r) for kind, n, r in files.left_out if kind == "marker"], columns=["marker", "reason"]
         ),
         below=below,
         effects=effects,
         faults=(*faults, *(f"Left out: {reason}" for reason in bad)),
-        warnings=(*unused(files.names, aliases), *_design(samples, batches), *_small(batches, files), *_unlike(below)),
+        warnings=(
+            *unused(files.names, aliases),
+            *proposals(files.names),
+            *doubts(channels),
+            *_design(samples, batches),
+            *_small(batches, files),
+            *_unlike(below),
+        ),
         seconds={"reading": 2 * taken, "training": max(len(batches) - 1, 0) * steps * STEP_SECONDS},
         megabytes=n_cells * (BYTES * n_markers + ROW_BYTES) / 1e6,
     )

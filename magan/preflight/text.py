@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from magan import keys
+from magan.cytometry.channel_table import lines
 from magan.cytometry.harmonise_names import accepted, differences
 from magan.errors import InputError
 from magan.preflight.inspect import UNLIKE, Findings
@@ -20,6 +21,7 @@ def text(found: Findings, title: str) -> str:
     parts = [
         (f"{title}: {_overall(found)}", _indented(_files(found))),
         ("Batches", _indented(found.batches)),
+        ("Channels", _listed(lines(found.channels), "none")),
         ("Names made the same", _listed(differences(found.names), "every marker has one name in all files")),
         ("Markers that are not in all files", _listed(list(found.markers["reason"]), "none, all files have the same")),
         ("Zeros and negative values", _indented(_below(found))),

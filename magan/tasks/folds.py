@@ -219,6 +219,7 @@ def batch(
     markers = list(adata.var_names[adata.var[keys.TO_CORRECT]]) if markers is None else list(markers)
     _known(markers, adata)
     adata = adata[:, markers].copy()
+    adata.var[keys.TO_CORRECT] = True  # what the user names is no longer in doubt
     of_batch = adata.obs[keys.BATCH].astype(str)
     names = sorted(set(of_batch))
     if reference not in (*names, MEDIAN):

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from magan.cytometry.harmonise_names import accepted, differences, harmonise, read_aliases, twins, unused
+from magan.cytometry.harmonise_names import accepted, differences, harmonise, proposals, read_aliases, twins, unused
 from magan.errors import InputError
 
 MOST = {"Nd142Di": "142Nd_CD19", "Gd160Di": "CD8a", "Yb174Di": "HLA-DR", "Er167Di": "CD197", "Ir191Di": "DNA1"}
@@ -87,11 +87,33 @@ def test_two_channels_that_come_to_one_marker_are_named_unless_they_are_technica
     names = harmonise({"a.fcs": table({"Nd142Di": "CD19", "Gd160Di": "cd 19", "Ir191Di": "DNA1", "Ir193Di": "DNA 1"})})
     assert twins(names) == {
         "a.fcs": "marker 'CD19' is measured by 2 channels, 'Nd142Di' (CD19) and 'Gd160Di' (cd 19); "
-        "give a panel or aliases to tell them apart"
+        "give a panel, or an alias such as 'cd 19: CD19 (2)', to tell them apart"
     }
     assert list(names["marker"][2:]) == ["DNA1", "DNA 1"]
     told = harmonise({"a.fcs": table({"Nd142Di": "CD19", "Gd160Di": "cd 19"})}, aliases={"cd 19": "CD19 (2)"})
     assert not twins(told) and list(told["marker"]) == ["CD19", "CD19 (2)"]
+
+
+def test_two_channels_of_one_label_are_told_apart_by_an_alias_of_a_channel():
+    both = {"a.fcs": table({"PE-A": "CD3", "FITC-A": "CD3", "APC-A": "CD8"})}
+    assert "an alias such as 'FITC-A: CD3 (2)'" in twins(harmonise(both))["a.fcs"]
+    told = harmonise(both, aliases={"FITC-A": "CD3 (2)", "APC-A": "CD9"})
+    assert not twins(told) and list(told["marker"]) == ["CD3", "CD3 (2)", "CD8"]  # CD8 is the only one of its label
+
+
+def test_the_height_of_a_detector_that_bears_the_label_of_its_area_is_no_second_marker():
+    both = {"a.fcs": table({"PE-A": "CD3", "PE-H": "CD3", "APC-H": "CD8"})}
+    names = harmonise(both)
+    assert not twins(names) and list(names["marker"]) == ["CD3", "PE-H", "CD8"]
+
+
+def test_names_that_may_be_the_same_marker_are_proposed():
+    both = {"a.csv": table({"CD8": "CD8", "CD3": "CD3"}), "b.csv": table({"CD8a": "CD8a", "CD3": "CD3"})}
+    assert proposals(harmonise(both)) == [
+        "CD8 (a.csv) and CD8a (b.csv) may be the same marker: if they are, give the alias 'CD8: CD8a'"
+    ]
+    assert not proposals(harmonise(both, aliases={"CD8": "CD8a"}))
+    assert not proposals(harmonise({"a.csv": table({"CD8": "CD8", "CD8a": "CD8a"}), "b.csv": both["a.csv"]}))
 
 
 def test_two_names_of_one_antigen_stay_apart_where_a_file_has_both():

@@ -1,7 +1,11 @@
 import pytest
 
-from magan.cytometry.marker_names import marker_kind, metal, plain, split_name
+from magan.cytometry.marker_names import kind_of, metal, plain, role, split_name
 from magan.errors import nearest
+
+
+def marker_kind(channel, marker, *, unlabelled=False):
+    return kind_of(marker, role(channel, marker, unlabelled=unlabelled)[0])
 
 
 @pytest.mark.parametrize(
@@ -57,23 +61,23 @@ def test_isotope_and_alias_are_taken_off(channel, marker, expected):
     ],
 )
 def test_channels_without_biology_are_technical(channel, marker):
-    assert marker_kind(channel, marker, unnamed=False) == "technical"
+    assert marker_kind(channel, marker) == "technical"
 
 
 @pytest.mark.parametrize("marker", ["CD3", "CD8a", "HLA-DR", "HLADR", "hla-dr", "CD235ab_CD61", "TCRgd"])
 def test_known_population_markers_are_lineage(marker):
-    assert marker_kind("Nd142Di", marker, unnamed=False) == "lineage"
+    assert marker_kind("Nd142Di", marker) == "lineage"
 
 
 @pytest.mark.parametrize("marker", ["pSTAT5", "Ki67", "CD25", "FoxP3", "Timeless", "Bcl2"])
 def test_other_markers_are_functional_unless_they_are_the_unnamed_ones(marker):
-    assert marker_kind("Nd142Di", marker, unnamed=False) == "functional"
-    assert marker_kind("Nd142Di", marker, unnamed=True) == "technical"
+    assert marker_kind("Nd142Di", marker) == "functional"
+    assert marker_kind("Nd142Di", marker, unlabelled=True) == "technical"
 
 
 @pytest.mark.parametrize("channel", ["Pd104Di", "Pt196Di", "Ce140Di"])
 def test_a_lineage_name_wins_over_a_technical_metal(channel):
-    assert marker_kind(channel, "CD45", unnamed=False) == "lineage"
+    assert marker_kind(channel, "CD45") == "lineage"
 
 
 def test_the_nearest_name_is_offered_and_a_far_one_is_not():

@@ -135,9 +135,14 @@ def test_own_files_are_transformed_and_leave_their_digests(tmp_path):
     np.testing.assert_array_equal(again.layers["preprocessed"], adata.layers["preprocessed"])
 
 
-def test_own_files_with_a_constant_marker_are_refused_by_the_name_given(tmp_path):
+def test_a_constant_marker_of_own_files_is_set_aside_and_without_another_the_files_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text("CD3,CD19\n150,2\n90,2\n")
-    with pytest.raises(InputError, match="mine: marker 'CD19' has the same value in 2 of 2 cells"):
+    adata = load_files([{"path": tmp_path / "a.csv"}], name="mine")
+    assert list(adata.var["to_correct"]) == [True, False]
+    channels = adata.uns["channels"].set_index("marker")
+    assert list(channels.loc["CD19", ["role", "reason"]]) == ["as measured", "2 in every cell"]
+    (tmp_path / "a.csv").write_text("CD3,CD19\n150,2\n150,2\n")
+    with pytest.raises(InputError, match="no marker is left to correct: CD3 is 150 in every cell; give other files"):
         load_files([{"path": tmp_path / "a.csv"}], name="mine")
 
 

@@ -112,15 +112,39 @@ def test_bad_files_are_named_and_the_others_are_checked(rows, tmp_path):
 
 def test_a_run_that_would_stop_is_told_with_its_reason(rows):
     for row in rows:
-        pd.read_csv(row["path"]).assign(CD14=7).to_csv(row["path"], index=False)
+        pd.read_csv(row["path"]).assign(**dict.fromkeys(MARKERS, 70)).to_csv(row["path"], index=False)
     found = preflight(rows)
     assert not passes(found) and judgement(found) == "Not ready: the run would stop."
-    assert told(found.faults, "The run would stop: the data: marker 'CD14' has the same value in 2400 of 2400 cells")
+    assert told(found.faults, "The run would stop: no marker is left to correct: CD3 is 70 in every cell of batch a")
     for row in rows:
         Path(row["path"]).write_text("CD3\nx\n")
     found = preflight(rows)
     assert told(found.faults, "none of 6 files can be used") and found.effects.empty and found.below.empty
     assert "Not ready: the run would stop." in text(found, "sheet")
+
+
+def test_a_marker_that_stands_still_in_a_batch_is_set_aside_with_its_reason(rows):
+    for row in rows:
+        table = pd.read_csv(row["path"])
+        table["CD14"] = 7 if row["batch"] == "a" else table["CD14"]
+        table["CD19"] *= np.arange(len(table)) < (2 if row["batch"] == "b" else len(table))
+        table["run"] = "ab".index(row["batch"])
+        table["state"] = np.arange(len(table)) % 5
+        table.to_csv(row["path"], index=False)
+    found = preflight(rows)
+    assert passes(found)
+    channels = found.channels[found.channels["batch"] == "a"].drop_duplicates("marker").set_index("marker")
+    assert list(channels.index[channels["role"] == "corrected"]) == ["CD3", "CD4", "CD8a", "HLA-DR"]
+    assert list(channels.loc[["CD14", "CD19"], "role"]) == ["as measured", "as measured"]
+    assert channels.loc["CD14", "reason"] == "7 in every cell of batch a"
+    assert channels.loc["CD19", "reason"] == "0 in all but 6 of 1,200 cells of batch b"
+    assert set(channels.loc[["run", "state"], "role"]) == {"doubtful"}
+    assert channels.loc["run", "reason"].startswith("a single value in each batch")
+    assert channels.loc["state", "reason"] == "no more than 5 different values, all whole numbers"
+    page = text(found, "sheet")
+    assert "  - as measured, 7 in every cell of batch a: CD14\n" in page
+    assert told(found.warnings, "state stays as measured (no more than 5 different values, all whole numbers); if it")
+    assert {"CD14", "CD19", "run", "state"}.isdisjoint(found.effects["marker"])
 
 
 def test_the_text_tells_names_and_accepts_them(rows, tmp_path):
