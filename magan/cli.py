@@ -8,6 +8,9 @@ import typer
 
 from magan.errors import InputError
 
+COMPENSATION = "of fluorescence: file (the matrix in each FCS file), none, or the path of a matrix"
+TRUST = "header: where an FCS file contradicts itself, its header says where the data are"
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -24,6 +27,9 @@ def correct_files(
     batch: Annotated[str | None, typer.Option(help="which of the model's batches; not needed if it has one")] = None,
     panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
     seed: Annotated[str, typer.Option(help="consensus (mean map of all seeds), or the number of one")] = "consensus",
+    compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
+    stay_compensated: Annotated[bool, typer.Option(help="write compensated values, and say so in the file")] = False,
+    trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
 ) -> None:
     """Write files again as the reference batch would have measured them.
 
@@ -32,6 +38,7 @@ def correct_files(
     """
     # PyTorch takes seconds to import, and --help does not need it.
     from magan.correction import correction
+    from magan.cytometry.fcs_read import FcsOptions
     from magan.cytometry.panel import read_panel
     from magan.stages.apply_model import correct, destinations
 
@@ -39,13 +46,14 @@ def correct_files(
         places = destinations(files, output)
         names = read_panel(panel) if panel else None
         one = correction(model, batch, seed)
+        fcs = FcsOptions(compensation, trust)
     except InputError as error:
         raise _ended(error) from None
     n_bad = 0
     for file, place in zip(files, places):
         start = time.monotonic()
         try:
-            n = correct(one, file, place, names)
+            n = correct(one, file, place, names, fcs, stay_compensated)
         except (InputError, OSError) as error:
             _ended(error if isinstance(error, InputError) else f"{file} could not be corrected ({error})")
             n_bad += 1
@@ -61,6 +69,8 @@ def check_files(
     panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
     cofactor: Annotated[str, typer.Option(help="of the arcsinh transform; none if values are transformed")] = "5",
     aliases: Annotated[Path | None, typer.Option(help="YAML of name: marker")] = None,
+    compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
+    trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
     write_aliases: Annotated[Path | None, typer.Option(help="accept the names made the same: write them here")] = None,
 ) -> None:
     """Say what a run would meet, before it runs: files, names, scales, batches, and whether correction is safe.
@@ -71,7 +81,9 @@ def check_files(
     from magan.preflight.text import accept, text
 
     try:
-        found = preflights(sheet, panel=panel, cofactor=cofactor, aliases=aliases)
+        found = preflights(
+            sheet, panel=panel, cofactor=cofactor, aliases=aliases, compensation=compensation, trust=trust
+        )
         for title, findings in found.items():
             typer.echo(text(findings, title))
         if write_aliases is not None:

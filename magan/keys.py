@@ -48,6 +48,16 @@ OBJECT = "object"  # of an image: 1 on what it shows, 0 on its background, nan w
 FEATURES = "features"
 PROBABILITIES = "probabilities"
 
+# columns of a sample sheet that say how to read a file
+COMPENSATION = "compensation"  # file, none, or the path of a matrix
+TRUST = "trust"  # header, where an FCS file's keywords say another place of its data
+HOW_TO_READ = (COMPENSATION, TRUST)
+
+# columns of a sample sheet that say how to read a file
+COMPENSATION = "compensation"  # file, none, or the path of a matrix
+TRUST = "trust"  # header, where an FCS file's keywords say another place of its data
+HOW_TO_READ = (COMPENSATION, TRUST)
+
 # uns
 CYTOF = "cytof"  # {"cofactor": ...}
 SOURCE = "source"  # {"name", "files": {file: sha256}, "licence", "citation"}

@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
-import fcsparser
 import flowio
 import numpy as np
 
@@ -18,14 +17,17 @@ class Read(NamedTuple):
 
 
 def readers(path: Path) -> dict[str, Read]:
-    """What flowio, fcsparser and, where it is installed, readfcs find in a file."""
+    """What flowio and, where they are installed, fcsparser and readfcs find in a file: numbers as they are stored."""
     one = flowio.FlowData(str(path))
     numbers = range(1, one.channel_count + 1)
     names, labels = ([one.text.get(f"p{n}{key}", "") for n in numbers] for key in "ns")
     values = np.reshape(one.events, (-1, one.channel_count))
     found = {"flowio": Read(values, names, [label or name for name, label in zip(names, labels)])}
-    two = fcsparser.api.FCSParser(str(path))
-    found["fcsparser"] = Read(two.data, list(two.channel_names_n), list(two.channel_names_s))
+    if importlib.util.find_spec("fcsparser"):
+        import fcsparser
+
+        two = fcsparser.api.FCSParser(str(path))
+        found["fcsparser"] = Read(two.data, list(two.channel_names_n), list(two.channel_names_s))
     if importlib.util.find_spec("readfcs"):
         import readfcs
 

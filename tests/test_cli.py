@@ -141,7 +141,7 @@ def test_a_larger_file_needs_no_more_memory(still, files, tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert read_fcs(tmp_path / "out" / source.name).n_obs == times * len(events)
-    assert peaks[1] < peaks[0] + 1_000_000
+    assert peaks[1] < peaks[0] + 2_000_000
 
 
 def test_a_model_of_the_workflow_knows_its_batches(files, tmp_path):
@@ -234,7 +234,7 @@ def test_a_panel_names_the_channels_of_a_file(trained, files, tmp_path):
 
 
 def test_transformed_values_come_back_transformed(mirror, tmp_path):
-    """A file of doubles that only fcsparser reads, in arcsinh units."""
+    """A file of doubles that flowio refuses, in arcsinh units."""
     source, markers = mirror / "wishbone" / "sample_masscyt.fcs", ["CD4", "CD8", "TCRb"]
     half = cells(source, "1", markers, cofactor=None)
     train(tmp_path / "model", {"1": (half[:9000].copy(), half[9000:].copy())}, rate=1e-60)
@@ -338,7 +338,7 @@ def test_a_full_disk_is_told_by_file(still, files, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fcs_write, "_events", full)
+    monkeypatch.setattr(fcs_write, "_corrected", full)
     _, said = run(still, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert said == f"error: {files['PTLG034']} could not be corrected ([Errno 28] No space left on device)\n"
     assert list((tmp_path / "out").iterdir()) == []

@@ -20,6 +20,8 @@ class OwnFile(Strict):
     group: str | None = None
     is_control: bool | None = None
     cell_type: str | None = None  # a column of the file, or a file with one label per cell
+    compensation: str | None = None  # of an FCS file: file, none, or the path of a matrix
+    trust: str | None = None  # of an FCS file: header, where its keywords say another place of the data
 
 
 class SheetRow(OwnFile):
@@ -45,6 +47,8 @@ class OwnData(Strict):
     aliases: str | dict[str, str | dict[str, str]] = {}  # or a YAML file of them
     counts: tuple[str, ...] | bool = ()  # panels that are counts of RNA
     cofactor: PositiveFloat | dict[str, PositiveFloat | None] | None = 5.0  # null where they are transformed already
+    compensation: str | None = None  # of files whose row says none: file, none, or the path of a matrix
+    trust: Literal["header"] | None = None  # of files whose row says none
     gates: dict[str, str] = {}  # population -> "CD3+ CD19-"
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from magan.cytometry.channel_roles import assign, spreads, unusable
 from magan.cytometry.channel_table import channel_table
 from magan.cytometry.check_markers import known_marker
 from magan.cytometry.consistent_markers import Files, Rows, agree, enough, same
+from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, targets, twins, unused
 from magan.cytometry.marker_names import CORRECTED, DOUBTFUL, TECHNICAL, file_names, kind_of
 from magan.cytometry.panel import Panel, annotate
@@ -205,13 +206,14 @@ def _prefixes(files: Rows) -> list[str]:
 def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | None, is_counts: bool) -> None:
     """Read a file with its labels; its channels are still called as in the file or the panel table."""
     path = str(row["path"])
-    cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""))
+    cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""), fcs=fcs_options(row))
     found.channels[path] = cells.var.copy()
     if is_counts:
         cells = preprocessed(cells, path)
     if panel is not None:
         cells = annotate(cells, panel, name=path)
-    obs = {key: value for key, value in row.items() if key not in ("path", keys.CELL_TYPE) and value is not None}
+    known = ("path", keys.CELL_TYPE, *keys.HOW_TO_READ)
+    obs = {key: value for key, value in row.items() if key not in known and value is not None}
     found.cells[path] = labelled(cells, path, obs, prefix)
     found.sizes[path] = cells.shape
 

@@ -1,21 +1,13 @@
-"""What an FCS file says about itself: its header and its keywords, the parsers being flowio and fcsparser."""
+"""What an FCS file says about itself: its header, its keywords, and where its data begin."""
 
 import re
-import warnings
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import fcsparser
-import flowio
-import numpy as np
-import pandas as pd
-
-from magan import keys
 from magan.errors import InputError
 
 HEADER_BYTES = 58  # version, four blanks and six offsets of eight digits
-ORDERS = {"1,2,3,4": "<", "1,2": "<", "4,3,2,1": ">", "2,1": ">"}  # $BYTEORD
+ESCAPED = "\ue000"  # stands for a doubled delimiter while keywords are taken apart; no file holds it
 
 
 class Header(NamedTuple):
@@ -60,35 +52,58 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def read_keywords(path: Path, header: Header) -> dict[str, str]:
-    """Keywords in lower case without ``$``, by flowio, or by fcsparser where flowio refuses.
+def read_text(path: Path, header: Header) -> dict[str, str]:
+    """All keywords as the file spells them, in its order; those of supplemental TEXT last.
 
     Raises
     ------
     InputError
-        Both refuse, or the file holds several data sets.
+        TEXT holds no keyword, or the file holds several data sets.
     """
-    with path.open("rb") as file:
-        file.seek(header.text_start)
-        text = file.read(header.text_stop - header.text_start + 1)
-    delimiter, encoding = text[:1].decode("latin-1"), _encoding(text)
-    # A warning of either parser means that it guesses, which is a refusal too.
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            with path.open("rb") as file:
-                return _separate(flowio.FlowData(file, only_text=True).text, delimiter)
-        except Exception as error:
-            # Parsers of damaged bytes raise anything, EOFError to struct.error.
-            flowio_says = error
-        try:
-            found = fcsparser.api.FCSParser(str(path), read_data=False, encoding=encoding).annotation
-        except Exception as error:
-            raise unreadable(path, f"flowio: {brief(flowio_says)}; fcsparser: {brief(error)}") from error
-    keywords = _separate({key.lower().lstrip("$"): str(value) for key, value in found.items()}, delimiter)
+    first = _bytes(path, header.text_start, header.text_stop)
+    words = split_text(first)
+    if not words:
+        raise unreadable(path, "its TEXT segment holds no keyword")
+    keywords = as_keywords(words)
     if keywords.get("nextdata", "0").strip() not in ("", "0"):
         raise InputError(f"FCS file {path} holds more than one data set ($NEXTDATA); split it into one file each")
-    return keywords
+    start, stop = (keywords.get(key, "").strip() for key in ("beginstext", "endstext"))
+    if start.isdigit() and stop.isdigit() and 0 < int(start) < int(stop) < path.stat().st_size:
+        more = _bytes(path, int(start), int(stop))
+        if more[:1] == first[:1]:  # otherwise the offsets are stale
+            words |= {key: value for key, value in split_text(more).items() if key not in words}
+    return words
+
+
+def as_keywords(words: dict[str, str]) -> dict[str, str]:
+    """Keywords in lower case without ``$``; of ``$P1N`` and ``P1N`` the standard's counts."""
+    ours = {key.lower(): value for key, value in words.items() if not key.startswith("$")}
+    return ours | {key[1:].lower(): value for key, value in words.items() if key.startswith("$")}
+
+
+def split_text(data: bytes) -> dict[str, str]:
+    """Keyword -> value of a TEXT segment, whose first character is the delimiter.
+
+    A doubled delimiter is one character of a value; but software writes empty values too, which the standard forbids:
+    no keyword holds a delimiter, so ``/$P1S//$P2S/CD3/`` has an empty ``$P1S``. The last delimiter may be missing.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:  # FCS 2.0 and 3.0 know no UTF-8
+        text = data.decode("latin-1")
+    delimiter, body = text[:1], text[1:]
+    parts = body.replace(2 * delimiter, ESCAPED).split(delimiter) if delimiter else []
+    if parts and not parts[-1].strip(" \0\r\n\t"):
+        parts.pop()  # what stands behind the last delimiter
+    if len(parts) % 2:  # an empty value at the end
+        parts.append("")
+    words: dict[str, str] = {}
+    for key, value in zip(parts[::2], parts[1::2]):
+        *empty, last = key.split(ESCAPED)
+        words |= {name.strip(): "" for name in empty if name.strip()}
+        words[last.strip()] = value.replace(ESCAPED, delimiter)
+    words.pop("", None)
+    return words
 
 
 def whole_number(path: Path, keywords: dict[str, str], name: str) -> int:
@@ -100,8 +115,9 @@ def whole_number(path: Path, keywords: dict[str, str], name: str) -> int:
         It is none, or missing.
     """
     value = keywords.get(name, "").strip()
-    if not value.isdigit():
-        raise InputError(f"FCS file {path} has no usable ${name.upper()} ({value!r}); export it again as FCS 3.1")
+    if not re.fullmatch(r"[0-9]{1,18}", value):
+        shown = value if len(value) <= 30 else f"{value[:30]}..."
+        raise InputError(f"FCS file {path} has no usable ${name.upper()} ({shown!r}); export it again as FCS 3.1")
     return int(value)
 
 
@@ -110,85 +126,46 @@ def unreadable(path: Path, why: str) -> InputError:
     return InputError(f"FCS file {path} cannot be read ({why}); copy or export it again as FCS 3.1")
 
 
-def brief(error: Exception) -> str:
-    """An error of a parser on one line."""
-    return re.sub(r"\s+", " ", f"{type(error).__name__} {error}")[:120]
+def start_of_data(
+    path: Path, header: Header, keywords: dict[str, str], n_values: int, n_bytes: int, trust: str | None = None
+) -> int:
+    """Byte offset of the first value, once header, keywords and the size of the file agree on it.
 
+    Parameters
+    ----------
+    path, header, keywords
+        The file, and what it says.
+    n_values, n_bytes
+        What ``$PAR``, ``$TOT`` and the widths of channels promise.
+    trust
+        "header": the header is right where the keywords say another place.
 
-def _separate(keywords: dict[str, str], delimiter: str) -> dict[str, str]:
-    """Undo what an empty value does to both parsers.
-
-    They take its two delimiters for an escaped one: ``/$P1S//$P2S/CD3/`` gives the
-    keyword ``p1s/p2s``, and two channels would lose their names without a word.
+    Raises
+    ------
+    InputError
+        Header, keywords and size disagree.
     """
-    separate = {}
-    for key, value in keywords.items():
-        *empty, last = key.split(delimiter) if delimiter else [key]
-        separate |= dict.fromkeys((name.lstrip("$") for name in empty), "")
-        separate[last.lstrip("$")] = value
-    return separate
-
-
-def _encoding(text: bytes) -> str:
-    """UTF-8 as FCS 3.1 asks, or Latin-1 where the bytes are not; fcsparser would drop what it cannot decode."""
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
-
-
-class Amplified(NamedTuple):
-    """A channel whose values are not linear as they are stored: ``offset * 10**(decades * x / largest) / gain``."""
-
-    column: int
-    decades: float  # 0: linear but for the gain
-    offset: float
-    largest: float
-    gain: float
-
-
-def layout(path: Path, keywords: dict[str, str], n_channels: int) -> tuple[tuple[int, ...], np.dtype]:
-    """Bytes of each channel, and the type in which they are read."""
-    order = ORDERS.get(keywords.get("byteord", "").strip())
-    if order is None:
-        raise unreadable(path, f"byte order {keywords.get('byteord')!r} is unknown")
-    kind = keywords.get("datatype", "").strip().upper()
-    if kind in ("F", "D"):  # whatever $PnB says, as flowio has it
-        dtype = np.dtype(f"{order}f{4 if kind == 'F' else 8}")
-        return (dtype.itemsize,) * n_channels, dtype
-    if kind != "I":
-        raise unreadable(path, f"data type {kind!r} is neither I, F nor D")
-    bits = [whole_number(path, keywords, f"p{n}b") for n in range(1, n_channels + 1)]
-    odd = [b for b in bits if b % 8 or not 8 <= b <= 64]
-    if odd:
-        raise unreadable(path, f"an integer of {odd[0]} bits")
-    widths = tuple(b // 8 for b in bits)
-    alike = len(set(widths)) == 1 and widths[0] in (1, 2, 4, 8)
-    return widths, np.dtype(f"{order}u{widths[0]}" if alike else "u1")
-
-
-def start_of_data(path: Path, header: Header, keywords: dict[str, str], n: int, widths: tuple[int, ...]) -> int:
-    """Where the first value is, once header, keywords and the size of the file agree on it."""
-    n_bytes, starts, ends = n * sum(widths), {header.data_start}, {header.data_stop}
-    if header.version != "2.0" and "begindata" in keywords:  # FCS 2.0 knows no such keyword
+    starts, ends = {header.data_start}, {header.data_stop}
+    empty = header.data_start == 0 == header.data_stop  # too far from the start for eight digits
+    if header.version != "2.0" and "begindata" in keywords and (empty or trust != "header"):
         start = whole_number(path, keywords, "begindata")
         end = whole_number(path, keywords, "enddata") if "enddata" in keywords else header.data_stop
-        large = header.data_start == 0 == header.data_stop  # too far from the start for eight digits
-        starts, ends = ({start}, {end}) if large else (starts | {start}, ends | {end})
+        starts, ends = ({start}, {end}) if empty else (starts | {start}, ends | {end})
     start = min(starts)
     right = {start + n_bytes - 1, start + n_bytes}  # inclusive, or exclusive by mistake
     if len(starts) == len(ends) == 1 and "begindata" in keywords and not ends & right:
-        found = (min(ends) - start + 1) * len(widths) // sum(widths)
+        bytes_each = n_bytes // max(n_values, 1)
         raise InputError(
-            f"{path} says {n} events of {len(widths)} channels ($TOT, $PAR) but its data segment holds "
-            f"{found} values, not {n * len(widths)}; export the file again"
+            f"{path} says {keywords['tot'].strip()} events of {keywords['par'].strip()} channels ($TOT, $PAR) but its "
+            f"data segment holds {(min(ends) - start + 1) // max(bytes_each, 1)} values, not {n_values}; "
+            "export the file again"
         )
     if len(starts) > 1 or not ends & right:
+        remedy = "" if trust or header.data_stop - header.data_start + 1 != n_bytes else "trust the header, or "
         raise InputError(
             f"FCS file {path} contradicts itself about its data: header bytes {header.data_start} to "
             f"{header.data_stop}, keywords {keywords.get('begindata')} to {keywords.get('enddata')}, "
-            f"$TOT asks for {n_bytes} bytes; export the file again"
+            f"$TOT asks for {n_bytes} bytes; {remedy}export the file again"
         )
     if (size := path.stat().st_size) < start + n_bytes:
         raise InputError(
@@ -198,50 +175,7 @@ def start_of_data(path: Path, header: Header, keywords: dict[str, str], n: int, 
     return start
 
 
-def channels(path: Path, keywords: dict[str, str], n_channels: int) -> pd.DataFrame:
-    """Channel and marker names, one row per channel, indexed by channel."""
-    names = [keywords.get(f"p{n}n", "").strip() for n in range(1, n_channels + 1)]
-    if "" in names:
-        n = names.index("") + 1
-        raise InputError(f"FCS file {path} gives channel {n} no name ($P{n}N); export it again with channel names")
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise InputError(
-            f"FCS file {path} uses the channel name {name!r} {times} times ($PnN); rename the channels and export again"
-        )
-    markers = [keywords.get(f"p{n}s", "").strip() or name for n, name in enumerate(names, start=1)]
-    return pd.DataFrame({keys.CHANNEL: names, keys.MARKER: markers}, index=names)
-
-
-def masks(path: Path, keywords: dict[str, str], widths: tuple[int, ...]) -> tuple[int, ...]:
-    """Bits of each integer below the power of two that holds ``$PnR``; the standard says to ignore those above."""
-    masks = []
-    for n, width in enumerate(widths, start=1):
-        try:
-            largest = int(float(keywords[f"p{n}r"]))
-        except (KeyError, ValueError, OverflowError) as error:
-            raise unreadable(path, f"$P{n}R is {keywords.get(f'p{n}r')!r}") from error
-        bits = min((largest - 1).bit_length(), 8 * width) if largest > 1 else 8 * width
-        masks.append(2**bits - 1)
-    whole = all(mask == 2 ** (8 * width) - 1 for mask, width in zip(masks, widths))
-    return () if whole else tuple(masks)
-
-
-def amplified(path: Path, keywords: dict[str, str], n_channels: int) -> tuple[Amplified, ...]:
-    """The channels on a logarithmic scale (integers only) or with a gain."""
-    integers, found = keywords["datatype"].strip().upper() == "I", []
-    for n in range(1, n_channels + 1):
-        try:
-            decades, offset = (float(part) for part in (keywords.get(f"p{n}e") or "0,0").split(","))
-            gain = float(keywords.get(f"p{n}g") or 1) or 1.0
-            decades = decades if integers and decades > 0 else 0.0
-            # FCS 3.1 reads the invalid offset 0 as 1.
-            one = Amplified(n - 1, decades, offset or 1.0, float(keywords[f"p{n}r"]) if decades else 1.0, gain)
-        except (KeyError, ValueError) as error:
-            raise InputError(
-                f"FCS file {path}: the amplification of channel {n} ($P{n}E, $P{n}G, $P{n}R) is missing or no number "
-                f"({brief(error)}); export the file again"
-            ) from error
-        if decades or gain != 1:
-            found.append(one)
-    return tuple(found)
+def _bytes(path: Path, first: int, last: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(first)
+        return file.read(last - first + 1)

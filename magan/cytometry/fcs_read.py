@@ -1,10 +1,11 @@
 """FCS files, whole into AnnData or a few events at a time.
 
 A file that would be read wrongly is refused: what `magan.cytometry.fcs_header` finds in header and
-keywords must agree on where the data are, and name every channel.
+keywords must agree on where the data are, and `magan.cytometry.fcs_channels` must know every channel.
 """
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,49 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from magan.cytometry import fcs_header
-from magan.cytometry.fcs_header import ORDERS, Amplified, read_header, read_keywords, whole_number
+from magan import keys
+from magan.cytometry import compensation as spill
+from magan.cytometry.compensation import Compensation, Spillover
+from magan.cytometry.fcs_channels import Channel, column, event_type, linear, read_channels, var_of
+from magan.cytometry.fcs_header import as_keywords, read_header, read_text, start_of_data, whole_number
 from magan.errors import InputError
 
 ROWS = 16384  # events in memory at a time: 3 MB of 40 channels, which stay in a processor's cache
+TRUSTED = ("header",)
+
+
+@dataclass(frozen=True)
+class FcsOptions:
+    """How to read an FCS file, where the file alone does not say.
+
+    ``compensation`` is "file", "none" or the path of a matrix, see `compensation.choose`; ``trust`` is "header" where
+    the header is right about the place of the data and the keywords are not. None leaves either open.
+    """
+
+    compensation: str | None = None
+    trust: str | None = None
+
+    def __post_init__(self):
+        if self.trust not in (None, *TRUSTED):
+            raise InputError(f"trust is {self.trust!r}; write header, or leave it out")
+
+
+OPEN = FcsOptions()
+
+
+def fcs_options(row: Mapping[str, object]) -> FcsOptions:
+    """The options that a row of a sample sheet gives; blank ones are left open."""
+    return FcsOptions(*(str(row.get(key) or "") or None for key in keys.HOW_TO_READ))
+
+
+def compensations(rows: Sequence[Mapping[str, object]]) -> dict[str, Compensation]:
+    """Path -> what is known of its compensation, of each FCS file among rows of a sample sheet that can be opened."""
+    found = {}
+    for row in rows:
+        if (path := str(row["path"])).lower().endswith(".fcs"):
+            with contextlib.suppress(InputError):  # which reading the file says
+                found[path] = open_fcs(path, fcs_options(row)).compensation
+    return found
 
 
 @dataclass(frozen=True)
@@ -24,45 +63,59 @@ class Events:
     """The events of one FCS file, which stay in the file until they are asked for."""
 
     path: Path
+    version: str
+    words: dict[str, str]  # keywords as the file spells them
     keywords: dict[str, str]  # in lower case without $
+    channels: tuple[Channel, ...]
     var: pd.DataFrame  # indexed by channel, with columns channel and marker
     n: int
     start: int  # byte offset of the first value
-    widths: tuple[int, ...]  # bytes of each channel
-    dtype: np.dtype  # of a value; of integers of unequal widths, of a byte
-    masks: tuple[int, ...] = ()  # of integers: the bits that count
-    amplified: tuple[Amplified, ...] = ()
+    compensation: Compensation  # what the file holds, and the matrix that is applied
 
-    def read(self, first: int, stop: int) -> np.ndarray:
-        """Linear values of some events, ``(stop - first, M)`` float32; see `read_fcs`."""
-        n_bytes = sum(self.widths)
-        stored = np.empty((stop - first, n_bytes // self.dtype.itemsize), self.dtype)
+    @property
+    def spillover(self) -> Spillover | None:
+        """The matrix that is applied."""
+        return self.compensation.applied
+
+    def stored(self, first: int, stop: int) -> np.ndarray:
+        """Some events as they are stored: ``(stop - first, M)`` numbers, or ``(stop - first,)`` records."""
+        stored = np.empty(stop - first, event_type(self.channels))
+        n_bytes = stored.nbytes // max(stop - first, 1)
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.start + first * n_bytes)
-            view, done = memoryview(stored).cast("B"), 0
+            view, done = memoryview(stored.view(np.uint8).reshape(-1)), 0
             while done < len(view):  # one call reads at most 2 GB
                 if not (got := file.readinto(view[done:])):
                     raise InputError(f"FCS file {self.path} became shorter while it was read; try again")
                 done += got
-        return self._linear(stored)
+        return stored
+
+    def measured(self, stored: np.ndarray) -> np.ndarray:
+        """Linear values before compensation, ``(n, M)`` float32."""
+        with np.errstate(over="ignore"):  # a double too large for float32 becomes infinite, and is refused as such
+            if stored.dtype.names is None and not any(channel.mask for channel in self.channels):
+                x = stored.astype(np.float32)
+            else:
+                x = np.empty((len(stored), len(self.channels)), np.float32)
+                for i, channel in enumerate(self.channels):
+                    x[:, i] = column(stored, i, channel)
+            for i, channel in enumerate(self.channels):
+                if not channel.is_linear:
+                    x[:, i] = linear(channel, column(stored, i, channel))
+        return x
+
+    def linear(self, stored: np.ndarray) -> np.ndarray:
+        """Linear values, compensated, ``(n, M)`` float32; see `read_fcs`."""
+        return spill.compensate(self.measured(stored), self.spillover)
+
+    def read(self, first: int, stop: int) -> np.ndarray:
+        """Linear values of some events, compensated, ``(stop - first, M)`` float32."""
+        return self.linear(self.stored(first, stop))
 
     def blocks(self, rows: int = ROWS) -> Iterator[np.ndarray]:
         """All events in order, at most ``rows`` at a time."""
         for first in range(0, self.n, rows):
             yield self.read(first, min(first + rows, self.n))
-
-    def _linear(self, stored: np.ndarray) -> np.ndarray:
-        if len(stored[0]) != len(self.widths):
-            stored = _assembled(stored, self.widths, self.keywords["byteord"])
-        if any(self.masks):
-            stored = stored & np.array(self.masks, dtype=stored.dtype.newbyteorder("="))
-        with np.errstate(over="ignore"):  # a double too large for float32 becomes infinite, and is refused as such
-            x = stored.astype(np.float32, copy=False)
-            for column, decades, offset, largest, gain in self.amplified:
-                values = stored[:, column].astype(np.float64)
-                values = offset * 10 ** (decades * values / largest) if decades else values
-                x[:, column] = values / gain
-        return x
 
 
 @dataclass(frozen=True)
@@ -74,20 +127,22 @@ class Survey:
     some: np.ndarray  # (n, M)
 
 
-def read_fcs(path: Path | str) -> AnnData:
-    """Read one FCS file (2.0 to 3.1).
+def read_fcs(path: Path | str, options: FcsOptions = OPEN) -> AnnData:
+    """Read one FCS file (2.0 to 3.2).
 
     Values are linear, as flowio's ``as_array`` defines it: integers stored on a
     logarithmic scale (``$PnE`` = decades, offset) become
     ``offset * 10**(decades * x / $PnR)``, and a gain ``$PnG`` divides. Values stored as
     floats are linear whatever ``$PnE`` says (FCS 3.1 asks for ``0,0`` there), since CyTOF
-    software leaves old ``$PnE`` values in such files. Neither compensation nor the time
-    step is applied.
+    software leaves old ``$PnE`` values in such files. A clock has no amplifier: its values are as stored, and
+    ``$TIMESTEP`` is not applied. The spillover matrix of the file is applied unless ``options`` say another.
 
     Parameters
     ----------
     path
         The file.
+    options
+        Compensation, and what to trust.
 
     Returns
     -------
@@ -102,13 +157,13 @@ def read_fcs(path: Path | str) -> AnnData:
         The file is missing, empty, cut short or no FCS file; it has no event, or another
         number than ``$TOT``; a channel has no name or the name of another; a value is not finite.
     """
-    events = open_fcs(path)
+    events = open_fcs(path, options)
     x = events.read(0, events.n)
     refuse_infinite(events.path, (~np.isfinite(x)).sum(axis=0), events.n, events.var)
     return AnnData(x, obs=pd.DataFrame(index=pd.RangeIndex(events.n).astype(str)), var=events.var)
 
 
-def open_fcs(path: Path | str) -> Events:
+def open_fcs(path: Path | str, options: FcsOptions = OPEN) -> Events:
     """The events of an FCS file, of which only header and keywords are read yet.
 
     Raises
@@ -118,24 +173,25 @@ def open_fcs(path: Path | str) -> Events:
     """
     path = Path(path)
     header = read_header(path)
-    keywords = read_keywords(path, header)
+    words = read_text(path, header)
+    keywords = as_keywords(words)
     if (mode := keywords.get("mode", "L").strip().upper()) != "L":
         raise InputError(f"{path} holds histograms ($MODE {mode}), not events; export events (list mode)")
-    n_channels, n = (whole_number(path, keywords, name) for name in ("par", "tot"))
+    n = whole_number(path, keywords, "tot")
     if n == 0:
         raise InputError(f"{path} holds no events ($TOT is 0); leave the file out")
-    widths, dtype = fcs_header.layout(path, keywords, n_channels)
-    masks = fcs_header.masks(path, keywords, widths) if dtype.kind == "u" else ()
+    channels = read_channels(path, keywords)
+    n_bytes = n * sum(channel.width for channel in channels)
     return Events(
         path=path,
+        version=header.version,
+        words=words,
         keywords=keywords,
-        var=fcs_header.channels(path, keywords, n_channels),
+        channels=channels,
+        var=var_of(channels),
         n=n,
-        start=fcs_header.start_of_data(path, header, keywords, n, widths),
-        widths=widths,
-        dtype=dtype,
-        masks=masks,
-        amplified=fcs_header.amplified(path, keywords, n_channels),
+        start=start_of_data(path, header, keywords, n * len(channels), n_bytes, options.trust),
+        compensation=spill.choose(path, keywords, channels, options.compensation),
     )
 
 
@@ -188,13 +244,3 @@ def refuse_infinite(path: Path, n_bad: np.ndarray, n: int, var: pd.DataFrame) ->
         f"FCS file {path}: channel {channel!r} ({marker}) is not finite in {n_bad[first]} of "
         f"{n} cells ({(n_bad > 0).sum()} channels affected); remove these cells and export again"
     )
-
-
-def _assembled(stored: np.ndarray, widths: tuple[int, ...], byteord: str) -> np.ndarray:
-    """Integers of unequal widths from bytes, ``(n, bytes) -> (n, M)`` uint64."""
-    columns, at = np.zeros((len(stored), len(widths), 8), np.uint8), 0
-    for column, width in enumerate(widths):
-        part = stored[:, at : at + width]
-        columns[:, column, 8 - width :] = part[:, ::-1] if ORDERS[byteord.strip()] == "<" else part
-        at += width
-    return columns.view(">u8")[..., 0]

@@ -1,32 +1,35 @@
-"""One corrected FCS file for one measured, a few events at a time; what is written is opened again before it counts."""
+"""One corrected FCS file for one measured, a few events at a time; what is written is opened again before it counts.
+
+The bytes of the measured file are copied, and only numbers that were corrected are replaced: a channel that is not
+corrected leaves as it came, in value, gain, range and name.
+"""
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from flowio.fcs_keywords import FCS_STANDARD_OPTIONAL_KEYWORDS, FCS_STANDARD_REQUIRED_KEYWORDS
 
 from magan import keys
-from magan.cytometry.fcs_read import ROWS, Events, as_slice, extreme, open_fcs
+from magan.cytometry.compensation import NONE, compensate, identity_keyword
+from magan.cytometry.fcs_channels import column, put_column, unlinear
+from magan.cytometry.fcs_read import OPEN, ROWS, Events, FcsOptions, open_fcs
 from magan.cytometry.panel import columns
 from magan.errors import InputError
 
 Change = Callable[[int, np.ndarray], np.ndarray]  # first event, (n, M) measured -> (n, K) corrected
 
-DELIMITER = "/"  # between keywords and values
+DELIMITERS = "/|!#~\f\x1e\t\\%;@&"  # between keywords and values: the first that none of them holds
 TEXT_START = 256
 DIGITS = 40  # no float32 has more before the point
 FARTHEST = 99_999_999  # the largest offset that the header can say
+ORDER = {"<": "1,2,3,4", ">": "4,3,2,1"}
 
-# Keywords of the measured file that would be false of the corrected one: $DATATYPE, widths, names, amplification and
-# ranges are written anew, and the ranges that flowCore leaves are of the values before.
-REPLACED = re.compile(r"__header__|datatype|originality|transformation|p\d+[begrns]|flowcore_\$?p\d+r(min|max)")
-OPTIONAL = re.compile(r"p\d+([dfloptv]|calibration)")
+# Keywords that say where the parts of a file are.
+PLACES = ("beginanalysis", "endanalysis", "beginstext", "endstext", "nextdata", "begindata", "enddata")
 
 
 def rewrite(
@@ -37,13 +40,17 @@ def rewrite(
     *,
     provenance: Mapping[str, str],
     rows: int = ROWS,
+    stay_compensated: bool = False,
 ) -> None:
-    """Write a measured FCS file again (FCS 3.1, float32) with some of its channels corrected.
+    """Write a measured FCS file again with some of its channels corrected.
 
-    Events, their order, channels and their names are those of ``source``, and so are the values of all other channels,
-    linear as `fcs_read.read_fcs` gives them: amplification is ``0,0`` and no gain is left to be applied. Every
-    ``$PnR`` is the old one, or the channel's maximum rounded up where that is larger. Other keywords are kept. Never
-    more than ``rows`` events are in memory, and their number changes nothing.
+    Events, their order, types, channels, gains and keywords are those of ``source``, and so is every stored number
+    whose linear value did not change. A corrected value is stored as its channel stores values: times the gain, on the
+    channel's logarithmic scale, as a whole number where the file holds whole numbers (``MAGAN_OFF_SCALE`` counts
+    values that such a channel cannot hold, which become its smallest or largest). Where a spillover matrix is applied,
+    corrected values are spilled over again by it. ``$PnR`` of a corrected channel is as it was, or the channel's
+    maximum rounded up where that is larger. Never more than ``rows`` events are in memory, and their number changes
+    nothing.
 
     Parameters
     ----------
@@ -57,29 +64,53 @@ def rewrite(
         Gives their values, from the number of the first event and the linear values of all channels.
     provenance
         Further keywords, e.g. ``{"MAGAN_MODEL": "model.safetensors"}``; empty values are left out.
+    stay_compensated
+        Write compensated values, and an identity as ``$SPILLOVER``; ``MAGAN_COMPENSATED`` says by what.
 
     Raises
     ------
     InputError
-        A corrected value is not finite; or what was written does not read back the same.
+        A corrected value is not finite; compensated values are to be written into a file of integers; or what was
+        written does not read back the same.
     """
+    stay_compensated = stay_compensated and source.spillover is not None
+    if stay_compensated and any(source.channels[i].kind == "I" for i in source.spillover.places):
+        raise InputError(
+            f"{source.path} stores whole numbers, which cannot hold compensated values; "
+            "let the corrected file go back to the state it came in"
+        )
+    spilled = source.spillover.places if source.spillover else ()
+    highest: dict[int, float] = dict.fromkeys((*places, *spilled), -math.inf)  # of each column that may change
+    n_off = {i: source.n for i in highest if source.channels[i].kind == "I"}
+    about = dict(provenance) | (_as_compensated(source) if stay_compensated else {})
     # The ranges are known when the events are written, so the keywords are given all the room they might need.
-    room = len(_text(source, ["9" * DIGITS] * len(source.widths), 10**19, provenance))
+    room = len(_text(source, dict.fromkeys(highest, 10.0**DIGITS), 10**19, about | _off_scale(source, n_off)))
     start = TEXT_START + room
     try:
         with path.open("wb") as file:
             file.seek(start)
-            ends, highest = _events(source, file, places, change, rows)
-            text = _text(source, _ranges(highest, source.keywords), start, provenance)
+            n_off, ends = dict.fromkeys(highest, 0), []
+            for stored in _corrected(source, places, change, rows, stay_compensated, highest, n_off):
+                file.write(stored.view(np.uint8).data)
+                ends = [*ends[:1], stored[[0, -1]]]
+            text = _text(source, highest, start, about | _off_scale(source, n_off))
             file.seek(0)
-            file.write(_header(len(text), start, _n_bytes(source)).ljust(TEXT_START) + text.ljust(room))
-        _as_meant(source, path, start, ends)
+            file.write(_header(source, len(text), start).ljust(TEXT_START) + text.ljust(room))
+        _as_meant(source, path, start, [ends[0][0], ends[-1][-1]])
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
-def write_corrected(source: Path, corrected: AnnData, path: Path, *, provenance: Mapping[str, str]) -> None:
+def write_corrected(
+    source: Path,
+    corrected: AnnData,
+    path: Path,
+    *,
+    provenance: Mapping[str, str],
+    options: FcsOptions = OPEN,
+    stay_compensated: bool = False,
+) -> None:
     """`rewrite` for corrected cells that are in memory.
 
     Parameters
@@ -89,19 +120,25 @@ def write_corrected(source: Path, corrected: AnnData, path: Path, *, provenance:
     corrected
         The events of ``source`` by markers, ``X`` on its scale; var with columns channel and marker, as
         `magan.cytometry.panel.annotate` leaves it.
-    path, provenance
+    path, provenance, stay_compensated
         As of `rewrite`.
+    options
+        How ``source`` was read.
 
     Raises
     ------
     InputError
         ``source`` cannot be read, has another number of events or no such channel; and as `rewrite`.
     """
-    events = open_fcs(source)
+    events = open_fcs(source, options)
     if corrected.n_obs != events.n:
         raise InputError(f"{source} has {events.n} events, not {corrected.n_obs}; correct the file as it is")
     places = columns(events.var, corrected.var)
-    rewrite(events, path, places, lambda first, x: corrected.X[first : first + len(x)], provenance=provenance)
+
+    def change(first: int, x: np.ndarray) -> np.ndarray:
+        return corrected.X[first : first + len(x)]
+
+    rewrite(events, path, places, change, provenance=provenance, stay_compensated=stay_compensated)
 
 
 def finite(path: Path, values: np.ndarray, var: pd.DataFrame) -> None:
@@ -128,80 +165,115 @@ def refuse_corrected(path: Path, n_bad: np.ndarray, n: int, var: pd.DataFrame) -
         )
 
 
-def _events(
-    source: Events, file: BinaryIO, places: Sequence[int], change: Change, rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Write all events; returns the first and the last of them, and each channel's maximum."""
-    n_bad, highest, first, ends = np.zeros(len(places), int), np.float32(-np.inf), 0, []
-    where = as_slice(places)
-    for x in source.blocks(rows):
+def _corrected(
+    source: Events,
+    places: Sequence[int],
+    change: Change,
+    rows: int,
+    stay_compensated: bool,
+    highest: dict[int, float],
+    n_off: dict[int, int],
+) -> Iterator[np.ndarray]:
+    """All events as they are to be stored; each changed column's maximum and lost values are told on the way."""
+    n_bad = np.zeros(len(places), int)
+    for first in range(0, source.n, rows):
+        stored = source.stored(first, min(first + rows, source.n))
+        measured = source.measured(stored)
+        x = compensate(measured.copy(), source.spillover) if source.spillover else measured
         with np.errstate(over="ignore"):
             values = np.asarray(change(first, x)).astype(np.float32, copy=False)
-        if not (good := np.isfinite(values)).all():
-            n_bad += (~good).sum(axis=0)
-        x[:, where] = values
-        file.write(np.ascontiguousarray(x, dtype="<f4").data)
-        highest = np.maximum(highest, extreme(np.maximum, x))
-        ends, first = [*ends[:1], x[[0, -1]]], first + len(x)
+        n_bad += (~np.isfinite(values)).sum(axis=0)
+        if n_bad.any():
+            continue
+        for i, target in _targets(source, measured, x, dict(zip(places, values.T)), stay_compensated).items():
+            moved, channel = target.astype(np.float32) != measured[:, i], source.channels[i]
+            numbers, lost = unlinear(channel, target[moved])
+            put_column(stored, i, channel, moved, numbers)
+            n_off[i] += lost
+            highest[i] = max(highest[i], float(column(stored, i, channel).max()))
+        yield stored
     refuse_corrected(source.path, n_bad, source.n, source.var.iloc[list(places)])
-    return np.stack([ends[0][0], ends[-1][-1]]), highest
+
+
+def _targets(
+    source: Events, measured: np.ndarray, x: np.ndarray, corrected: Mapping[int, np.ndarray], stay_compensated: bool
+) -> dict[int, np.ndarray]:
+    """Column -> linear values to be stored, of every column that may change.
+
+    The values of an event that was not corrected are those that were ``measured``, to the last bit.
+    """
+    if source.spillover is None:
+        return dict(corrected)
+    dyes = list(source.spillover.places)
+    values = np.stack([corrected.get(i, x[:, i]) for i in dyes], axis=1).astype(np.float64)
+    if not stay_compensated:
+        values = measured[:, dyes] + (values - x[:, dyes]) @ source.spillover.matrix
+    return {**corrected, **dict(zip(dyes, values.T))}
 
 
 def _n_bytes(source: Events) -> int:
-    return 4 * source.n * len(source.widths)
+    return source.n * sum(channel.width for channel in source.channels)
 
 
-def _header(text: int, start: int, n_bytes: int) -> bytes:
+def _header(source: Events, text: int, start: int) -> bytes:
     """58 bytes: version and offsets; zero for data that end too far off, as the standard says."""
-    data = (start, start + n_bytes - 1) if start + n_bytes - 1 <= FARTHEST else (0, 0)
-    offsets = (TEXT_START, TEXT_START + text - 1, *data, 0, 0)
-    return b"FCS3.1    " + b"".join(f"{offset:>8}".encode() for offset in offsets)
+    last = start + _n_bytes(source) - 1
+    offsets = (TEXT_START, TEXT_START + text - 1, *((start, last) if last <= FARTHEST else (0, 0)), 0, 0)
+    types = any(re.fullmatch(r"p\d+datatype", key) for key in source.keywords)
+    version = b"FCS3.2    " if types or source.version == "3.2" else b"FCS3.1    "
+    return version + b"".join(f"{offset:>8}".encode() for offset in offsets)
 
 
-def _text(source: Events, ranges: Sequence[str], start: int, provenance: Mapping[str, str]) -> bytes:
-    """The keywords: those the standard requires, other standard ones, then the rest."""
-    words = {f"${key}": "0" for key in ("BEGINANALYSIS", "ENDANALYSIS", "BEGINSTEXT", "ENDSTEXT", "NEXTDATA")}
+def _text(source: Events, highest: Mapping[int, float], start: int, provenance: Mapping[str, str]) -> bytes:
+    """The keywords: those that say where things are, then those of the measured file as it spells them."""
+    words = {f"${key.upper()}": "0" for key in PLACES}
     words |= {"$BEGINDATA": str(start), "$ENDDATA": str(start + _n_bytes(source) - 1)}
-    words |= {"$BYTEORD": "1,2,3,4", "$DATATYPE": "F", "$MODE": "L"}
-    words |= {"$PAR": str(len(source.widths)), "$TOT": str(source.n)}
-    for n, largest in enumerate(ranges, start=1):
-        name, label = (source.keywords.get(f"p{n}{key}", "") for key in ("n", "s"))
-        words |= {f"$P{n}B": "32", f"$P{n}E": "0,0", f"$P{n}G": "1.0", f"$P{n}R": largest}
-        words |= {f"$P{n}N": name, f"$P{n}S": label}
-    about = {key: value for key, value in source.keywords.items() if not REPLACED.fullmatch(key)}
-    for key, value in (about | {"originality": "DataModified"} | dict(provenance)).items():
-        standard = key in FCS_STANDARD_OPTIONAL_KEYWORDS or OPTIONAL.fullmatch(key)
-        if key not in FCS_STANDARD_REQUIRED_KEYWORDS and DELIMITER not in key:
-            words[f"${key.upper()}" if standard else key.upper()] = str(value)
-    text = DELIMITER
-    for key, value in words.items():
-        if value.strip():
-            text += f"{key}{DELIMITER}{_inside(value).replace(DELIMITER, 2 * DELIMITER)}{DELIMITER}"
-    return text.encode()
+    words |= {"$BYTEORD": ORDER[source.channels[0].order], "$MODE": "L", "$ORIGINALITY": "DataModified"}
+    words |= {f"${key.upper()}": source.keywords[key].strip() for key in ("datatype", "par", "tot")}
+    ranges = {f"p{i + 1}r": _range(source.keywords.get(f"p{i + 1}r", ""), value) for i, value in highest.items()}
+    stale = {f"flowcore_$p{i + 1}r{end}" for i in highest for end in ("min", "max")}  # of the values before
+    written = {key.lstrip("$").lower() for key in (*words, *provenance)}
+    for key, value in source.words.items():
+        name = key.lstrip("$").lower()
+        if name not in written and key.lower() not in stale:
+            words[key] = ranges.get(name, value)
+    words |= provenance
+    words = {key: value for key, value in words.items() if value.strip()}
+    every = "".join(key + value for key, value in words.items())
+    delimiter = next((mark for mark in DELIMITERS if mark not in every), DELIMITERS[0])
+    doubled = {key: value.replace(delimiter, 2 * delimiter) for key, value in words.items() if delimiter not in key}
+    return (delimiter + "".join(f"{key}{delimiter}{value}{delimiter}" for key, value in doubled.items())).encode()
 
 
-def _ranges(highest: np.ndarray, keywords: Mapping[str, str]) -> list[str]:
-    """``$PnR`` of every channel: a whole number that no value is above."""
-    ranges = []
-    for n, largest in enumerate(highest.tolist(), start=1):
-        old = keywords.get(f"p{n}r", "").strip()
-        ranges.append(str(max(math.ceil(largest), int(old) if old.isdecimal() and len(old) <= DIGITS else 1, 1)))
-    return ranges
+def _range(old: str, largest: float) -> str:
+    """``$PnR`` as it was or, where it is none or a value is above it, the whole number that no value is above."""
+    try:
+        enough = float(old) >= max(largest, 1)
+    except ValueError:
+        enough = False
+    return old if enough else str(max(math.ceil(largest), 1))
 
 
-def _inside(value: str) -> str:
-    """A value with a space beside a delimiter at its edge, which parsers would take for the end of another."""
-    before, after = (" " if value[at : at + 1] == DELIMITER else "" for at in (0, len(value) - 1))
-    return f"{before}{value}{after}" if value else value
+def _as_compensated(source: Events) -> dict[str, str]:
+    names = [channel.name for channel in source.channels]
+    return {
+        "$SPILLOVER": identity_keyword(source.spillover, names),
+        "MAGAN_COMPENSATED": f"by {source.compensation.keyword} of the measured file",
+    }
 
 
-def _as_meant(source: Events, path: Path, start: int, ends: np.ndarray) -> None:
-    """Open what was written: the parsers must find the same channels, and the first and last event in their places."""
-    written = open_fcs(path)
-    same = written.n == source.n and written.var.equals(source.var) and written.start == start
+def _off_scale(source: Events, n_off: Mapping[int, int]) -> dict[str, str]:
+    """How many values of which channels are the smallest or largest that their channel can hold."""
+    return {"MAGAN_OFF_SCALE": ", ".join(f"{source.channels[i].name} {n}" for i, n in n_off.items() if n)}
+
+
+def _as_meant(source: Events, path: Path, start: int, ends: Sequence[np.ndarray]) -> None:
+    """Open what was written: it must have the same channels, and the first and last event in their places."""
+    written = open_fcs(path, FcsOptions(compensation=NONE))
+    same = written.n == source.n and written.channels == source.channels and written.start == start
     same = same and path.stat().st_size == start + _n_bytes(source)
-    found = [written.read(i, i + 1) for i in (0, written.n - 1)] if same else []
-    if not same or not np.array_equal(np.concatenate(found), ends):
+    found = [written.stored(i, i + 1) for i in (0, written.n - 1)] if same else []
+    if [event.tobytes() for event in found] != [event.tobytes() for event in ends]:
         raise InputError(
             f"{source.path}: the corrected file would not read back the same; export the file again as FCS 3.1"
         )

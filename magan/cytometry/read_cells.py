@@ -12,7 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.fcs_read import read_fcs
+from magan.cytometry.fcs_read import OPEN, FcsOptions, read_fcs
 from magan.cytometry.panel import Panel, annotate
 from magan.errors import InputError, nearest
 
@@ -29,6 +29,7 @@ def read(
     panel: Panel | None = None,
     obs: Mapping[str, object] | None = None,
     markers: Sequence[str] | None = None,
+    fcs: FcsOptions = OPEN,
 ) -> AnnData:
     """Read one file of cells.
 
@@ -45,6 +46,8 @@ def read(
         Columns of one value for every cell of the file; they replace what the file says.
     markers
         Of a text file without a header row, in column order.
+    fcs
+        Of an FCS file: compensation, and what to trust.
 
     Returns
     -------
@@ -58,18 +61,20 @@ def read(
     InputError
         The file is missing, of another format, or does not hold a finite number per cell and marker.
     """
-    adata = opened(path, markers=markers)
+    adata = opened(path, markers=markers, fcs=fcs)
     if panel is not None or keys.MARKER_TYPE not in adata.var:
         adata = annotate(adata, panel, name=str(path))
     return labelled(adata, path, obs or {})
 
 
-def opened(path: Path | str, *, markers: Sequence[str] | None = None, cell_type: str = "") -> AnnData:
+def opened(
+    path: Path | str, *, markers: Sequence[str] | None = None, cell_type: str = "", fcs: FcsOptions = OPEN
+) -> AnnData:
     """A file's cells as `read` finds them, with the names of the file and no label yet.
 
     Parameters
     ----------
-    path, markers
+    path, markers, fcs
         As in `read`.
     cell_type
         What tells the population of each cell: a column of the file, which is then no marker, or a text file with one
@@ -91,7 +96,7 @@ def opened(path: Path | str, *, markers: Sequence[str] | None = None, cell_type:
         raise InputError(f"file {path} does not exist; check the path")
     beside = Path(cell_type).suffix.lower() in TEXT
     if suffix == ".fcs":
-        adata = read_fcs(path)
+        adata = read_fcs(path, fcs)
     elif suffix == ".h5ad":
         adata = _read_h5ad(path)
     else:

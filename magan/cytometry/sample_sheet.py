@@ -90,15 +90,16 @@ def _row(where: str, fields: dict[str, str], folder: Path) -> dict[str, object]:
         if not fields[column]:
             raise InputError(f"{where} has no {column}; fill it in")
     blank = {column: "unknown" for column in fields} | {keys.IS_CONTROL: "false", keys.CELL_TYPE: ""}
+    blank |= dict.fromkeys(keys.HOW_TO_READ, "")
     try:
         row = sheet_row({column: value or blank[column] for column, value in fields.items()}).model_dump()
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     row = {column: row[column] for column in fields}
     row[PATH] = _found(where, fields[PATH], folder)
-    labels = fields.get(keys.CELL_TYPE, "")
-    if Path(labels).suffix.lower() in TABLES:
-        row[keys.CELL_TYPE] = _found(where, labels, folder)
+    for column in (keys.CELL_TYPE, keys.COMPENSATION):
+        if Path(table := fields.get(column, "")).suffix.lower() in TABLES:
+            row[column] = _found(where, table, folder)
     return row
 
 

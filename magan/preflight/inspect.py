@@ -16,7 +16,9 @@ from magan.cytometry.arcsinh import RAW_BELOW
 from magan.cytometry.channel_table import channel_table, doubts
 from magan.cytometry.check_markers import check
 from magan.cytometry.combine_files import gather, stack, transform
+from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Files, Rows
+from magan.cytometry.fcs_read import FcsOptions, compensations
 from magan.cytometry.harmonise_names import proposals, unused
 from magan.cytometry.marker_names import TECHNICAL
 from magan.errors import InputError
@@ -98,6 +100,8 @@ def preflight(
     bad = [f"{reason}" for kind, _, reason in files.left_out if kind == "file"]
     samples = pd.DataFrame([{keys.PANEL: "", **row} for row in rows]).astype({keys.BATCH: str})
     batches = _batches(samples, files)
+    spillovers = compensations(rows)
+    compensated = _alike({path: found.sentence for path, found in spillovers.items()})
     n_markers = 0 if adata is None else int(adata.var[keys.TO_CORRECT].sum())
     n_cells = sum(n for n, _ in files.sizes.values())
     sampled = _sampled(adata)
@@ -113,8 +117,13 @@ def preflight(
         ),
         below=below,
         effects=effects,
-        faults=(*faults, *(f"Left out: {reason}" for reason in bad)),
+        faults=(
+            *faults,
+            *mixed(spillovers, dict(zip(samples["path"].astype(str), samples[keys.BATCH]))),
+            *(f"Left out: {reason}" for reason in bad),
+        ),
         warnings=(
+            *compensated,
             *unused(files.names, aliases),
             *proposals(files.names),
             *doubts(channels),
@@ -128,7 +137,13 @@ def preflight(
 
 
 def preflights(
-    sheet: Path, *, panel: Path | None = None, cofactor: str = "5", aliases: Path | None = None
+    sheet: Path,
+    *,
+    panel: Path | None = None,
+    cofactor: str = "5",
+    aliases: Path | None = None,
+    compensation: str | None = None,
+    trust: str | None = None,
 ) -> dict[str, Findings]:
     """The preflight of a sample sheet, or of each data set of a study's own (which names its tables itself).
 
@@ -138,12 +153,15 @@ def preflights(
         The sheet or the study is wrong, or has no files of its own.
     """
     if sheet.suffix.lower() not in (".yaml", ".yml"):
+        FcsOptions(compensation, trust)  # refuses what it does not know
         own = {"sheet": str(sheet), "panel": panel and str(panel), "cofactor": _number(cofactor)}
-        one = config.OwnData(**own, aliases=str(aliases) if aliases else {})
+        one = config.OwnData(**own, aliases=str(aliases) if aliases else {}, compensation=compensation, trust=trust)
         rows, steps = rows_of(one), config.Training().steps * len(config.Study(name="check", title="").seeds)
         return {str(sheet): preflight(rows, **reading(one, rows), steps=steps)}
-    if panel or aliases:
-        raise InputError(f"{sheet} is a study, which names its own panel and aliases; leave --panel and --aliases out")
+    if panel or aliases or compensation or trust:
+        raise InputError(
+            f"{sheet} is a study, which names its own panel, aliases, compensation and trust; leave these options out"
+        )
     study = config.load(sheet)
     plan(study.model_dump(mode="json", exclude_unset=True))
     if not study.own_data:
@@ -278,6 +296,15 @@ def _design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
     if 0 < len(without) < len(batches):
         told.append(f"No control is in batch {', '.join(without)}: give one in every batch, or train on all samples.")
     return told
+
+
+def _alike(sentences: Mapping[str, str]) -> list[str]:
+    """Each sentence about files once, with the first of them."""
+    said: dict[str, list[str]] = {}
+    for path, sentence in sentences.items():
+        said.setdefault(sentence, []).append(path)
+    more = {s: f" (and {len(paths) - 1} more files)" if len(paths) > 1 else "" for s, paths in said.items()}
+    return [f"{paths[0]}{more[sentence]} {sentence}." for sentence, paths in said.items() if sentence]
 
 
 def _small(batches: pd.DataFrame, files: Files) -> list[str]:

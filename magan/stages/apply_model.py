@@ -11,8 +11,8 @@ from magan import keys
 from magan.correction import CELLS, Correction, mapped_units, of_model
 from magan.cytometry import write_corrected
 from magan.cytometry.arcsinh import transformed
-from magan.cytometry.fcs_read import as_slice, open_fcs, survey
-from magan.cytometry.fcs_write import rewrite
+from magan.cytometry.fcs_read import OPEN, Events, FcsOptions, as_slice, open_fcs, survey
+from magan.cytometry.fcs_write import Change, rewrite
 from magan.cytometry.panel import Panel, annotate, columns
 from magan.cytometry.read_cells import read
 from magan.domains.domain import from_anndata
@@ -37,10 +37,18 @@ def destinations(files: Sequence[Path], folder: Path) -> list[Path]:
     return places
 
 
-def correct(one: Correction, file: Path, place: Path, panel: Panel | None = None) -> int:
+def correct(
+    one: Correction,
+    file: Path,
+    place: Path,
+    panel: Panel | None = None,
+    fcs: FcsOptions = OPEN,
+    stay_compensated: bool = False,
+) -> int:
     """Write a file again, corrected, and return its number of events.
 
     An FCS file is never in memory as a whole: it is read twice and written once, a few thousand events at a time.
+    It goes back to the state it came in, compensated or not, unless it is to ``stay_compensated``.
 
     Raises
     ------
@@ -50,7 +58,12 @@ def correct(one: Correction, file: Path, place: Path, panel: Panel | None = None
     """
     provenance = {**one.provenance, "MAGAN_SOURCE": file.name}
     if file.name.lower().endswith(".fcs"):
-        return _correct_fcs(one, file, place, panel, provenance)
+        events = open_fcs(file, fcs)
+        provenance["MAGAN_COMPENSATION"] = events.compensation.keyword if events.spillover else ""
+        change, places = _change_of(one, events, panel)
+        with atomic_write(place) as part:
+            rewrite(events, part, places, change, provenance=provenance, rows=CELLS, stay_compensated=stay_compensated)
+        return events.n
     cells = of_model(one, read(file, panel=panel), file)
     units = from_anndata(cells, str(file)).values.numpy()
     mapped = np.concatenate([mapped_units(one, units[start : start + CELLS]) for start in range(0, len(units), CELLS)])
@@ -62,9 +75,9 @@ def correct(one: Correction, file: Path, place: Path, panel: Panel | None = None
     return out.n_obs
 
 
-def _correct_fcs(one: Correction, file: Path, place: Path, panel: Panel | None, provenance: dict[str, str]) -> int:
-    events = open_fcs(file)
-    whole = survey(events)
+def _change_of(one: Correction, events: Events, panel: Panel | None) -> tuple[Change, list[int]]:
+    """What becomes of some events of a file, and in which of its columns."""
+    whole, file = survey(events), events.path
     # What can be said of the file's scale and channels, its evenly spaced events say.
     some = AnnData(whole.some, obs=pd.DataFrame(index=pd.RangeIndex(len(whole.some)).astype(str)), var=events.var)
     cells = of_model(one, annotate(some, panel, name=str(file)), file)
@@ -76,6 +89,4 @@ def _correct_fcs(one: Correction, file: Path, place: Path, panel: Panel | None, 
         mapped = mapped_units(one, transformed(x[:, own], before))
         return write_corrected.raw_corrected(x[:, both], mapped, after, lowest)
 
-    with atomic_write(place) as part:
-        rewrite(events, part, places, change, provenance=provenance, rows=CELLS)
-    return events.n
+    return change, places

@@ -15,6 +15,7 @@ from anndata import AnnData
 from magan import config, keys
 from magan.aligner import Aligner
 from magan.correction import CELLS, Correction, correction, mapped_units
+from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
@@ -73,7 +74,7 @@ def correct_files(
         if str(path) in left_out.index:
             lines.append((str(path), batch, 0, "left out", left_out[str(path)]))
         else:
-            lines.append((str(path), batch, *_again(path, place, maps.get(batch), _panel(adata, path))))
+            lines.append((str(path), batch, *_again(row, place, maps.get(batch), _panel(adata, path))))
         print(*lines[-1], sep="  ", flush=True)
     write_table(pd.DataFrame(lines, columns=list(FILES)), folder / "files.tsv")
     write(_integrated(adata, maps, table, dataset), folder / "integrated.h5ad")
@@ -89,14 +90,15 @@ def _with_fallback(one: Correction, table: pd.DataFrame, fallback: str, word: st
     return replace(one, provenance=about, monotone=flagged if fallback == "monotone" else ())
 
 
-def _again(path: Path, place: Path, one: Correction | None, panel: Panel) -> tuple[int, str, str]:
+def _again(row: Mapping[str, object], place: Path, one: Correction | None, panel: Panel) -> tuple[int, str, str]:
     """Events, status and reason of a file that is written again; without a correction it is copied."""
+    path, fcs = Path(str(row[PATH])), fcs_options(row)
     try:
         if one is None:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
-            return read(path, panel=panel).n_obs, "reference", ""
-        return correct(one, path, place, panel), "corrected", ""
+            return read(path, panel=panel, fcs=fcs).n_obs, "reference", ""
+        return correct(one, path, place, panel, fcs), "corrected", ""
     except InputError as error:
         return 0, "failed", str(error)
 

@@ -63,7 +63,9 @@ def rows_of(own: config.OwnData) -> list[dict[str, object]]:
     InputError
         As `read_sheet`.
     """
-    return read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
+    rows = read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
+    said = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
+    return [row | {key: row.get(key) or value for key, value in said.items()} for row in rows]
 
 
 def reading(own: config.OwnData, rows: Rows) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_an_end_one_too_far_is_harmless(tmp_path):
     np.testing.assert_array_equal(read_fcs(file).X, np.float32(VALUES))
 
 
-@pytest.mark.parametrize("offsets", [{}, {"$BEGINDATA": None, "$ENDDATA": None}])  # flowio, fcsparser
+@pytest.mark.parametrize("offsets", [{}, {"$BEGINDATA": None, "$ENDDATA": None}])
 def test_latin_1_names_come_back(tmp_path, offsets):
     adata = read_fcs(write(tmp_path / "a.fcs", keywords={"$P1S": "TCR\u00e9"} | offsets))
     assert list(adata.var["marker"]) == ["TCR\u00e9", "CD2"]
@@ -147,7 +147,7 @@ REFUSED = {
         "contradicts itself",
     ),
     "data inside the text": (dict(header_offsets=(70, 93)), "damaged header"),
-    "no $TOT": (dict(keywords={"$TOT": None}), "cannot be read"),
+    "no $TOT": (dict(keywords={"$TOT": None}), r"no usable \$TOT"),
     "no channel name": (dict(keywords={"$P2N": None}), r"gives channel 2 no name \(\$P2N\)"),
     "a channel name twice": (dict(keywords={"$P2N": "C1"}), "uses the channel name 'C1' 2 times"),
     "two data sets": (dict(keywords={"$NEXTDATA": "5000"}), "cannot be read|more than one data set"),
