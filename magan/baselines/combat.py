@@ -1,4 +1,4 @@
-"""ComBat (Johnson et al. 2007), fitted on training cells and applied to others."""
+"""ComBat (Johnson et al. 2007), fitted to training cells and applied to query cells."""
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,13 @@ from magan.errors import InputError
 
 
 def combat(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """ComBat's adjustment of domain 1, in the units of domain 2, ``(n, M2)`` float32.
+    """Map the query by ComBat to the units of domain 2, ``(n, M2)`` float32.
 
-    ComBat moves both batches to their grand mean, each marker of each batch by a
-    line. scanpy fits it on the training cells of both domains, with the batch as
-    the only covariate; the two lines are read off its output, and a query cell
-    goes along the line of domain 1 and back along that of domain 2. So no query
-    cell takes part in the fit. A marker constant in either domain has no line: it
-    is left out of the fit and shifted by the difference of the means.
+    ComBat moves both batches to their grand mean, by a linear function for each marker of each batch. scanpy fits it to
+    the training cells of both domains, with the batch as the only covariate. The linear functions are computed from
+    scanpy's output. A query cell passes through the function of domain 1 and the inverse function of domain 2, so no
+    query cell takes part in the fit. A marker that is constant in a domain has no linear function: it is excluded from
+    the fit and shifted by the difference of the means.
 
     Raises
     ------
@@ -41,19 +40,19 @@ def combat(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def _adjusted(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Both batches on ComBat's common scale, ``(n1 + n2, M)``."""
+    """Return both batches on ComBat's common scale, ``(n1 + n2, M)``."""
     import scanpy  # slow to import, and only this baseline needs it
 
     batch = np.repeat(["1", "2"], [len(source), len(target)])
     obs = pd.DataFrame({keys.BATCH: pd.Categorical(batch)}, index=np.arange(len(batch)).astype(str))
     cells = AnnData(np.concatenate([source, target]), obs=obs)
-    # Where the batches agree exactly the step size of its iteration is 0 / 0.
+    # If the batches are equal, the step size of ComBat's iteration is 0 / 0.
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(scanpy.pp.combat(cells, key=keys.BATCH, inplace=False))
 
 
 def _line(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and intercept of ``after = slope * before + intercept``, which holds exactly."""
+    """Return slope and intercept of ``after = slope * before + intercept``, which holds exactly."""
     column = np.arange(before.shape[1])
     low, high = before.argmin(axis=0), before.argmax(axis=0)
     slope = (after[high, column] - after[low, column]) / (before[high, column] - before[low, column])

@@ -5,29 +5,25 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.baselines.extras import extra, own_draws
+from magan.baselines.extras import extra, fixed_draws
 from magan.baselines.panels import intensities, measured_everywhere
 from magan.errors import InputError
 
 GRID = 10  # side of the self-organising map, FlowSOM's default
 CLUSTERS = 10  # metaclusters, the default of CytoNorm.train
-LEAST = 50  # cells a cluster needs in a batch to be corrected, cytonormpy's default
+LEAST = 50  # cells of a cluster in each batch for a correction, cytonormpy's default
 
 
 def cytonorm(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The query after CytoNorm with domain 2 as the goal, ``(n, M2)`` float32.
+    """Map the query by CytoNorm with domain 2 as the goal, ``(n, M2)`` float32.
 
-    The training cells of each domain stand for its control sample. FlowSOM
-    clusters both together; in each cluster and for each marker a monotone spline
-    takes the 99 percentiles of domain 1 to those of domain 2. A query cell goes to
-    its nearest cluster and along that cluster's splines, so no query cell takes
-    part in the fit.
+    The training cells of each domain replace its control sample. FlowSOM clusters the cells of both domains. In each
+    cluster and for each marker a monotone spline maps the 99 percentiles of domain 1 to those of domain 2. A query cell
+    is mapped by the splines of its nearest cluster, so no query cell takes part in the fit.
 
-    A cell stays as measured in clusters of fewer than 50 cells in either domain
-    (cytonormpy warns of each), as does a marker whose percentiles are all equal
-    in either. The smallest and largest training value are fixed points of all
-    splines (cytonormpy's ``limits``), without which their last slope carries rare
-    bright cells to absurd values.
+    Cells do not change in clusters with fewer than 50 cells in a domain (cytonormpy warns about each cluster). Markers
+    do not change if all their percentiles are equal in a domain. The smallest and the largest training value are fixed
+    points of all splines (cytonormpy's ``limits``): otherwise extrapolation gives rare bright cells absurd values.
 
     Raises
     ------
@@ -44,7 +40,7 @@ def cytonorm(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
             f"baseline 'cytonorm' needs {LEAST} cells in each domain, not {len(source)} and {len(target)}; "
             "give more cells or use quantile"
         )
-    with own_draws():
+    with fixed_draws():
         fitted = cytonormpy.CytoNorm()
         clusterer = cytonormpy.FlowSOM(xdim=GRID, ydim=GRID, n_clusters=CLUSTERS, seed=0)
         fitted.add_clusterer(clusterer)
@@ -55,7 +51,7 @@ def cytonorm(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
         fitted.calculate_splines(goal=2, limits=limits)
         clusters = clusterer.calculate_clusters(values)
     mapped = values.copy()
-    # normalize_data would do this, but stops at a query cell in a cluster without training cells.
+    # Do not use normalize_data: it fails for a query cell in a cluster without training cells.
     for cluster in np.intersect1d(clusters, fitted.clusters):
         inside = clusters == cluster
         for m, marker in enumerate(markers):
@@ -64,7 +60,7 @@ def cytonorm(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def _controls(source: np.ndarray, target: np.ndarray, markers: list[str]) -> AnnData:
-    """Both training sets as control samples of batches 1 and 2."""
+    """Return both training sets as control samples of batches 1 and 2."""
     cells = np.concatenate([source, target])
     batch = np.repeat([1, 2], [len(source), len(target)])
     obs = pd.DataFrame(

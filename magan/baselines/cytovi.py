@@ -1,4 +1,4 @@
-"""CytoVI (Ingelfinger et al. 2025): a variational autoencoder that decodes a cell as of another batch."""
+"""CytoVI (Ingelfinger et al. 2025): a variational autoencoder that decodes a cell as a cell of another batch."""
 
 import logging
 import sys
@@ -13,23 +13,20 @@ from magan.baselines.extras import extra
 from magan.baselines.panels import intensities, measured_everywhere
 from magan.errors import InputError
 
-LEAST = 20  # cells in all, so that a tenth can be set apart for early stopping
+LEAST = 20  # cells in total, so that a tenth is available for early stopping
 
 
 def cytovi(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The query encoded by CytoVI and decoded as of domain 2, ``(n, M2)`` float32.
+    """Encode the query by CytoVI and decode it as cells of domain 2, ``(n, M2)`` float32.
 
-    Trained on the training cells of both domains with the library's settings, on the
-    CPU: up to 1,000 epochs, stopped when 30 in a row were no better. With a few
-    thousand cells that can be long before its warm-up of 400 epochs is over, and
-    further training would bring the domains nearer. Each marker is scaled to [0, 1] by
-    the range of its own domain's training cells, as the library's tutorial does, and
-    what is decoded goes back by the range of domain 2.
+    The model trains on the training cells of both domains with the library's settings, on the CPU: up to 1,000 epochs,
+    stopped after 30 epochs without improvement. With a few thousand cells it can stop long before the warm-up of 400
+    epochs ends; further training would align the domains better. Each marker is scaled to [0, 1] by its range in the
+    training cells of its domain, as in the library's tutorial. Decoded values are scaled back by the range of domain 2.
 
-    What comes out is the decoder's mean at one draw of the cell's latent state: what
-    the latent state does not hold of a cell is gone. So the values of a marker
-    vary less than as measured. No query cell takes part in the fit, but
-    the draw depends on the cell's place among the others.
+    The result is the decoder's mean at a single draw of the cell's latent state. Information that the latent state
+    lacks is lost, so a marker's values vary less than measured values. No query cell takes part in the fit, but the
+    draw depends on the position of the cell in the query.
 
     Raises
     ------
@@ -60,13 +57,13 @@ def cytovi(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def _range(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest value of each marker and the width above it, ``(n, M) -> (M,), (M,)``; 1 for a constant marker."""
+    """Return the smallest value of each marker and its range, ``(n, M) -> (M,), (M,)``; range 1 if constant."""
     width = np.ptp(values, axis=0)
     return values.min(axis=0), np.where(width > 0, width, 1.0)
 
 
 def _table(values: np.ndarray, batch: np.ndarray) -> AnnData:
-    """Cells as CytoVI takes them; it must know both batches even where all cells are of one."""
+    """Return cells in CytoVI's format; both batches must be categories even if all cells belong to one batch."""
     obs = pd.DataFrame(
         {keys.BATCH: pd.Categorical(batch, categories=["1", "2"])}, index=np.arange(len(values)).astype(str)
     )

@@ -1,4 +1,4 @@
-"""Libraries that only one baseline needs, and that need not be installed."""
+"""Optional libraries that only a single baseline needs."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from magan.errors import InputError
 
 @contextmanager
 def extra(baseline: str, package: str, name: str) -> Iterator[None]:
-    """Around an import: `InputError` that names the extra to install, where ``package`` is missing."""
+    """Wrap an import: raise an `InputError` that names the extra to install if ``package`` is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -21,8 +21,8 @@ def extra(baseline: str, package: str, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def own_draws() -> Iterator[None]:
-    """Around a library that draws from the global generators: the same draws each time, none of them felt outside."""
+def fixed_draws() -> Iterator[None]:
+    """Seed the global random generators for a library that uses them, and restore their state afterwards."""
     before, numpy_before = random.getstate(), np.random.get_state()
     random.seed(0)
     np.random.seed(0)

@@ -1,9 +1,8 @@
-"""Optimal transport between cells that have no common marker: their distances to one another must agree.
+"""Gromov-Wasserstein optimal transport: match cells without common markers by their distances within each domain.
 
-With the settings that Demetci et al. (2022) publish for SNARE-seq: distances
-are steps along a graph of nearest neighbours by correlation, as a share of the
-longest; the plan is regularised by its entropy, and a cell goes to the mean of
-the cells it is sent to.
+Settings are those of Demetci et al. (2022) for SNARE-seq. Distances are steps along a graph of nearest neighbours by
+correlation, divided by the longest distance. The plan is regularised by its entropy. A cell is mapped to the mean of
+its matched cells, weighted by the plan.
 """
 
 import warnings
@@ -20,16 +19,16 @@ from magan.errors import InputError
 
 NEIGHBOURS = 50  # at most a fifth of the cells
 ENTROPY = 5e-4
-ROUNDS = 100  # of the plan; the entropic problem is solved anew in each
-INNER = 50  # steps within a round of `gromov_pairs`
-SHARE = 0.5  # of the graph distances in `gromov_pairs`; the rest is the distances to the known pairs
+ROUNDS = 100  # updates of the plan; each solves an entropic problem
+INNER = 50  # steps within an update of `gromov_pairs`
+SHARE = 0.5  # weight of the graph distances in `gromov_pairs`; 1 - SHARE is that of the distances to known pairs
 
 
 def gromov(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """Entropic Gromov-Wasserstein, which is told no pair; ``(n, M2)`` float32.
+    """Map by entropic Gromov-Wasserstein without known pairs, ``(n, M2)`` float32.
 
-    The query must be the training cells of domain 1, for a plan knows no other
-    cell. `InputError` if it is not, or POT is not installed.
+    The query must consist of training cells of domain 1, because the plan maps only these. Raises `InputError` if it
+    does not, or if POT is not installed.
     """
     first, second, source = _cells("gromov", x1, x2, query)
     plan = _unsupervised(first.tobytes(), first.shape, second.tobytes(), second.shape)
@@ -37,9 +36,10 @@ def gromov(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def gromov_pairs(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """Fused Gromov-Wasserstein: a cell must also be as far from the known pairs as its match is; ``(n, M2)`` float32.
+    """Map by fused Gromov-Wasserstein with known pairs, ``(n, M2)`` float32.
 
-    `InputError` as in `gromov`, or where no pair is known.
+    A cell and its match must also have similar distances to the known pairs. Raises `InputError` as `gromov` does, or
+    if no pair is known.
     """
     first, second, source = _cells("gromov_pairs", x1, x2, query)
     rows_1, rows_2 = known_pairs("gromov_pairs", x1, x2)
@@ -49,36 +49,37 @@ def gromov_pairs(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def steps(values: np.ndarray) -> np.ndarray:
-    """Steps between cells along the graph of nearest neighbours, as a share of the longest way, ``(n, n)``.
+    """Return graph distances of cells, divided by the longest distance, ``(n, n)``.
 
-    Cells without a way between them are as far apart as the two farthest that have one.
+    A distance is the number of steps along the graph of nearest neighbours. Unconnected cells have the longest
+    distance.
     """
     k = min(NEIGHBOURS, max(len(values) // 5, 1))
     graph = kneighbors_graph(values, k, mode="connectivity", metric="correlation", include_self=False)
-    ways = shortest_path(graph, directed=False, unweighted=True)
-    longest = ways[np.isfinite(ways)].max()
-    return np.minimum(ways, longest) / longest
+    lengths = shortest_path(graph, directed=False, unweighted=True)
+    longest = lengths[np.isfinite(lengths)].max()
+    return np.minimum(lengths, longest) / longest
 
 
 @lru_cache(maxsize=1)
 def _unsupervised(first: bytes, shape_1: tuple[int, int], second: bytes, shape_2: tuple[int, int]) -> np.ndarray:
-    """The plan that knows no pair; draws of the pairs ask for it again and again, and it takes a minute."""
-    one, other = (np.frombuffer(x).reshape(shape) for x, shape in ((first, shape_1), (second, shape_2)))
-    return _plan(steps(one), steps(other), None)
+    """Return the plan without known pairs; it takes a minute and is the same for all draws of pairs, so cache it."""
+    values_1, values_2 = (np.frombuffer(x).reshape(shape) for x, shape in ((first, shape_1), (second, shape_2)))
+    return _plan(steps(values_1), steps(values_2), None)
 
 
 def _plan(steps_1: np.ndarray, steps_2: np.ndarray, gaps: np.ndarray | None) -> np.ndarray:
-    """Which share of each cell goes where, ``(n1, n2)``."""
+    """Return the transport plan: the weight of each pair of cells, ``(n1, n2)``."""
     try:
-        from ot import gromov as solvers  # slow to import, and only this baseline needs it
+        from ot import gromov as solvers  # import here: slow, and only this baseline needs it
     except ImportError:
         raise InputError("baseline 'gromov' needs POT, which is not installed; pip install magan[workflow]") from None
     settings = {"loss_fun": "square_loss", "epsilon": ENTROPY, "max_iter": ROUNDS}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an inner problem that stops before its tolerance is taken up by the next
+        warnings.simplefilter("ignore")  # an inner problem that stops before its tolerance continues in the next update
         if gaps is None:
             return solvers.entropic_gromov_wasserstein(steps_1, steps_2, **settings)
-        # The pairs leave little to search: each round may go on where the last one stopped, after a few inner steps.
+        # Pairs restrict the plan, so few inner steps suffice and each update may start from the previous result.
         settings |= {"warmstart": True, "numItermax": INNER, "tol": 1e-7}
         return solvers.entropic_fused_gromov_wasserstein(gaps, steps_1, steps_2, alpha=SHARE, **settings)
 
@@ -88,7 +89,7 @@ def _projected(plan: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _cells(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values of both domains, and the row of domain 1 that each query cell is."""
+    """Return the values of both domains, and the row of domain 1 of each query cell."""
     first, second, values = (np.asarray(x.layers[keys.PREPROCESSED], dtype=np.float64) for x in (x1, x2, query))
     row = {cell.tobytes(): i for i, cell in enumerate(first)}
     found = [row.get(cell.tobytes()) for cell in values]

@@ -1,4 +1,4 @@
-"""Harmony (Korsunsky et al. 2019) on the markers themselves, taken back to the reference."""
+"""Harmony (Korsunsky et al. 2019) on markers, transformed so that the reference does not move."""
 
 import numpy as np
 from anndata import AnnData
@@ -9,27 +9,23 @@ from magan.baselines.panels import intensities, measured_everywhere
 
 CELLS_PER_CLUSTER = 30  # harmonypy's own rule for the number of clusters
 CLUSTERS = 100  # at most, likewise
-NEGLIGIBLE = 1e-4  # of the largest singular value: clusters the reference has no share in
+NEGLIGIBLE = 1e-4  # relative singular value below which clusters have no reference cells
 
 
 def harmony(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The query after Harmony's shift of each soft cluster, in the frame of domain 2, ``(n, M2)`` float32.
+    """Map the query by Harmony's shift of each soft cluster, relative to domain 2, ``(n, M2)`` float32.
 
-    Harmony shares cell i out among clusters k by weights ``R[i, k]`` that add up
-    to 1 and subtracts ``sum_k R[i, k] w[b, k]``, where b is the cell's batch: it
-    moves both batches towards each other. It is usually given principal
-    components, for their speed and denoising; it only looks at angles between
-    cells and at regressions on R, which no rotation changes, so that markers serve
-    as well as all their components would, and come out corrected.
+    Harmony assigns cell i to clusters k by weights ``R[i, k]`` that sum to 1 and subtracts ``sum_k R[i, k] w[b, k]``,
+    where b is the cell's batch, so both batches move towards each other. Harmony is usually applied to principal
+    components, for speed and denoising. It uses only angles between cells and regressions on R, which rotations do not
+    change. Markers therefore give the same result as all their components, and the output has corrected markers.
 
-    Here domain 2 has to stay where it is. Its shifts ``w[2, k]`` are read off its
-    own cells, whose displacement is ``R w[2]``, and a query cell gets
-    ``sum_k R[i, k] w[2, k]`` back: all in all it moves by ``w[2, k] - w[1, k]``.
+    Here domain 2 must not move. Its shifts ``w[2, k]`` are estimated from its cells, whose displacement is ``R w[2]``.
+    A query cell receives ``sum_k R[i, k] w[2, k]`` back, so its total shift is ``w[2, k] - w[1, k]``.
 
-    Harmony has no map for new cells. It is run on the training cells of both
-    domains and the query together, so the query, though not its labels, takes part
-    in the fit: a cell's value depends on the other query cells and, by the random
-    start of the clustering, on their order.
+    Harmony has no map for new cells. It runs on the training cells of both domains and the query together, so the query
+    (not its labels) takes part in the fit. The value of a cell depends on the remaining query cells and, through the
+    random start of the clustering, on their order.
 
     Raises
     ------
@@ -44,7 +40,7 @@ def harmony(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     batch = np.repeat(["1", "1", "2"], [len(part) for part in parts])
     cells = np.concatenate(parts)
     n_clusters = min(max(round(len(cells) / CELLS_PER_CLUSTER), 1), CLUSTERS)
-    # Given with cells as columns, as then a table of as many cells as markers is not mistaken.
+    # Pass cells as columns, so that a table with equally many cells and markers is not ambiguous.
     fitted = harmonypy.run_harmony(
         cells.T, {keys.BATCH: batch}, keys.BATCH, nclust=n_clusters, verbose=False, random_state=0, ncores=1
     )

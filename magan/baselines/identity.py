@@ -1,4 +1,4 @@
-"""The control: no map at all."""
+"""Identity: the control that does not change the query."""
 
 import numpy as np
 from anndata import AnnData
@@ -9,9 +9,9 @@ from magan.images.arrays import pixels
 
 
 def identity(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The query as measured, ``(n, M2)`` float32; `InputError` if domain 1 lacks a marker of ``x2``.
+    """Return the query unchanged, ``(n, M2)`` float32; raise `InputError` if domain 1 lacks a marker of ``x2``.
 
-    Of images the pixels, in [0, 1].
+    For images the result is their pixels in [0, 1].
     """
     if keys.IMAGE in query.uns:
         return pixels(query)

@@ -1,4 +1,4 @@
-"""Unshared markers from the most similar cells of the other panel: their mean, or one of them."""
+"""Predict unshared markers from the nearest cells of domain 2: their mean, or a random cell."""
 
 import numpy as np
 from anndata import AnnData
@@ -10,15 +10,15 @@ NEIGHBOURS = 50
 
 
 def knn(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """Plain mean of the 50 nearest cells of ``x2`` (all, if fewer), see `regress`; ``(n, M2)`` float32."""
+    """Predict unshared markers by the mean of the 50 nearest cells of ``x2``, see `regress`; ``(n, M2)`` float32."""
     return regress(x1, x2, query, _mean_of_nearest)
 
 
 def knn_draw(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """All unshared markers of a random one of the 50 nearest cells of ``x2``, see `regress`; ``(n, M2)`` float32.
+    """Copy all unshared markers from a random cell of the 50 nearest cells of ``x2``, ``(n, M2)`` float32.
 
-    The fair rival of a sampled map: its markers are distributed as measured,
-    where the mean of `knn` shrinks them. Drawn from a fixed generator.
+    See `regress`. It is the fair baseline for a sampled map: its markers have the measured distribution, while the mean
+    in `knn` shrinks their variance. The random seed is fixed.
     """
     return regress(x1, x2, query, _one_of_nearest)
 

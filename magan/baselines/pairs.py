@@ -1,7 +1,7 @@
-"""What simple regression makes of a few known pairs, where the domains share no marker, or are images.
+"""Baselines that learn from a few known pairs, for domains without shared markers and for images.
 
-Features are centred and divided by one spread of all of a domain's training
-cells: reduced features keep their weights. Of images they are the pixels, in [0, 1].
+Features are centred and divided by a single standard deviation per domain, so the relative weights of reduced features
+do not change. Features of images are their pixels in [0, 1].
 """
 
 import numpy as np
@@ -13,15 +13,15 @@ from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import pixels
 
-NUMBERS = (1, 2, 3, 5, 8)  # of nearest pairs that `pair_knn` may average over
+NUMBERS = (1, 2, 3, 5, 8)  # choices for the number of nearest pairs in `pair_knn`
 PENALTIES = np.logspace(-3, 3, 13)
-NEIGHBOURS = 10  # cells of the target that `pair_landmarks` averages
+NEIGHBOURS = 10  # target cells averaged by `pair_landmarks`
 
 
 def pair_ridge(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """Ridge regression on the known pairs, its penalty chosen by leaving each pair out in turn; ``(n, M2)`` float32.
+    """Map by ridge regression on the known pairs, with a leave-one-out choice of the penalty, ``(n, M2)`` float32.
 
-    `InputError` where no pair is known.
+    Raises `InputError` if no pair is known.
     """
     first, second, values, target = _standardised("pair_ridge", x1, x2, query)
     rows_1, rows_2 = known_pairs("pair_ridge", x1, x2)
@@ -29,17 +29,17 @@ def pair_ridge(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def pair_ridge_shuffled(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """`pair_ridge` told each time the next pair's measurement, a control that must do worse; ``(n, M2)`` float32."""
+    """Map by `pair_ridge` trained on shifted (wrong) pairs, a control that must do worse; ``(n, M2)`` float32."""
     first, second, values, target = _standardised("pair_ridge_shuffled", x1, x2, query)
     rows_1, rows_2 = known_pairs("pair_ridge_shuffled", x1, x2)
     return _in_units(RidgeCV(PENALTIES).fit(first[rows_1], second[np.roll(rows_2, 1)]).predict(values), target)
 
 
 def pair_knn(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The mean over the nearest known pairs, ``(n, M2)`` float32.
+    """Map to the mean of the nearest known pairs, ``(n, M2)`` float32.
 
-    How many is chosen by leaving each pair out in turn (of 1, 2, 3, 5 and 8 the
-    smallest squared error). `InputError` where no pair is known.
+    The number of pairs, out of 1, 2, 3, 5 and 8, has the smallest leave-one-out squared error. Raises `InputError` if
+    no pair is known.
     """
     first, second, values, target = _standardised("pair_knn", x1, x2, query)
     rows_1, rows_2 = known_pairs("pair_knn", x1, x2)
@@ -52,22 +52,22 @@ def pair_knn(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def pair_landmarks(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The mean over the 10 cells of domain 2 that lie alike to the known pairs, ``(n, M2)`` float32.
+    """Map to the mean of the 10 cells of domain 2 with the most similar distances to the known pairs.
 
-    A cell is described by its distances to the known cells of its own domain,
-    standardised over them: features that both domains have. `InputError` where
-    fewer than three pairs are known.
+    The result is ``(n, M2)`` float32. Features of a cell are its distances to the known cells of its domain,
+    standardised over the known cells; both domains have these features. Raises `InputError` if fewer than three pairs
+    are known.
     """
     first, second, values, target = _standardised("pair_landmarks", x1, x2, query)
     rows_1, rows_2 = known_pairs("pair_landmarks", x1, x2)
     if len(rows_1) < 3:
         raise InputError(f"baseline 'pair_landmarks' needs 3 known pairs, not {len(rows_1)}; raise n_pairs")
-    profiles = [_profile(cdist(x, own)) for x, own in ((values, first[rows_1]), (second, second[rows_2]))]
+    profiles = [_profile(cdist(x, landmarks)) for x, landmarks in ((values, first[rows_1]), (second, second[rows_2]))]
     return _in_units(_nearest_mean(cdist(*profiles), second, min(NEIGHBOURS, len(second))), target)
 
 
 def known_pairs(name: str, x1: AnnData, x2: AnnData) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of either domain that are known to be one cell, ``(K,), (K,)``; `InputError` if there is none."""
+    """Return the rows of both domains that are known pairs, ``(K,), (K,)``; raise `InputError` if there are none."""
     first, second = ([] if keys.PAIR not in x.obs else list(x.obs[keys.PAIR].astype(str)) for x in (x1, x2))
     at = {word: i for i, word in enumerate(second) if word.lower() not in keys.UNLABELLED}
     known = [(i, at[word]) for i, word in enumerate(first) if word in at]
@@ -78,7 +78,7 @@ def known_pairs(name: str, x1: AnnData, x2: AnnData) -> tuple[np.ndarray, np.nda
 
 
 def _standardised(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> tuple[np.ndarray, ...]:
-    """Both domains and the query in standard units, and what leads back from domain 2's: mean, sd, least and most."""
+    """Return both domains and the query in standard units, and the units of domain 2: mean, sd, least, most."""
     missing = [marker for marker in x1.var_names if marker not in query.var_names]
     if missing:
         raise InputError(f"baseline '{name}': the query lacks marker '{missing[0]}'; give the markers of domain 1")
@@ -100,11 +100,11 @@ def _values(x: AnnData) -> np.ndarray:
 
 
 def _nearest_mean(distance: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
-    """Mean target of the k nearest, ``(n, K), (K, M) -> (n, M)``; a tie goes to the row that comes first."""
+    """Return the mean target of the k nearest, ``(n, K), (K, M) -> (n, M)``; in a tie the first row is nearest."""
     return targets[np.argsort(distance, axis=1, kind="stable")[:, :k]].mean(axis=1)
 
 
 def _profile(distance: np.ndarray) -> np.ndarray:
-    """Distances ``(n, K)`` less their mean over the K, and by their sd."""
+    """Standardise distances ``(n, K)`` over the K landmarks."""
     centred = distance - distance.mean(axis=1, keepdims=True)
     return centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-12)

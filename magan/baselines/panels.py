@@ -1,4 +1,4 @@
-"""What the baselines read of two panels: matrices in arcsinh units, and which markers they have in common."""
+"""Read two panels for the baselines: matrices in arcsinh units, and the shared markers."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,12 +10,12 @@ from magan.errors import InputError
 
 
 def intensities(adata: AnnData, markers: Sequence[str]) -> np.ndarray:
-    """``layers["preprocessed"]`` of the named markers, ``(n, M)`` float64."""
+    """Return ``layers["preprocessed"]`` of the named markers, ``(n, M)`` float64, in arcsinh units."""
     return np.asarray(adata[:, list(markers)].layers[keys.PREPROCESSED], dtype=np.float64)
 
 
 def measured_everywhere(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> list[str]:
-    """The markers of ``x2``, in order; `InputError` if ``x1`` or the query lacks one."""
+    """Return the markers of ``x2``, in order; raise `InputError` if ``x1`` or the query lacks any."""
     for marker in x2.var_names:
         if marker not in x1.var_names or marker not in query.var_names:
             raise InputError(
@@ -26,7 +26,7 @@ def measured_everywhere(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> 
 
 
 def location_scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sd (n) of each marker, ``(n, M) -> (M,), (M,)``; the sd of a constant marker counts as 1."""
+    """Return mean and sd (divisor n) of each marker, ``(n, M) -> (M,), (M,)``; 1 as the sd of a constant marker."""
     return values.mean(axis=0), np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1.0)
 
 
@@ -36,12 +36,11 @@ def regress(
     query: AnnData,
     fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Markers of ``x2`` for the query cells: shared ones as measured, the others predicted from the shared.
+    """Return all markers of ``x2`` for the query cells: shared markers as measured, unshared markers predicted.
 
-    ``fit_predict(features, targets, queries)`` learns in ``x2``,
-    ``(n2, S), (n2, T), (n, S) -> (n, T)``. Features are standardised by the mean
-    and sd of their own panel's training cells, so that an offset or gain between
-    the panels does not matter; targets stay in arcsinh units.
+    ``fit_predict(features, targets, queries)`` learns to predict unshared from shared markers in ``x2``,
+    ``(n2, S), (n2, T), (n, S) -> (n, T)``. Features are standardised by mean and sd of the training cells of their
+    panel, so an offset or a gain between the panels has no effect. Targets stay in arcsinh units.
 
     Returns
     -------
@@ -64,6 +63,6 @@ def regress(
         mean2, sd2 = location_scale(intensities(x2, shared))
         features, queries = (intensities(x2, shared) - mean2) / sd2, (intensities(query, shared) - mean1) / sd1
         predicted = fit_predict(features, intensities(x2, missing), queries)
-        # Some regressors drop the target axis when there is one target.
+        # Some regressors drop the target axis if there is a single target.
         mapped[:, x2.var_names.get_indexer(missing)] = predicted.reshape(len(queries), len(missing))
     return mapped

@@ -1,4 +1,4 @@
-"""Each marker given the target's distribution, rank for rank."""
+"""Quantile normalisation: give each marker the target's distribution, rank by rank."""
 
 import numpy as np
 from anndata import AnnData
@@ -7,10 +7,10 @@ from magan.baselines.panels import intensities, measured_everywhere
 
 
 def quantile(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """Quantile map of each marker, learnt on the training cells, ``(n, M2)`` float32.
+    """Map each marker by a quantile map fitted to the training cells, ``(n, M2)`` float32.
 
-    A value goes to the target's value of the same rank, see `quantile_map`.
-    `InputError` if domain 1 lacks a marker of ``x2``.
+    A value is mapped to the target's value of the same rank, see `quantile_map`. Raises `InputError` if domain 1 lacks
+    a marker of ``x2``.
     """
     markers = measured_everywhere("quantile", x1, x2, query)
     source, target, values = (intensities(x, markers) for x in (x1, x2, query))
@@ -19,13 +19,12 @@ def quantile(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 
 def quantile_map(source: np.ndarray, target: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Where ``values`` go when ``source (n,)`` is given the distribution of ``target (m,)``.
+    """Map ``values`` by the function that gives ``source (n,)`` the distribution of ``target (m,)``.
 
-    The i-th smallest of n sits at probability (i - 1/2) / n in both, with straight
-    lines between. Equal values, such as exact zeros, share their mean rank, so
-    the map is a function and never falls; the zeros of a source with more of them
-    than the target land together on one value of the target. Beyond the smallest
-    and largest of the source a value keeps its distance from them.
+    In both, the i-th smallest of n values has probability (i - 1/2) / n; between them the map is linear. Equal values,
+    such as exact zeros, have their mean rank, so the map is a non-decreasing function. If the source has more zeros
+    than the target, all its zeros map to the same target value. Values outside the source's range preserve their
+    distance from the nearest end of the range.
     """
     known, counts = np.unique(source, return_counts=True)
     probability = (np.cumsum(counts) - counts / 2) / len(source)

@@ -1,4 +1,4 @@
-"""Unshared markers as a linear function of the shared."""
+"""Predict unshared markers by a linear function of shared markers."""
 
 import numpy as np
 from anndata import AnnData
@@ -8,5 +8,5 @@ from magan.baselines.panels import regress
 
 
 def ridge(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """Ridge regression (penalty 1) in ``x2`` on shared markers, see `regress`; ``(n, M2)`` float32."""
+    """Predict unshared markers by ridge regression (penalty 1) in ``x2``, see `regress`; ``(n, M2)`` float32."""
     return regress(x1, x2, query, lambda features, targets, queries: Ridge(1.0).fit(features, targets).predict(queries))

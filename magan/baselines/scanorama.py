@@ -1,4 +1,4 @@
-"""Scanorama (Hie et al. 2019): each cell moved as the mutual nearest neighbours around it would be."""
+"""Scanorama (Hie et al. 2019): move each cell like the mutual nearest neighbours around it."""
 
 import warnings
 
@@ -6,28 +6,26 @@ import numpy as np
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
-from magan.baselines.extras import extra, own_draws
+from magan.baselines.extras import extra, fixed_draws
 from magan.baselines.panels import intensities, measured_everywhere
 
-BLOCK = 1000  # query cells at a time, to bound memory
-BATCH = 5000  # pairs at a time, Scanorama's default
+BLOCK = 1000  # query cells per block, to bound memory
+BATCH = 5000  # pairs per batch, Scanorama's default
 
 
 def scanorama(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """The query after Scanorama's correction of domain 1 towards domain 2, ``(n, M2)`` float32.
+    """Map the query by Scanorama's correction of domain 1 towards domain 2, ``(n, M2)`` float32.
 
-    Scanorama scales every cell to length 1, finds pairs of training cells of the
-    two domains that are among each other's 20 nearest, and moves a cell by the mean
-    difference within the pairs, weighted by a Gaussian kernel of the cell's distance
-    to each pair's cell of domain 1. These are the library's own functions, called one by
-    one: as a whole it would hold the larger data set still, and correct no cell
-    that was not there when pairs were found.
+    Scanorama scales every cell to length 1, finds pairs of training cells of both domains that are among each other's
+    20 nearest neighbours, and moves a cell by the mean difference within pairs, weighted by a Gaussian kernel of the
+    cell's distance to each pair's cell of domain 1. The library's functions are called separately: its main function
+    would hold the larger data set fixed, and would not correct cells that are absent when pairs are found.
 
-    Its output has no units. A cell is given back the length that it was measured
-    with, so whatever a batch does to the length of cells stays in.
+    Scanorama's output has no units. Each cell is scaled back to its measured length, so batch effects on the length of
+    cells remain.
 
-    Where fewer than a tenth of the cells are in pairs Scanorama declines: cells
-    stay as measured, with a warning.
+    If fewer than a tenth of the cells are in pairs, Scanorama makes no correction: cells do not change, and a warning
+    is given.
 
     Raises
     ------
@@ -35,12 +33,12 @@ def scanorama(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
         scanorama is not installed, or domain 1 lacks a marker of ``x2``.
     """
     markers = measured_everywhere("scanorama", x1, x2, query)
-    with extra("scanorama", "scanorama", "scanorama"), own_draws():  # its import seeds numpy's generator
+    with extra("scanorama", "scanorama", "scanorama"), fixed_draws():  # its import seeds numpy's generator
         import scanorama as library
 
     values = intensities(query, markers)
     units = [csr_matrix(intensities(x, markers)) for x in (x1, x2)]
-    with own_draws():
+    with fixed_draws():
         reduced, _ = library.process_data(units, np.array(markers))  # scales ``units`` to length 1, in place
         alignments, matches = library.find_alignments(reduced, verbose=0)
     if not alignments:

@@ -1,4 +1,4 @@
-"""Each marker shifted and stretched to the target's mean and sd."""
+"""Z-score: shift and scale each marker to the target's mean and sd."""
 
 import numpy as np
 from anndata import AnnData
@@ -7,10 +7,10 @@ from magan.baselines.panels import intensities, location_scale, measured_everywh
 
 
 def zscore(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
-    """``(query - mean1) / sd1 * sd2 + mean2`` for each marker, ``(n, M2)`` float32.
+    """Return ``(query - mean1) / sd1 * sd2 + mean2`` for each marker, ``(n, M2)`` float32.
 
-    Means and sds are of the training cells. A marker constant in either domain is
-    shifted only. `InputError` if domain 1 lacks a marker of ``x2``.
+    Means and sds are those of the training cells. A marker that is constant in a domain is only shifted. Raises
+    `InputError` if domain 1 lacks a marker of ``x2``.
     """
     markers = measured_everywhere("zscore", x1, x2, query)
     source, target = intensities(x1, markers), intensities(x2, markers)

@@ -1,4 +1,4 @@
-"""The named data sets of cells, and how their files become AnnData."""
+"""Named data sets of cells, and functions that read their files into AnnData."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ def _huimm(paths: Mapping[str, Path]) -> AnnData:
 
 
 def _huimm_panels(paths: Mapping[str, Path]) -> AnnData:
-    """HuImm as if its cells had been stained with two panels; ``layers["truth"]`` keeps what they did measure."""
+    """Read HuImm as if its cells were stained with two panels; ``layers["truth"]`` holds all measured values."""
     adata = gate(arcsinh(read(paths["downsample.fcs"]), None), HUIMM_GATES)
     adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()
     adata.obs[keys.PANEL] = np.where(np.random.default_rng(0).random(adata.n_obs) < 0.5, "A", "B")
@@ -73,21 +73,21 @@ def _cytonorm(paths: Mapping[str, Path]) -> AnnData:
 
 
 def _labels(path: Path, n_cells: int, header: int | None) -> np.ndarray:
-    """The one column of labels, row for row with the cells, ``(n,)``."""
+    """Read the column of labels, a row per cell, ``(n,)``."""
     labels = pd.read_csv(path, header=header, dtype=str).iloc[:, 0].to_numpy()
     if len(labels) != n_cells:
         raise InputError(f"{path} holds {len(labels)} labels for {n_cells} cells; replace it with the original")
     return labels
 
 
-# Order of the columns of the files, which have no header.
+# Column order of the files, which have no header.
 SHAHAM_MARKERS = (
     *("CD45", "CD19", "CD127", "CD4", "CD8a", "CD20", "CD25", "CD278", "TNFa", "TIM3", "CD27", "CD14", "CCR7"),
     *("CD28", "CD152", "FOXP3", "CD45RO", "IFNg", "CD223", "GzB", "CD3", "CD274", "HLADR", "PD1", "CD11b"),
 )
 
-# Whole blood, half of it neutrophils, which are set aside first. CD19 stains nearly every cell of these files and
-# parts no population, so B cells are what shows HLADR without being a monocyte, T, NK or dendritic cell.
+# Half of the cells of whole blood are neutrophils, so the first gate removes them. CD19 stains almost every cell of
+# these files and separates no population, so B cells are HLADR+ cells that are not monocytes, T, NK or dendritic cells.
 CYTONORM_GATES = {
     "neutrophil": "CD15+ CD16+ CD3- CD14-",
     "CD4 T": "CD3+ CD4+ CD8a-",
@@ -97,7 +97,7 @@ CYTONORM_GATES = {
     "NK": "CD7+ CD3- HLADR-",
 }
 
-# The panels that HuImm is parted into, and its populations by what both measure.
+# Markers that only one of HuImm's two panels has, and gates for its populations by shared markers.
 HUIMM_ONLY = {
     "A": ["CD45RA", "CD27", "CD28", "CD20", "CD38", "CD123"],
     "B": ["CD45RO", "CD197", "CD57", "CD161", "TCRgd", "CD294"],

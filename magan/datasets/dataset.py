@@ -1,4 +1,4 @@
-"""The record that every named data set has, whatever it is of."""
+"""The record of a named data set."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from magan.datasets.download import File
 
 @dataclass(frozen=True)
 class DataSet:
-    """What is known of a data set before it is there.
+    """Describe a data set: its files, licence, citation, and the function that reads it.
 
-    ``kind`` is cells or images, ``state`` raw or transformed, ``package`` the installed
-    package that brings the files ("" for none), ``of`` the data set whose files these are
-    ("" for its own). ``load`` takes file name -> path.
+    ``kind`` is "cells" or "images". ``state`` is "raw" or "transformed". ``package`` is the installed package that
+    contains the files ("" for none). ``of`` is the data set whose files this data set uses ("" if the files are not
+    shared). ``load`` takes file name -> path and returns the AnnData.
     """
 
     name: str

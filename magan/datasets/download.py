@@ -1,4 +1,4 @@
-"""Files with known digests: downloaded once, and never used unchecked."""
+"""Download files with known digests: a file is downloaded once and always verified before use."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ from magan.errors import InputError
 
 @dataclass(frozen=True)
 class File:
-    """One file: its name, its digest, and its address (None: a mirror or a package has it)."""
+    """A file: its name, its digest, and its address (None: only a mirror or a package has the file)."""
 
     path: str
     sha256: str
@@ -20,12 +20,12 @@ class File:
 
 
 def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
-    """The file in ``folder``, fetched from ``<mirror>/<name>`` or its own address if it is not there yet.
+    """Return the path of the file in ``folder``; if missing, download it from ``<mirror>/<name>`` or its address.
 
     Raises
     ------
     InputError
-        There is no address, it cannot be reached, the folder cannot be written, or the hash is another.
+        There is no address, it cannot be reached, the folder cannot be written, or the hash differs.
     """
     target = folder / file.path
     if target.is_file():
@@ -40,7 +40,7 @@ def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Beside its place, so that the last step is a rename and parallel jobs never see half a file.
+        # Write to the same folder, so that the last step is a rename and parallel jobs never read an incomplete file.
         descriptor, part = tempfile.mkstemp(prefix=f".{file.path}.", dir=folder)
         os.close(descriptor)
     except OSError as error:
@@ -48,7 +48,7 @@ def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
     try:
         try:
             pooch.HTTPDownloader(progressbar=True)(url, part, None)
-        except (OSError, ValueError) as error:  # what requests raises is an OSError, or a ValueError for a bad URL
+        except (OSError, ValueError) as error:  # requests raises an OSError, or a ValueError for a malformed URL
             raise InputError(f"{url} cannot be downloaded ({error}); set data.mirror to a copy") from error
         verify(Path(part), file, f"{url} has changed, set data.mirror to a copy of the original", shown=url)
         os.replace(part, target)
@@ -58,7 +58,7 @@ def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
 
 
 def verify(path: Path, file: File, remedy: str, shown: str = "") -> None:
-    """Raise an InputError with the remedy unless the file has its digest; ``shown`` replaces the path in it."""
+    """Raise an `InputError` with the remedy if the digest is wrong; ``shown`` replaces the path in the message."""
     found = pooch.file_hash(str(path))
     if found != file.sha256:
         raise InputError(f"{shown or path} has sha256 {found}, expected {file.sha256}; {remedy}")

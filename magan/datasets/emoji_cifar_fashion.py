@@ -1,4 +1,4 @@
-"""Small public sets of pictures: emoji of two makers, four classes of CIFAR-10, and pieces of clothing."""
+"""Small public sets of images: emoji of two makers, four classes of CIFAR-10, and pieces of clothing."""
 
 import io
 import tarfile
@@ -18,19 +18,19 @@ CLOTHES = (
 
 
 def emoji(path: Path | str, maker: str) -> AnnData:
-    """700 emoji as one maker draws them, "noto" or "fx", ``(3, 64, 64)``; ``obs["pair"]`` is the code point."""
+    """Read 700 emoji of a maker, "noto" or "fx", ``(3, 64, 64)``; ``obs["pair"]`` is the code point."""
     with np.load(path) as arrays:
         images, codes = arrays[maker], arrays["codepoints"]
     return from_images(images.transpose(0, 3, 1, 2), names=codes, pairs=codes)
 
 
 def cifar(path: Path | str, name: str) -> AnnData:
-    """The pictures of one class of CIFAR-10, ``(3, 32, 32)``, read out of a tar of JPEG files.
+    """Read the images of a class of CIFAR-10, ``(3, 32, 32)``, from a tar of JPEG files.
 
     Raises
     ------
     InputError
-        The tar holds none of the class.
+        The tar contains no image of the class.
     """
     images, names = [], []
     with tarfile.open(path) as tar:
@@ -46,7 +46,7 @@ def cifar(path: Path | str, name: str) -> AnnData:
 
 
 def fashion(path: Path | str) -> AnnData:
-    """900 pieces of clothing of ten kinds, ``(1, 28, 28)``."""
+    """Read 900 pieces of clothing of ten kinds, ``(1, 28, 28)``."""
     with np.load(path) as arrays:
         images, labels = arrays["x"], arrays["y"]
     return from_images(images[:, None], np.array(CLOTHES)[labels])

@@ -1,4 +1,4 @@
-"""The named data sets of images, and how their files become AnnData."""
+"""Named data sets of images, and functions that read their files into AnnData."""
 
 from collections.abc import Callable
 from pathlib import Path

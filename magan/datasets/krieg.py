@@ -1,4 +1,4 @@
-"""Blood of melanoma patients and healthy donors in two batches: the worked example of files with a sample sheet."""
+"""Blood of melanoma patients and healthy donors in two batches: the example of files with a sample sheet."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ URL = "https://raw.githubusercontent.com/casanova-lab/iMUBAC/a31ad08e/inst"
 
 
 def krieg_panel3(paths: Mapping[str, Path]) -> AnnData:
-    """The 30 files as their sheet describes them: donors differ between the batches Data23 and Data29."""
+    """Read the 30 files as their sheet describes them; donors differ between the batches Data23 and Data29."""
     sheet = pd.read_csv(paths["Metadata.csv"], dtype=str).set_index("file_name")
     rows = [
         {"path": paths[file], keys.SAMPLE: row.donor_id, keys.BATCH: row.batch, keys.DONOR: row.donor_id,

@@ -1,8 +1,7 @@
-"""MNIST, and sets made of its first digits whose truth is therefore known.
+"""MNIST, and image sets derived from its first digits, so that true partners are known.
 
-All that is random is drawn from a generator of its own, so the sets are the
-same wherever they are made. ``obs["pair"]`` is the row in MNIST, in every set
-in which an image is one digit, so that any two of them can be paired.
+Random numbers come from fixed seeds, so the sets are equal on every machine. ``obs["pair"]`` is the row in MNIST, in
+every set whose images show a single digit, so any two of these sets can be paired.
 """
 
 from pathlib import Path
@@ -16,9 +15,9 @@ from magan.errors import InputError
 from magan.images.arrays import from_images, shrink
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-N = 10_000  # digits of a derived set: MNIST's first
+N = 10_000  # digits of a derived set: the first of MNIST
 SIDE = 28
-INK = 128  # at least: part of a stroke
+INK = 128  # least byte of a pixel of a stroke
 COLOURS = {
     "red": (1, 0, 0),
     "green": (0, 1, 0),
@@ -27,19 +26,19 @@ COLOURS = {
     "magenta": (1, 0, 1),
     "cyan": (0, 1, 1),
 }
-BRIGHTEST, GRAIN = 160, 1.5  # of a background: its brightest byte, and the pixels over which it changes
-FRAMES, DIGIT, FASTEST = 6, 14, 2  # of a sequence; side of its digit and its fastest step, in pixels
+BRIGHTEST, GRAIN = 160, 1.5  # background: brightest byte, and width of the smoothing in pixels
+FRAMES, DIGIT, FASTEST = 6, 14, 2  # sequence: number of frames, side of the digit and fastest step in pixels
 
 
 def mnist(path: Path | str, size: int = 14) -> AnnData:
-    """MNIST's 60,000 training and 10,000 test digits, 28 x 28 averaged down to ``size`` x ``size``.
+    """Read MNIST's 60,000 training and 10,000 test digits, 28 x 28, averaged to ``size`` x ``size``.
 
     Parameters
     ----------
     path
         An npz file with x_train, y_train, x_test, y_test; images ``(n, 28, 28)`` uint8.
     size
-        A divisor of 28. At 28 the pixels stay bytes, below they are float32 in [0, 1].
+        A divisor of 28. Pixels are bytes if it is 28, otherwise float32 in [0, 1].
 
     Returns
     -------
@@ -66,16 +65,16 @@ def mnist(path: Path | str, size: int = 14) -> AnnData:
 
 
 def plain(path: Path | str) -> AnnData:
-    """The first digits as they are, the other side of `background`."""
+    """Read the first digits without a change, the counterpart of `background`."""
     images, labels = _first(path)
     return _set(images, labels)
 
 
 def background(path: Path | str) -> AnnData:
-    """The first digits before a cloudy background, up to five eighths as bright as ink and another for each.
+    """Make the first digits on a cloudy background, different for each digit and up to 5/8 as bright as ink.
 
-    To take the background away is a map of many to one: no map back can know which one it was.
-    ``layers["object"]`` is 1 where there is ink.
+    To remove the background is a many-to-one map, so no inverse map can restore the background. ``layers["object"]`` is
+    1 where there is ink.
     """
     images, labels = _first(path)
     clouds = np.random.default_rng([SIDE, 1]).random(images.shape, np.float32)
@@ -88,7 +87,7 @@ def background(path: Path | str) -> AnnData:
 
 
 def edges(path: Path | str) -> AnnData:
-    """Outlines of the first digits, white on black: pixels of a stroke of which one of the four beside is none."""
+    """Make outlines of the first digits, white on black: stroke pixels with a neighbour (of 4) outside the stroke."""
     images, labels = _first(path)
     ink = images >= INK
     inside = ndimage.binary_erosion(ink, np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)[None, None])
@@ -96,9 +95,9 @@ def edges(path: Path | str) -> AnnData:
 
 
 def coloured(path: Path | str) -> AnnData:
-    """The first digits, each in one of six colours, ``(3, 28, 28)``.
+    """Make the first digits in six colours, ``(3, 28, 28)``.
 
-    The class is the caption, such as "red 3"; ``obs["digit"]`` and ``obs["colour"]`` are its words.
+    The class is a caption such as "red 3"; ``obs["digit"]`` and ``obs["colour"]`` are its words.
     """
     images, labels = _first(path)
     colour = np.random.default_rng([SIDE, 2]).integers(len(COLOURS), size=len(images))
@@ -110,9 +109,9 @@ def coloured(path: Path | str) -> AnnData:
 
 
 def moving(path: Path | str) -> AnnData:
-    """Sequences of six frames ``(6, 28, 28)`` in which a digit of 14 pixels moves in a straight line.
+    """Make sequences of six frames ``(6, 28, 28)`` in which a digit of 14 pixels moves in a straight line.
 
-    It moves by up to two whole pixels a frame down and to the right, never stands still and never leaves the frame.
+    It moves by -2 to 2 whole pixels per frame along each axis, never stands still and never leaves the frame.
     """
     images, labels = _first(path)
     small = shrink(images, DIGIT)[:, 0]
@@ -130,7 +129,7 @@ def moving(path: Path | str) -> AnnData:
 
 
 def _first(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """The first training digits ``(n, 1, 28, 28)`` uint8, and what they are."""
+    """Read the first training digits ``(n, 1, 28, 28)`` uint8, and their labels."""
     images, labels, _, _ = _arrays(path)
     return images[:N, None], labels[:N]
 

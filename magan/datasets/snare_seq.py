@@ -1,4 +1,4 @@
-"""SNARE-seq: cells of four lines, RNA and open chromatin measured at once, so that the pair of every cell is known."""
+"""SNARE-seq: cells of four lines with RNA and open chromatin measured in the same cell, so all pairs are known."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ FEATURES = {"rna": "SNAREseq_rna_feat.npy", "atac": "SNAREseq_atac_feat.npy"}
 
 
 def snare(domain: str) -> Callable[[Mapping[str, Path]], AnnData]:
-    """The reader of one of the two measurements, "rna" or "atac"."""
+    """Return the function that reads a measurement, "rna" or "atac"."""
 
     def read(paths: Mapping[str, Path]) -> AnnData:
         values = np.load(paths[FEATURES[domain]], allow_pickle=False)
@@ -47,9 +47,9 @@ def snare(domain: str) -> Callable[[Mapping[str, Path]], AnnData]:
 
 
 def unit_length(values: np.ndarray) -> np.ndarray:
-    """Each cell divided by its Euclidean length, ``(n, M)``, which takes out how deeply it was sequenced.
+    """Divide each cell by its Euclidean length, ``(n, M)``, which removes the effect of sequencing depth.
 
-    As in Demetci et al. 2022, who published these features.
+    This follows Demetci et al. 2022, who published these features.
     """
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 

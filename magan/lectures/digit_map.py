@@ -1,4 +1,4 @@
-"""Digits on a page: where an autoencoder's codes put them."""
+"""Digits on a page: a two-dimensional layout of an autoencoder's codes."""
 
 from collections.abc import Sequence
 
@@ -31,32 +31,34 @@ def digit_map(
     hidden: Widths = (256, 128),
     n_code: Count = 16,
 ) -> pd.DataFrame:
-    """Test digits coded by an autoencoder that knows no label, and their codes laid out by t-SNE.
+    """Encode test digits by an autoencoder trained without labels, and lay the codes out by t-SNE.
 
-    Quantities of each seed: "kept", the share of digits whose 10 nearest neighbours on the page vote for their
-    class (each digit without its own vote), of the arms "t-SNE" and, of the pixels' first two principal components,
-    "components". "first" and "second" are the first seed's places over the digits' order, with their "class"; of
-    the arm "components" they are of no seed.
+    Quantities of each seed: "kept", the share of digits whose 10 nearest neighbours on the page (without the digit
+    itself) vote for their class. Arms are "t-SNE" and "components", the first two principal components of the pixels.
+    "first" and "second" are the coordinates of the first seed, in the order of the digits, with their "class"; the arm
+    "components" has no seed.
     """
-    lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
-    x, (_, labels) = pixels(lesson), classes(judged)
+    training, test = chosen(images, n_train), chosen(images, n_test, "test")
+    x, (_, labels) = pixels(training), classes(test)
     recipe = GENERATING["autoencoder"]({"x": tuple(x.shape[1:])}, hidden=tuple(hidden), n_code=n_code)
     table = Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
     encoder = fit(recipe, draws, seeds=seeds, steps=steps)["encoder"]
-    tested = pixels(judged)
+    tested = pixels(test)
     with torch.no_grad():
         codes = encoder(tested.expand(len(seeds), *tested.shape)).numpy()
     order = np.arange(len(labels))
     flat = PCA(2, random_state=0).fit_transform(tested.flatten(1).numpy())
     parts = [result_table.points("class", labels, x=order)]
-    parts.append(result_table.points("kept", [kept(flat, labels.numpy())], arm="components"))
+    parts.append(result_table.points("kept", [neighbour_agreement(flat, labels.numpy())], arm="components"))
     parts += [
         result_table.points(name, flat[:, i], x=order, arm="components") for i, name in enumerate(("first", "second"))
     ]
     for seed, code in zip(seeds, codes):
         places = TSNE(random_state=seed, init="pca", perplexity=min(30, len(code) // 4)).fit_transform(code)
-        parts.append(result_table.points("kept", [kept(places, labels.numpy())], seeds=[seed], arm="t-SNE"))
+        parts.append(
+            result_table.points("kept", [neighbour_agreement(places, labels.numpy())], seeds=[seed], arm="t-SNE")
+        )
         if seed == seeds[0]:
             parts += [
                 result_table.points(name, places[:, i], seeds=[seed], x=order, arm="t-SNE")
@@ -66,7 +68,7 @@ def digit_map(
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """The page must keep more neighbours of a digit's own class than its two principal components do."""
+    """Check the claim: t-SNE of codes has more neighbours of the same class than the two principal components have."""
     page, plain = (
         result_table.by_seed(points, "kept", "t-SNE"),
         result_table.values(points, "kept", "components")["value"].item(),
@@ -75,9 +77,9 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
     return result_table.numbers([result_table.number("share whose neighbours agree", page, claim, page.mean() > plain)])
 
 
-def kept(places: np.ndarray, labels: np.ndarray) -> float:
-    """Share of points ``(n, 2)`` whose 10 nearest others mostly have their label."""
+def neighbour_agreement(places: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of points ``(n, 2)`` whose 10 nearest neighbours mostly have the same label."""
     model = KNeighborsClassifier(NEIGHBOURS).fit(places, labels)
-    nearest = model.kneighbors(return_distance=False)  # of each point of the fit, itself left out
+    nearest = model.kneighbors(return_distance=False)  # excludes the point itself
     votes = np.stack([(labels[nearest] == k).sum(1) for k in range(int(labels.max()) + 1)], 1)
     return float((votes.argmax(1) == labels).mean())

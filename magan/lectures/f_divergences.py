@@ -1,4 +1,4 @@
-"""One Gaussian fitted to a mixture by each divergence, and every fit scored by all of them."""
+"""Fit a Gaussian to a mixture by each divergence, and score every fit by all divergences."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,14 +18,14 @@ from magan.option_types import Count, Widths
 from magan.recipe import Adam, Noise, Phase, Recipe
 from magan.training.fit import fit
 
-# "gan" is "js" minus log 4: the same fit
+# "gan" is "js" minus log 4 and gives the same fit
 TRAINED = ("kl", "reverse_kl", "js", "jeffrey", "pearson", "hellinger")
 REAL = ((-1.0, 0.7, 0.6), (1.6, 1.3, 0.4))  # mean, standard deviation, weight
-TOLERANCE = 0.02  # by which share of a column's least value its diagonal may exceed it
+TOLERANCE = 0.02  # relative excess of a column's diagonal over its least value that still counts as least
 
 
 class Gaussian(nn.Module):
-    """``mean + exp(log_sd) z``: ``(B, 1) -> (B, 1)``."""
+    """Compute ``mean + exp(log_sd) z``: ``(B, 1) -> (B, 1)``."""
 
     broadcasts = True
 
@@ -40,17 +40,17 @@ class Gaussian(nn.Module):
 def f_divergences(
     seeds: Sequence[int], *, steps: Count = 2000, batch_size: Count = 256, hidden: Widths = (32, 32)
 ) -> pd.DataFrame:
-    """The experiment of Nowozin et al. 2016, section 4.1, on a mixture of our own.
+    """Run the experiment of Nowozin et al. 2016, section 4.1, on another mixture.
 
-    Quantities: of each seed "mean" and "sd" of the Gaussian trained by an arm's divergence, and "divergence" from the
-    mixture by that of every item, by quadrature. The same without seed: where numerical minimisation of
-    the divergence itself ends. "real" is the mixture's density over x.
+    Quantities of each seed: "mean" and "sd" of the Gaussian trained by the arm's divergence, and "divergence" from the
+    mixture, measured by the item's divergence, by quadrature. Rows without a seed hold the result of numerical
+    minimisation of the divergence. "real" is the mixture's density over x.
     """
     replicates = [(name, seed) for name in TRAINED for seed in seeds]
-    own = [seed for _, seed in replicates]
+    replicate_seeds = [seed for _, seed in replicates]
     recipe = _recipe([name for name, _ in replicates], hidden)
-    draws = batches([], recipe.noise, batch_size=batch_size, seeds=own)
-    weights = fit(recipe, draws, seeds=own, steps=steps, decay=0.7)["generator"].weights()
+    draws = batches([], recipe.noise, batch_size=batch_size, seeds=replicate_seeds)
+    weights = fit(recipe, draws, seeds=replicate_seeds, steps=steps, decay=0.7)["generator"].weights()
     means, sds = (w.detach().double().numpy()[:, 0] for w in (weights["mean"], weights["log_sd"].exp()))
     x = np.linspace(-6, 7, 261)
     parts = [result_table.points("real", mixtures([REAL]).density(x), x=x, arm="real")]
@@ -62,15 +62,15 @@ def f_divergences(
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """In every column the mean over seeds of the diagonal must be the least, but for a tolerance."""
+    """Check the claim: in every column the diagonal, mean over seeds, is the least value up to a tolerance."""
     seeded = points[points["seed"].notna() & (points["quantity"] == "divergence")]
     wide = seeded.pivot_table(index="arm", columns="item", values="value", aggfunc="mean").loc[list(TRAINED)]
     rows = []
     for name in TRAINED:
-        own, others = result_table.by_seed(points, "divergence", name, name), wide[name].drop(name)
-        claim = f"least of its column; next best: {others.min():.4f} ({others.idxmin()})"
-        holds = own.mean() <= (1 + TOLERANCE) * wide[name].min()
-        rows.append(result_table.number(f"{name} of the Gaussian trained by it", own, claim, holds, name))
+        diagonal, off_diagonal = result_table.by_seed(points, "divergence", name, name), wide[name].drop(name)
+        claim = f"least of its column; next best: {off_diagonal.min():.4f} ({off_diagonal.idxmin()})"
+        holds = diagonal.mean() <= (1 + TOLERANCE) * wide[name].min()
+        rows.append(result_table.number(f"{name} of the Gaussian trained by it", diagonal, claim, holds, name))
     n = sum(row["holds"] == "yes" for row in rows)
     first = result_table.number(
         "columns whose diagonal is the least", np.array([n]), str(len(TRAINED)), n == len(TRAINED)
@@ -79,7 +79,7 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def best(name: str) -> tuple[float, float]:
-    """Mean and standard deviation of the Gaussian nearest to the mixture by one divergence."""
+    """Return mean and standard deviation of the Gaussian with the least divergence from the mixture."""
     p = mixtures([REAL]).density(GRID)
 
     def distance(parameters: np.ndarray) -> float:
@@ -104,24 +104,24 @@ def _fitted(name: str, means: np.ndarray, sds: np.ndarray, seeds: Sequence[int] 
 
 
 def _recipe(names: Sequence[str], hidden: Sequence[int]) -> Recipe:
-    """Replicate r plays the game of divergence ``names[r]``; saturating, which is descent on the divergence itself."""
+    """Return a recipe whose replicate r plays the saturating game of ``names[r]``, i.e. descends its divergence."""
     real = mixtures([REAL] * len(names))
     games = {name: game(DIVERGENCES[name], saturating=True) for name in names}
-    rows = {name: torch.tensor([r for r, own in enumerate(names) if own == name]) for name in games}
+    rows = {name: torch.tensor([r for r, divergence in enumerate(names) if divergence == name]) for name in games}
 
     def samples(networks, batch):
         x = real.draw(batch["uniform"], batch["normal"][..., 0])
         return x, networks["generator"](batch["normal"][..., 1:])
 
     def each(losses):
-        """``(R,)`` from the losses of each game's own rows."""
+        """Return losses ``(R,)`` in the order of replicates, from the losses of each game."""
         whole = torch.cat([losses[name] for name in games])
         return whole[torch.cat(list(rows.values())).argsort()]
 
     def discriminator(networks, batch, carry):
         V = networks["discriminator"]
-        x, made = samples(networks, batch)
-        r, f = V(x), V(made.detach())
+        x, generated = samples(networks, batch)
+        r, f = V(x), V(generated.detach())
         return {"adversarial": each({name: games[name].discriminator(r[rows[name]], f[rows[name]]) for name in games})}
 
     def generator(networks, batch, carry):

@@ -1,4 +1,4 @@
-"""Images as the experiments train on them."""
+"""Prepare images for the experiments."""
 
 import numpy as np
 import torch
@@ -10,17 +10,19 @@ from magan.errors import InputError
 
 
 def shape_of(images: AnnData) -> tuple[int, ...]:
-    """``(C, H, W)``."""
+    """Return the shape ``(C, H, W)`` of an image."""
     return tuple(int(n) for n in images.uns[keys.IMAGE]["shape"])
 
 
 def chosen(images: AnnData, n: int | None, split: str = "train") -> AnnData:
-    """The first n images of a split where images have one, else of all in a fixed random order; all of them for None.
+    """Return the first n images of a split; all images of the split for None.
+
+    If the data have no split, a fifth of the images in a fixed random order is "test" and the remainder is "train".
 
     Raises
     ------
     InputError
-        There are fewer.
+        The split has fewer than n images.
     """
     if keys.SPLIT in images.obs:
         rows = np.flatnonzero(images.obs[keys.SPLIT] == split)
@@ -33,21 +35,21 @@ def chosen(images: AnnData, n: int | None, split: str = "train") -> AnnData:
 
 
 def pixels(images: AnnData) -> Tensor:
-    """``(n, C, H, W)`` in [-1, 1]."""
+    """Return pixels ``(n, C, H, W)`` in [-1, 1]."""
     x = np.asarray(images.X)
     x = x / 255 if x.dtype == np.uint8 else x
     return torch.from_numpy(x.astype(np.float32)).reshape(-1, *shape_of(images)) * 2 - 1
 
 
 def floats(images: AnnData) -> AnnData:
-    """The images with pixels in [0, 1], as the classifier learns them."""
+    """Return the images with pixels in [0, 1], as the classifier needs them."""
     whole = images.copy()
     whole.X = ((pixels(images) + 1) / 2).flatten(1).numpy()
     return whole
 
 
 def classes(images: AnnData) -> tuple[list[str], Tensor]:
-    """Names of the classes, sorted, and the number of each image's, ``(n,)``."""
+    """Return the sorted names of the classes, and the class number of each image, ``(n,)``."""
     labels = images.obs[keys.CELL_TYPE].astype(str).to_numpy()
     names, numbers = np.unique(labels, return_inverse=True)
     return [str(name) for name in names], torch.from_numpy(numbers.astype(np.int64))

@@ -1,4 +1,4 @@
-"""Whether codes that nobody explained come to mean something."""
+"""InfoGAN's codes: whether codes acquire a meaning without labels."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,8 +21,8 @@ from magan.recipe import Batch, Networks, Recipe
 from magan.training.fit import fit
 
 INFORMED, PLAIN = "InfoGAN", "plain GAN"
-NAMED = 0.8  # share of samples that the best seed's category must name
-N_SHOWN = 8  # samples of each category
+NAMED = 0.8  # least share of samples with the class of their category, for the best seed
+N_SHOWN = 8  # samples per category
 Draw = Callable[[Batch], Tensor]  # (1, n, ...) -> (n, C, H, W)
 
 
@@ -39,19 +39,19 @@ def infogan_codes(
     width: Width = 16,
     architecture: SampleArchitectureName = "auto",
 ) -> pd.DataFrame:
-    """InfoGAN, and the same networks and inputs without its information terms: a plain GAN.
+    """Train InfoGAN, and the same networks and inputs without its information terms (a plain GAN).
 
-    Every category is given to as many samples, and each matched with one class so that most are matched right. A
-    classifier of real images says what the samples show.
+    Every category has equally many samples. Categories are matched with classes, one to one, so that most samples
+    agree. A classifier of real images determines the class of a sample.
 
     Quantities of each seed: "named", the share of samples that show the class of their category; "read", the share of
-    real test images whose class is that of the category that Q reads (InfoGAN); "change", the mean change of a
-    pixel's level as the first continuous code goes from -1 to 1. "image" shows, of the seed with most
-    named, a row of samples for each category and a sweep of either continuous code.
+    real test images whose class is that of the category that Q reads (InfoGAN only); "change", the mean change of a
+    pixel when the first continuous code goes from -1 to 1. "image" shows, for the seed with the highest "named", a row
+    of samples per category and a sweep of each continuous code.
     """
-    lesson, judged = chosen(images, n_train), chosen(images, n_test, "test")
-    x, tested, (names, labels) = pixels(lesson), pixels(judged), classes(judged)
-    judge_of_classes, table = classifier.fit(floats(lesson)), Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
+    training, test = chosen(images, n_train), chosen(images, n_test, "test")
+    x, tested, (names, labels) = pixels(training), pixels(test), classes(test)
+    class_model, table = classifier.fit(floats(training)), Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
     parts = []
     for arm, weight in ((INFORMED, 1.0), (PLAIN, 0.0)):
         recipe = GENERATING["infogan"](
@@ -66,25 +66,27 @@ def infogan_codes(
         networks = fit(recipe, draws, seeds=seeds, steps=steps, learning_rate=learning_rate)
         fresh = next(batches([table], recipe.noise, batch_size=n_test, seeds=[seed + 10**6 for seed in seeds]))
         category = torch.arange(n_test) % len(names)
-        named, changed, drawn = [], [], []
+        named, changed, samplers = [], [], []
         for i in range(len(seeds)):
-            asked = {name: noise[i : i + 1] for name, noise in fresh.items()} | {"label": category[None]}
-            draw = partial(_made, recipe, standing(networks, i, recipe.sample, asked))
-            named.append(matched(category.numpy(), _seen(judge_of_classes, draw(asked)), len(names)))
-            changed.append(_change(draw, asked))
-            drawn.append((draw, asked))
+            requested = {name: noise[i : i + 1] for name, noise in fresh.items()} | {"label": category[None]}
+            draw = partial(_samples, recipe, standing(networks, i, recipe.sample, requested))
+            named.append(matched(category.numpy(), _predicted(class_model, draw(requested)), len(names)))
+            changed.append(_change(draw, requested))
+            samplers.append((draw, requested))
         parts.append(result_table.points("named", named, seeds=seeds, arm=arm))
         parts.append(result_table.points("change", changed, seeds=seeds, arm=arm))
         if arm == INFORMED:
-            read = [matched(own, labels.numpy(), len(names)) for own in _read(networks, tested, len(names))]
+            read = [
+                matched(categories, labels.numpy(), len(names)) for categories in _read(networks, tested, len(names))
+            ]
             parts.append(result_table.points("read", read, seeds=seeds, arm=arm))
         best = int(np.argmax(named))
-        parts += _shown(*drawn[best], len(names), seeds[best], arm)
+        parts += _shown(*samplers[best], len(names), seeds[best], arm)
     return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """The best seed's category must name .8 of the samples, and a plain GAN's less than InfoGAN's."""
+    """Check the claims: the best seed's categories name .8 of the samples; InfoGAN's name more than a plain GAN's."""
     (named, plain), (moved, still) = (
         [result_table.by_seed(points, quantity, arm) for arm in (INFORMED, PLAIN)] for quantity in ("named", "change")
     )
@@ -106,7 +108,7 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def matched(category: np.ndarray, label: np.ndarray, n: int) -> float:
-    """Share of rows whose label is their category's, with the best pairing of n categories and n labels."""
+    """Return the share of rows whose label matches their category, for the best matching of n categories and labels."""
     counts = np.zeros((n, n))
     np.add.at(counts, (category, label), 1)
     rows, columns = linear_sum_assignment(-counts)
@@ -114,42 +116,42 @@ def matched(category: np.ndarray, label: np.ndarray, n: int) -> float:
 
 
 @torch.no_grad()
-def _made(recipe: Recipe, networks: Networks, batch: Batch) -> Tensor:
-    """``(n, C, H, W)`` in [-1, 1], of one seed."""
+def _samples(recipe: Recipe, networks: Networks, batch: Batch) -> Tensor:
+    """Return samples ``(n, C, H, W)`` in [-1, 1] of one seed."""
     return recipe.sample(networks, batch)[0]
 
 
-def _seen(judge_of_classes: classifier.Classifier, made: Tensor) -> np.ndarray:
-    return classifier.predict(judge_of_classes, ((made + 1) / 2).flatten(1).numpy())[1].argmax(1)
+def _predicted(class_model: classifier.Classifier, samples: Tensor) -> np.ndarray:
+    return classifier.predict(class_model, ((samples + 1) / 2).flatten(1).numpy())[1].argmax(1)
 
 
-def _change(draw: Draw, asked: Batch) -> float:
-    """Mean change of a pixel's level as the first continuous code goes from -1 to 1 and all else stays."""
+def _change(draw: Draw, requested: Batch) -> float:
+    """Return the mean change of a pixel when only the first continuous code goes from -1 to 1."""
     ends = []
     for value in (-1.0, 1.0):
-        codes = asked["continuous"].clone()
+        codes = requested["continuous"].clone()
         codes[..., 0] = value
-        ends.append(draw({**asked, "continuous": codes}))
+        ends.append(draw({**requested, "continuous": codes}))
     return ((ends[1] - ends[0]).abs() / 2).mean().item()
 
 
 @torch.no_grad()
 def _read(networks, tested: Tensor, n: int) -> np.ndarray:
-    """The category that Q reads from every real image, ``(S, n_test)``."""
+    """Return the category that Q reads from every real image, ``(S, n_test)``."""
     n_seeds = len(next(iter(networks["reader"].weights().values())))
     _, hidden = networks["discriminator"](tested.expand(n_seeds, *tested.shape))
     return networks["reader"](hidden[-1])[..., :n].argmax(-1).numpy()
 
 
-def _shown(draw: Draw, asked: Batch, n: int, seed: int, arm: str) -> list[pd.DataFrame]:
-    """Samples of each category, all rows with the same noise, and sweeps of the continuous codes on one sample."""
-    few, parts = {name: x[:, :N_SHOWN] for name, x in asked.items()}, []
+def _shown(draw: Draw, requested: Batch, n: int, seed: int, arm: str) -> list[pd.DataFrame]:
+    """Return samples of each category, with the same noise in all rows, and sweeps of the codes on the first sample."""
+    few, parts = {name: x[:, :N_SHOWN] for name, x in requested.items()}, []
     for k in range(n):
-        made = draw({**few, "label": torch.full((1, N_SHOWN), k)})
-        parts += result_table.pictures(f"category {k}", made, arm=arm, seeds=[seed])
-    one = {name: x[:, :1].expand(-1, N_SHOWN, *x.shape[2:]) for name, x in few.items()}
+        samples = draw({**few, "label": torch.full((1, N_SHOWN), k)})
+        parts += result_table.pictures(f"category {k}", samples, arm=arm, seeds=[seed])
+    first = {name: x[:, :1].expand(-1, N_SHOWN, *x.shape[2:]) for name, x in few.items()}
     for code in range(few["continuous"].shape[-1]):
-        codes = one["continuous"].clone()
+        codes = first["continuous"].clone()
         codes[..., code] = torch.linspace(-1, 1, N_SHOWN)
-        parts += result_table.pictures(f"code {code + 1}", draw({**one, "continuous": codes}), arm=arm, seeds=[seed])
+        parts += result_table.pictures(f"code {code + 1}", draw({**first, "continuous": codes}), arm=arm, seeds=[seed])
     return parts

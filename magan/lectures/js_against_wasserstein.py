@@ -1,4 +1,4 @@
-"""Two distributions that move apart: one distance stops telling how far, the other does not."""
+"""Two distributions that move away from each other: JS divergence saturates, Wasserstein distance does not."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,9 +22,9 @@ LINES, MIXTURE = "parallel lines", "mixture"
 ARMS = (LINES, MIXTURE)
 COMPONENTS = ((-0.6, 0.3, 0.5), (0.6, 0.3, 0.5))  # mean, standard deviation, weight
 PENALTY = 10.0
-FAR = 0.5  # from here on the lines' JS must be told as log 2
-JUDGED = 4000  # samples by which trained networks are judged
-STEEP = 512  # of them between which the steepest slope is sought
+FAR = 0.5  # from this distance on the estimated JS of the lines must be log 2
+N_EVALUATED = 4000  # samples that evaluate the trained networks
+STEEP = 512  # samples among which the steepest slope is searched
 
 
 def js_against_wasserstein(
@@ -35,27 +35,29 @@ def js_against_wasserstein(
     batch_size: Count = 128,
     hidden: Widths = (32, 32),
 ) -> pd.DataFrame:
-    """A distribution and itself moved by a distance, told apart by a discriminator and by a Wasserstein critic.
+    """Train a discriminator and a Wasserstein critic on a distribution and the same distribution moved by a distance.
 
-    "parallel lines": (0, u) and (distance, u) with u uniform on [0, 1), of Arjovsky et al. 2017, example 1: their JS is
-    log 2 at every distance but 0, and W is the distance. "mixture": two Gaussians on a line,
-    moved; W is the distance again and JS goes to log 2 as they part.
+    "parallel lines" are (0, u) and (distance, u) with u uniform on [0, 1), as in Arjovsky et al. 2017, example 1: their
+    JS is log 2 at every distance but 0, and their W is the distance. "mixture" is two Gaussians on a line, moved: W is
+    the distance, and JS goes to log 2 as the distance grows.
 
-    Quantities, curves over the distance: "JS" and "W" as they are, "JS told" and "W told" of each seed: from
-    the discriminator's value, ``(V(D) + 2 log 2) / 2``, and from the critic's gap divided by its steepest slope, which
-    is a lower bound of W whatever the critic.
+    Quantities, as curves over the distance: "JS" and "W" are exact; "JS told" and "W told" are the estimates of each
+    seed. JS is estimated from the discriminator's value, ``(V(D) + 2 log 2) / 2``, and W from the critic's gap divided
+    by its steepest slope, which is a lower bound of W for any critic.
     """
     replicates = [(distance, seed) for distance in distances for seed in seeds]
-    own = [seed for _, seed in replicates]
+    replicate_seeds = [seed for _, seed in replicates]
     moved = torch.tensor([distance for distance, _ in replicates])
     shape, x = (len(distances), len(seeds)), np.asarray(distances, dtype=float)
     parts = []
     for arm in ARMS:
         recipe = _recipe(arm, moved, hidden)
-        draws = batches([], recipe.noise, batch_size=batch_size, seeds=own)
-        networks = fit(recipe, draws, seeds=own, steps=steps, decay=0.5)
-        fresh = next(batches([], recipe.noise, batch_size=JUDGED, seeds=[seed + 10**6 for seed in own]))
-        js, w = _judged(networks, *_pair(arm, moved, fresh), fresh["alpha"])
+        draws = batches([], recipe.noise, batch_size=batch_size, seeds=replicate_seeds)
+        networks = fit(recipe, draws, seeds=replicate_seeds, steps=steps, decay=0.5)
+        fresh = next(
+            batches([], recipe.noise, batch_size=N_EVALUATED, seeds=[seed + 10**6 for seed in replicate_seeds])
+        )
+        js, w = _estimates(networks, *_pair(arm, moved, fresh), fresh["alpha"])
         parts.append(result_table.points("JS", _js(arm, x), x=x, arm=arm))
         parts.append(result_table.points("W", x, x=x, arm=arm))
         parts.append(result_table.points("JS told", js.reshape(shape).T, seeds=seeds, x=x, arm=arm))
@@ -64,7 +66,7 @@ def js_against_wasserstein(
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """W told must grow with slope 1 to within .05, and the JS told of the lines be log 2 to within .01."""
+    """Check the claims: estimated W grows with slope 1 to within .05; estimated JS of the lines is log 2 within .01."""
     rows = []
     for arm in ARMS:
         wide = result_table.values(points, "W told", arm).pivot(index="seed", columns="x", values="value")
@@ -85,7 +87,7 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pair(arm: str, moved: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Samples ``(R, B, M)`` of a distribution, and others of the same moved by ``moved (R,)``."""
+    """Return samples ``(R, B, M)`` of a distribution, and samples of the same distribution moved by ``moved (R,)``."""
     shift = moved[:, None, None]
     if arm == LINES:
         first, second = (torch.stack([torch.zeros_like(u), u], 2) for u in batch["uniform"].unbind(2))
@@ -117,7 +119,7 @@ def _recipe(arm: str, moved: Tensor, hidden: Sequence[int]) -> Recipe:
         between = interpolate(first, second, batch["alpha"])
         return {
             "adversarial": wasserstein.discriminator(f(first), f(second)),
-            # One-sided: on a line the other kind holds a critic at slope -1, if it began on that side.
+            # Use the one-sided penalty: on a line the two-sided penalty holds a critic at slope -1 if it started there.
             "penalty": PENALTY * gradient_penalty(f, between, one_sided=True),
         }
 
@@ -134,8 +136,8 @@ def _recipe(arm: str, moved: Tensor, hidden: Sequence[int]) -> Recipe:
     )
 
 
-def _judged(networks, first: Tensor, second: Tensor, alpha: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """JS and W as the trained networks tell them, ``(R,)`` each."""
+def _estimates(networks, first: Tensor, second: Tensor, alpha: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the estimates of JS and W by the trained networks, ``(R,)`` each."""
     with torch.no_grad():
         D, f = networks["discriminator"], networks["critic"]
         value = -ADVERSARIAL["non_saturating"].discriminator(D(first), D(second))

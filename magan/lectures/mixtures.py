@@ -1,4 +1,4 @@
-"""One-dimensional Gaussian mixtures, one for each replicate: samples, densities and divergences by quadrature."""
+"""One-dimensional Gaussian mixtures for each replicate: samples, densities and divergences by quadrature."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-GRID = np.linspace(-15, 15, 6001)  # the mixtures of the experiments have no mass to speak of outside
-LEAST = 1e-300  # of a density, so that a ratio is defined where both underflow
+GRID = np.linspace(-15, 15, 6001)  # the mixtures of the experiments have negligible mass outside
+LEAST = 1e-300  # least density, so that a ratio is defined where both densities underflow
 
 
 class Mixtures(NamedTuple):
@@ -19,13 +19,13 @@ class Mixtures(NamedTuple):
     weights: np.ndarray
 
     def density(self, x: np.ndarray) -> np.ndarray:
-        """Of each mixture at ``x (n,)``: ``(R, n)``."""
+        """Return the density of each mixture at ``x (n,)``, ``(R, n)``."""
         z = (x[None, None] - self.means[..., None]) / self.sds[..., None]
         parts = np.exp(-(z**2) / 2) / (self.sds[..., None] * np.sqrt(2 * np.pi))
         return (self.weights[..., None] * parts).sum(1)
 
     def draw(self, uniform: Tensor, normal: Tensor) -> Tensor:
-        """``(R, B, 1)`` samples from uniform and normal numbers ``(R, B)``."""
+        """Return samples ``(R, B, 1)``, computed from uniform and normal numbers ``(R, B)``."""
         means, sds, edges = (
             torch.tensor(x, dtype=normal.dtype) for x in (self.means, self.sds, self.weights.cumsum(1))
         )
@@ -35,24 +35,24 @@ class Mixtures(NamedTuple):
 
 
 def mixtures(of: Sequence[Sequence[tuple[float, float, float]]]) -> Mixtures:
-    """Of each replicate, (mean, standard deviation, weight) of every component; all have as many."""
+    """Build mixtures from (mean, standard deviation, weight) of every component; all have equally many components."""
     parts = np.asarray(of, dtype=np.float64)
     return Mixtures(parts[..., 0], parts[..., 1], parts[..., 2])
 
 
 def integral(values: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
-    """Over the last axis, by the trapezoidal rule."""
+    """Integrate over the last axis by the trapezoidal rule."""
     return np.trapz(values, x, axis=-1)
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
-    """``KL(p || m) / 2 + KL(q || m) / 2`` with ``m = (p + q) / 2``, in nats, of densities ``(..., n)``."""
+    """Return ``KL(p || m) / 2 + KL(q || m) / 2``, ``m = (p + q) / 2``, in nats, of densities ``(..., n)``."""
     m = (p + q) / 2
     parts = (s * np.log(np.maximum(s, LEAST) / np.maximum(m, LEAST)) for s in (p, q))
     return integral(sum(parts) / 2, x)
 
 
 def f_divergence(f: Callable[[Tensor], Tensor], p: np.ndarray, q: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
-    """``E_q f(p / q)`` of densities ``(..., n)``; f is one of `magan.losses.f_divergence`."""
+    """Return ``E_q f(p / q)`` of densities ``(..., n)``, for f from `magan.losses.f_divergence`."""
     ratio = np.maximum(p, LEAST) / np.maximum(q, LEAST)
     return integral(np.maximum(q, LEAST) * f(torch.from_numpy(ratio)).numpy(), x)

@@ -1,4 +1,4 @@
-"""How much of a distribution a generator leaves out, and what helps."""
+"""Mode collapse: how much of a distribution a generator omits, and what helps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +18,10 @@ from magan.techniques import applied
 from magan.training.fit import fit
 
 N_REAL = 20_000
-N_JUDGED = 2500  # samples of each seed
-N_SHOWN = 500  # of them in the table, of the first seed
+N_JUDGED = 2500  # scored samples per seed
+N_SHOWN = 500  # samples of the first seed in the table
 GOOD = 3.0  # standard deviations within which a sample is of high quality
-LEAST = 0.1  # a mode is covered by this share of the samples it should have, all of high quality
+LEAST = 0.1  # a mode is covered if it has this share of its expected number of samples, all of high quality
 N_MODES, RADIUS, SD = 8, 2.0, 0.02  # of the ring
 TURNS, INNER, N_PIECES, SPIRAL_SD = 1.5, 0.2, 20, 0.05
 RATES = {"discriminator": 1e-3, "generator": 3e-3}
@@ -47,11 +47,11 @@ VANILLA, COMPLETE = "GAN", "WGAN-GP"
 
 
 class Shape(NamedTuple):
-    """A distribution in the plane that is made of pieces."""
+    """A distribution in the plane that consists of pieces."""
 
     draw: Callable[[int, torch.Generator], Tensor]  # (n, 2)
-    anchors: np.ndarray  # (A, 2), points on it
-    piece: np.ndarray  # (A,), the number of the piece that each is of
+    anchors: np.ndarray  # (A, 2), points of the distribution
+    piece: np.ndarray  # (A,), number of each anchor's piece
     sd: float
 
 
@@ -65,16 +65,16 @@ def mode_collapse(
     shapes: Sequence[str] = ("ring", "spiral"),
     arms: Sequence[str] = tuple(ARMS),
 ) -> pd.DataFrame:
-    """A GAN and four remedies on 8 Gaussians in a ring (radius 2, sd .02) and on a spiral, cut into 20 pieces.
+    """Train a GAN and four remedies on 8 Gaussians in a ring (radius 2, sd .02) and on a spiral of 20 pieces.
 
-    All have the same networks (two hidden layers of 8 ``width``), as many updates of the generator, and the same
-    rates and momentum: three times as fast for the generator as for the discriminator, and .65, where a GAN
-    collapses (without momentum it covers nearly all of the ring). WGAN-GP makes its five updates of the
-    discriminator for each of the generator.
+    All arms have the same networks (two hidden layers of 8 ``width``), the same number of generator updates, and the
+    same learning rates and momentum. The generator's rate is three times the discriminator's; momentum is .65, where a
+    GAN collapses (without momentum it covers almost all of the ring). WGAN-GP updates the discriminator five times per
+    generator update.
 
-    Quantities of each seed, arm by arm, of either shape as item: "modes" covered (a mode is, if a tenth of its fair
-    share of the samples lies within 3 sd of it), and "quality", the share of samples within 3 sd of any. "x" and
-    "y" are samples of the first seed and, of the arm "real", of the distribution.
+    Quantities of each seed and arm, with the shape as item: "modes", the number of covered modes (a mode is covered if
+    a tenth of its expected samples lies within 3 sd of it), and "quality", the share of samples within 3 sd of any
+    mode. "x" and "y" are samples of the first seed or, in the arm "real", of the distribution.
     """
     parts = []
     for item in shapes:
@@ -83,7 +83,7 @@ def mode_collapse(
         parts += _places(real[:N_SHOWN], "real", item)
         for name in arms:
             samples = _trained(ARMS[name], real, seeds, steps, batch_size, width, n_noise)
-            modes, quality = judged(samples.numpy(), shape)
+            modes, quality = coverage(samples.numpy(), shape)
             parts.append(result_table.points("modes", modes, seeds=seeds, arm=name, item=item))
             parts.append(result_table.points("quality", quality, seeds=seeds, arm=name, item=item))
             parts += _places(samples[0, :N_SHOWN], name, item, seeds[:1])
@@ -91,7 +91,7 @@ def mode_collapse(
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """A GAN must cover fewer modes than each remedy, by the difference's interval, and WGAN-GP all of the ring's."""
+    """Check the claims: each remedy covers more modes than the GAN (by its interval), WGAN-GP all of the ring."""
     rows = []
     for item in dict.fromkeys(points["item"]):
         base = result_table.by_seed(points, "modes", VANILLA, item)
@@ -110,33 +110,33 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
     return result_table.numbers(rows)
 
 
-def judged(samples: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Pieces covered and share of samples of high quality, ``(S,)`` each, of samples ``(S, n, 2)``."""
+def coverage(samples: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of covered pieces and the share of high-quality samples, ``(S,)`` each, ``(S, n, 2)`` given."""
     n_pieces = int(shape.piece.max()) + 1
     modes, quality = [], []
-    for own in samples:
-        apart = ((own[:, None] - shape.anchors) ** 2).sum(2)
-        good = apart.min(1) <= (GOOD * shape.sd) ** 2
-        counts = np.bincount(shape.piece[apart.argmin(1)][good], minlength=n_pieces)
-        modes.append((counts >= LEAST * len(own) / n_pieces).sum())
+    for of_seed in samples:
+        squared_distances = ((of_seed[:, None] - shape.anchors) ** 2).sum(2)
+        good = squared_distances.min(1) <= (GOOD * shape.sd) ** 2
+        counts = np.bincount(shape.piece[squared_distances.argmin(1)][good], minlength=n_pieces)
+        modes.append((counts >= LEAST * len(of_seed) / n_pieces).sum())
         quality.append(good.mean())
     return np.array(modes), np.array(quality)
 
 
 def ring_centres() -> np.ndarray:
-    """Eight distinct centres: the angle of a full turn, which is that of none, is left out."""
+    """Return the eight centres of the ring."""
     angles = np.linspace(0, 2 * np.pi, N_MODES, endpoint=False)
     return RADIUS * np.stack([np.cos(angles), np.sin(angles)], 1)
 
 
 def spiral(share: np.ndarray) -> np.ndarray:
-    """Points ``(n, 2)`` at a share of the angle of a spiral of 1.5 turns, whose radius grows with it from 0.4 to 2."""
+    """Return points ``(n, 2)`` at a share of the angle of a spiral of 1.5 turns; the radius grows from 0.4 to 2."""
     angle = 2 * np.pi * TURNS * share
     return RADIUS * (INNER + (1 - INNER) * share[:, None]) * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
 def spiral_share(along: np.ndarray) -> np.ndarray:
-    """The share of the angle at a share of the length: of samples that lie equally dense along it."""
+    """Convert a share of the spiral's length to a share of its angle, for samples that are equally dense along it."""
     fine = np.linspace(0, 1, 5001)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(spiral(fine), axis=0), axis=1))])
     return np.interp(along, length / length[-1], fine)
@@ -168,7 +168,7 @@ SHAPES = {"ring": _ring(), "spiral": _spiral()}
 def _trained(
     arm: Arm, real: Tensor, seeds: Sequence[int], steps: int, batch_size: int, width: int, n_noise: int
 ) -> Tensor:
-    """Samples ``(S, n, 2)`` of an arm."""
+    """Train an arm and return samples ``(S, n, 2)``."""
     recipe = GENERATING[arm.model]({"x": (2,)}, architecture="mlp", width=width, n_noise=n_noise, **arm.options)
     recipe = _rated(applied(recipe, arm.techniques))
     table = Table({"x": real}, (torch.arange(len(real)),) * len(seeds))

@@ -1,4 +1,4 @@
-"""What a discriminator learns if it is left alone: the share of real samples at every point."""
+"""What a discriminator learns against a fixed generator: the share of real samples at every point."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -27,29 +27,31 @@ SHOWN = np.linspace(-5, 5, 201)
 def optimal_discriminator(
     seeds: Sequence[int], *, steps: Count = 2000, batch_size: Count = 512, hidden: Widths = (64, 64)
 ) -> pd.DataFrame:
-    """A discriminator trained on samples of two known densities, beside the best there is.
+    """Train a discriminator on samples of two known densities, and compare it with the optimal discriminator.
 
     For fixed p_r and p_g the value ``V(D) = E_r log D + E_g log(1 - D)`` is greatest for ``D* = p_r / (p_r + p_g)``,
     where ``V(D*) = -2 log 2 + 2 JSD(p_r, p_g)`` (Goodfellow et al. 2014, proposition 1 and theorem 1).
 
-    Quantities, pair by pair: curves over x "real" and "generated" (densities), "best" (D*) and "discriminator"
-    (of each seed); "best value" ``V(D*)``, and of each seed "value" ``V(D)`` and "error", the mean of ``|D - D*|``
-    over both densities, all three by quadrature.
+    Quantities of each pair: as curves over x, "real" and "generated" (densities), "best" (D*) and "discriminator" (of
+    each seed); "best value" ``V(D*)``, and of each seed "value" ``V(D)`` and "error", the mean of ``|D - D*|`` over
+    both densities. The last three are computed by quadrature.
     """
     replicates = [(pair, seed) for pair in PAIRS for seed in seeds]
-    real, made = (mixtures([PAIRS[pair][side] for pair, _ in replicates]) for side in (0, 1))
-    recipe = _recipe(real, made, hidden)
-    own = [seed for _, seed in replicates]
-    draws = batches([], recipe.noise, batch_size=batch_size, seeds=own)
-    network = fit(recipe, draws, seeds=own, steps=steps, decay=0.5)["discriminator"]
+    real, generated = (mixtures([PAIRS[pair][side] for pair, _ in replicates]) for side in (0, 1))
+    recipe = _recipe(real, generated, hidden)
+    replicate_seeds = [seed for _, seed in replicates]
+    draws = batches([], recipe.noise, batch_size=batch_size, seeds=replicate_seeds)
+    network = fit(recipe, draws, seeds=replicate_seeds, steps=steps, decay=0.5)["discriminator"]
     with torch.no_grad():
-        scores = network(torch.tensor(GRID, dtype=torch.float32).expand(len(own), -1)[..., None])[..., 0].double()
+        scores = network(torch.tensor(GRID, dtype=torch.float32).expand(len(replicate_seeds), -1)[..., None])[
+            ..., 0
+        ].double()
         D = scores.sigmoid().numpy()
         value = integral(
             real.density(GRID) * torch.nn.functional.logsigmoid(scores).numpy()
-            + made.density(GRID) * torch.nn.functional.logsigmoid(-scores).numpy()
+            + generated.density(GRID) * torch.nn.functional.logsigmoid(-scores).numpy()
         )
-    p, q = real.density(GRID), made.density(GRID)
+    p, q = real.density(GRID), generated.density(GRID)
     best = p / np.maximum(p + q, 1e-300)
     error = integral((p + q) / 2 * np.abs(D - best))
     parts = []
@@ -58,7 +60,7 @@ def optimal_discriminator(
         at = {"arm": pair, "x": SHOWN}
         for name, curve in (("real", p), ("generated", q), ("best", best)):
             parts.append(result_table.points(name, np.interp(SHOWN, GRID, curve[rows][0]), **at))
-        shown = [np.interp(SHOWN, GRID, one) for one in D[rows]]
+        shown = [np.interp(SHOWN, GRID, scored) for scored in D[rows]]
         parts.append(result_table.points("discriminator", shown, seeds=seeds, **at))
         limit = -2 * np.log(2) + 2 * jensen_shannon(p[rows][:1], q[rows][:1])
         parts.append(result_table.points("best value", limit, arm=pair))
@@ -68,7 +70,7 @@ def optimal_discriminator(
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """V(D) must reach its limit to within .01, and D lie within .02 of D* on average."""
+    """Check the claims: V(D) is within .01 of its limit, and D is within .02 of D* on average."""
     rows = []
     for pair in PAIRS:
         limit = result_table.values(points, "best value", pair)["value"].item()
@@ -79,12 +81,12 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
     return result_table.numbers(rows)
 
 
-def _recipe(real: Mixtures, made: Mixtures, hidden: Sequence[int]) -> Recipe:
+def _recipe(real: Mixtures, generated: Mixtures, hidden: Sequence[int]) -> Recipe:
     game = ADVERSARIAL["non_saturating"]
 
     def objective(networks, batch, carry):
         D = networks["discriminator"]
-        x = [m.draw(batch["uniform"][..., i], batch["normal"][..., i]) for i, m in enumerate((real, made))]
+        x = [m.draw(batch["uniform"][..., i], batch["normal"][..., i]) for i, m in enumerate((real, generated))]
         return {"adversarial": game.discriminator(D(x[0]), D(x[1]))}
 
     return Recipe(

@@ -1,4 +1,4 @@
-"""Whether networks that grow learn faster than those of full size."""
+"""Progressive growing: whether networks that grow learn faster than networks of full size."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from magan.recipe import Recipe
 from magan.training.fit import fit
 
 GROWING, WHOLE = "growing", "full size"
-MOMENTS = 10  # at which samples are scored
+MOMENTS = 10  # number of times that samples are scored
 N_SHOWN = 10
 
 
@@ -36,22 +36,22 @@ def progressive_growing(
     width: Width = 8,
     n_noise: Count = 64,
 ) -> pd.DataFrame:
-    """The networks of Karras et al. 2018, grown level by level, and the same networks at full size from the start.
+    """Train the networks of Karras et al. 2018 level by level, and the same networks at full size from the start.
 
-    Growth ends at the share ``grown_at`` of the steps; half of each level's time goes to fading it in. Samples
-    of a network that is still growing are enlarged to the images' size.
+    Growth ends at the share ``grown_at`` of the steps. Each level is blended in during half of its time. Samples of a
+    growing network are enlarged to the images' size.
 
-    Quantities of each seed, of the arms "growing" and "full size" over the steps: "frechet", the Frechet
-    distance between samples and real test images on a classifier's features, and "seconds" since the start
-    (of all seeds together). "image" shows the first seed's last samples.
+    Quantities of each seed, for the arms "growing" and "full size" over the steps: "frechet", the Frechet distance
+    between samples and real test images on a classifier's features, and "seconds", the training time of all seeds.
+    "image" shows the first seed's last samples.
     """
-    lesson, judged = chosen(images, n_train), chosen(images, n_judged, "test")
-    x = pixels(lesson)
-    eyes = classifier.fit(floats(lesson))
-    real = classifier.predict(eyes, floats(judged).X)[0]
+    training, test = chosen(images, n_train), chosen(images, n_judged, "test")
+    x = pixels(training)
+    class_model = classifier.fit(floats(training))
+    real = classifier.predict(class_model, floats(test).X)[0]
 
     def distance(samples: Tensor) -> float:
-        return frechet(classifier.predict(eyes, ((samples + 1) / 2).flatten(1).numpy())[0], real)
+        return frechet(classifier.predict(class_model, ((samples + 1) / 2).flatten(1).numpy())[0], real)
 
     parts = []
     for arm, options in _growth(x.shape[-1], steps, grown_at).items():
@@ -61,7 +61,7 @@ def progressive_growing(
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """Growing networks must end at no worse a distance than those of full size, and sooner."""
+    """Check the claims: growing networks reach at most the distance of full-size networks, in less time."""
     rows, ends, seconds = [], {}, {}
     for arm in (GROWING, WHOLE):
         curve, clock = result_table.values(points, "frechet", arm), result_table.values(points, "seconds", arm)
@@ -87,7 +87,7 @@ def _trained(
     n_judged: int,
     arm: str,
 ) -> list[pd.DataFrame]:
-    """The points of one arm."""
+    """Train an arm and return its points."""
     table = Table({"x": x}, (torch.arange(len(x)),) * len(seeds))
     fresh = next(batches([table], recipe.noise, batch_size=n_judged, seeds=[seed + 10**6 for seed in seeds]))
     scores, seconds, last = {}, {}, []
@@ -95,11 +95,11 @@ def _trained(
 
     def look(step, networks):
         nonlocal spent, start
-        spent += time.monotonic() - start  # the time of scoring is no time of training
+        spent += time.monotonic() - start  # exclude the time of scoring
         with torch.no_grad():
-            made = recipe.sample(networks, fresh)
-        scores[step + 1], seconds[step + 1] = [distance(own) for own in made], spent
-        last[:] = [made[0, :N_SHOWN]]
+            samples = recipe.sample(networks, fresh)
+        scores[step + 1], seconds[step + 1] = [distance(of_seed) for of_seed in samples], spent
+        last[:] = [samples[0, :N_SHOWN]]
         start = time.monotonic()
         return {}
 
@@ -114,7 +114,7 @@ def _trained(
 
 
 def _growth(side: int, steps: int, grown_at: float) -> dict[str, dict[str, int]]:
-    """The options of both arms: how long a level is kept, and faded in. Full size is reached in a step a level."""
+    """Return the options of both arms: steps per level and steps of blending; "full size" is reached at once."""
     n_growths = max(int(np.ceil(np.log2(side))) - 2, 1)
     half = max(1, round(grown_at * steps / n_growths / 2))
     return {

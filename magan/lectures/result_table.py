@@ -1,4 +1,4 @@
-"""What a lecture experiment gives: points, one row each, and numbers, each with what the lecture says of it."""
+"""Tables of a lecture experiment: points (raw values), and numbers (means, each with the lecture's claim)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 
 from magan.metrics.summary import bootstrap
 
-# One value of one seed (none: not random) of a quantity, at x where it is a curve, of an item where it is of several
+# A point is a value of a quantity for a seed (none if not random), at x for a curve, for an item if there are any
 POINTS = ("arm", "seed", "quantity", "item", "x", "value")
 NUMBERS = ("arm", "quantity", "mean", "low", "high", "n_seeds", "claim", "holds")
 
@@ -22,20 +22,20 @@ def points(
     arm: str = "",
     item: str = "",
 ) -> pd.DataFrame:
-    """Rows of one quantity.
+    """Return the rows of a quantity.
 
     Parameters
     ----------
     quantity
-        Its name.
+        Name of the quantity.
     values
-        ``(S, n)``, or ``(S,)`` without ``x``; of a curve that is not random ``(n,)``.
+        Values ``(S, n)``, or ``(S,)`` without ``x``; ``(n,)`` for a curve that is not random.
     seeds
-        The S seeds; None of what is not random.
+        The S seeds; None for a quantity that is not random.
     x
-        ``(n,)``, where the values are.
+        Positions of the values, ``(n,)``.
     arm, item
-        What they are of.
+        Names of the arm and of the item that the values belong to.
     """
     values = np.asarray(values, dtype=np.float64)
     shape = (1 if seeds is None else len(seeds), 1 if x is None else len(x))
@@ -53,28 +53,28 @@ def points(
 
 
 def pictures(name: str, images: Any, *, arm: str = "", seeds: Sequence[int] | None = None) -> list[pd.DataFrame]:
-    """Rows of the quantity "image", pixel by pixel: the items "<name>|0", "<name>|1", ... of images ``(n, C, H, W)``.
+    """Return rows of the quantity "image", a row per pixel; items of images ``(n, C, H, W)`` are "<name>|0", ...
 
-    Pixels in [-1, 1] are kept as levels of grey in [0, 1], to three decimals.
+    Pixels in [-1, 1] are stored as levels in [0, 1], to three decimals.
     """
     levels = np.round((np.asarray(images, dtype=np.float64).reshape(len(images), -1) + 1) / 2, 3)
     x = np.arange(levels.shape[1])
-    return [points("image", own, seeds=seeds, x=x, arm=arm, item=f"{name}|{i}") for i, own in enumerate(levels)]
+    return [points("image", row, seeds=seeds, x=x, arm=arm, item=f"{name}|{i}") for i, row in enumerate(levels)]
 
 
 def table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All points, with the columns ``POINTS``."""
+    """Join all points to a table with the columns ``POINTS``."""
     return pd.concat(parts, ignore_index=True)[list(POINTS)]
 
 
 def values(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None = None) -> pd.DataFrame:
-    """The rows of one quantity of one arm, and of one item if given."""
+    """Select the rows of a quantity and an arm, and of an item if given."""
     rows = points[(points["quantity"] == quantity) & (points["arm"] == arm)]
     return rows if item is None else rows[rows["item"] == item]
 
 
 def by_seed(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None = None) -> np.ndarray:
-    """The one value of each seed, ``(S,)``, in the order of the seeds."""
+    """Return the value of each seed, ``(S,)``, in the order of the seeds."""
     rows = values(points, quantity, arm, item)
     return rows[rows["seed"].notna()].sort_values("seed")["value"].to_numpy()
 
@@ -82,7 +82,7 @@ def by_seed(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None
 def number(
     quantity: str, values: np.ndarray, claim: str = "", holds: bool | None = None, arm: str = ""
 ) -> dict[str, Any]:
-    """One row of numbers: the mean over seeds ``(S,)``, its 95 % bootstrap interval, and whether the claim holds."""
+    """Return a row of numbers: the mean over seeds ``(S,)``, its 95 % bootstrap interval, whether the claim holds."""
     values = np.asarray(values, dtype=np.float64)
     low, high = (bound[0] for bound in bootstrap(values[None])) if len(values) > 1 else (np.nan, np.nan)
     return {
@@ -98,5 +98,5 @@ def number(
 
 
 def numbers(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """The first is the experiment's one number."""
+    """Join rows of numbers to a table; the first row is the experiment's main number."""
     return pd.DataFrame(rows, columns=NUMBERS)

@@ -1,4 +1,4 @@
-"""What is left of the generator's gradient once the discriminator has won."""
+"""Vanishing gradient: the generator's gradient when the discriminator separates real from generated samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,9 +20,12 @@ from magan.recipe import Phase, Recipe
 from magan.training.fit import fit
 
 LOSSES = ("minimax", "non_saturating")
-DECADES = {"minimax": 3.0, "non_saturating": 1.0}  # at least, and less than
-MOMENTS = 50  # at which everything is measured
-N_JUDGED = 200  # samples of either kind that measure it
+DECADES = {
+    "minimax": 3.0,
+    "non_saturating": 1.0,
+}  # least fall of the minimax gradient, upper limit of the fall of the non-saturating gradient
+MOMENTS = 50  # number of times that quantities are measured
+N_JUDGED = 200  # real samples and generated samples per measurement
 
 
 def vanishing_gradient(
@@ -36,14 +39,14 @@ def vanishing_gradient(
     width: Width = 16,
     learning_rate: Rate = 1e-3,
 ) -> pd.DataFrame:
-    """The experiment of Arjovsky & Bottou 2017, section 2.2.1: a generator is frozen, a new discriminator trained.
+    """Run the experiment of Arjovsky & Bottou 2017, section 2.2.1: a new discriminator against a frozen generator.
 
-    A DCGAN is trained for some epochs of ``n_train`` images. Its generator is then frozen, and a
-    discriminator trained from scratch, for ``steps`` at ``learning_rate``, to tell its samples from the images.
+    A DCGAN is trained for some epochs of ``n_train`` images. Its generator is then frozen, and a new discriminator is
+    trained from scratch, for ``steps`` at ``learning_rate``, to distinguish the generator's samples from the images.
 
-    Quantities, curves over the discriminator's steps for an arm "<n> epochs" and each seed: "error" (its loss
-    ``-E log D(x) - E log(1 - D(G(z)))``), "accuracy", and for each loss of a generator as item "gradient", the norm
-    of that loss's derivative by all of the generator's weights.
+    Quantities, as curves over the discriminator's steps for an arm "<n> epochs" and each seed: "error" (the
+    discriminator's loss ``-E log D(x) - E log(1 - D(G(z)))``), "accuracy", and "gradient", the norm of the gradient of
+    a generator's loss (item) with respect to all weights of the generator.
     """
     x = pixels(chosen(images, n_train))
     recipe = GENERATING["dcgan"]({"x": tuple(x.shape[1:])}, width=width)
@@ -51,16 +54,16 @@ def vanishing_gradient(
     table, parts = Table({"x": x}, (torch.arange(len(x)),) * len(seeds)), []
     for n, generator in _generators(recipe, table, seeds, epochs, batch_size).items():
         arm = f"{n} {'epoch' if n == 1 else 'epochs'}"
-        for step, told_now in _against(with_rate, generator, table, seeds, steps, batch_size):
+        for step, measured in _against(with_rate, generator, table, seeds, steps, batch_size):
             parts += [
                 result_table.points(quantity, values, seeds=seeds, x=[step], arm=arm, item=item)
-                for (quantity, item), values in told_now.items()
+                for (quantity, item), values in measured.items()
             ]
     return result_table.table(parts)
 
 
 def judge(points: pd.DataFrame) -> pd.DataFrame:
-    """The minimax gradient must fall by three decades or more, the other's by less than one, after any epoch."""
+    """Check the claims: the minimax gradient falls by three decades or more, the non-saturating by less than one."""
     rows = []
     for loss, limit in DECADES.items():
         for arm in dict.fromkeys(points["arm"]):
@@ -77,7 +80,7 @@ def judge(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def fallen(gradient: pd.DataFrame) -> np.ndarray:
-    """Decades from a curve's highest point to the median of its last tenth, ``(S,)``."""
+    """Return the decades from a curve's highest point to the median of its last tenth, ``(S,)``."""
     wide = np.log10(gradient.pivot(index="seed", columns="x", values="value").to_numpy())
     return wide.max(axis=1) - np.median(wide[:, -max(wide.shape[1] // 10, 1) :], axis=1)
 
@@ -85,62 +88,62 @@ def fallen(gradient: pd.DataFrame) -> np.ndarray:
 def _generators(
     recipe: Recipe, table: Table, seeds: Sequence[int], epochs: Sequence[int], batch_size: int
 ) -> dict[int, Replicated]:
-    """The generators after each number of epochs, from one training."""
+    """Return the generators after each number of epochs, from a single training."""
     per_epoch = -(-len(table.entries["x"]) // batch_size)
     wanted = {n * per_epoch - 1: n for n in epochs}
-    kept: dict[int, Replicated] = {}
+    generators: dict[int, Replicated] = {}
 
     def look(step: int, networks: Mapping[str, Replicated]) -> dict:
         if step in wanted:
-            kept[wanted[step]] = networks["generator"].select(range(len(seeds)))
+            generators[wanted[step]] = networks["generator"].select(range(len(seeds)))
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
     fit(recipe, draws, seeds=seeds, steps=max(wanted) + 1, look=look, every=1)
-    return kept
+    return generators
 
 
 def _against(
     recipe: Recipe, generator: Replicated, table: Table, seeds: Sequence[int], steps: int, batch_size: int
 ) -> list[tuple[int, dict[tuple[str, str], np.ndarray]]]:
-    """A new discriminator's error and accuracy against a generator that stands still, and the latter's gradients."""
+    """Train a new discriminator against a frozen generator; return (step, quantities) at each measurement."""
     game = ADVERSARIAL["non_saturating"]
 
     def objective(networks, batch, carry):
         D = networks["discriminator"]
         with torch.no_grad():
-            made = generator(batch["z"])
-        return {"adversarial": game.discriminator(D(batch["x"]), D(made))}
+            generated = generator(batch["z"])
+        return {"adversarial": game.discriminator(D(batch["x"]), D(generated))}
 
-    alone = Recipe(
+    against_frozen = Recipe(
         networks={"discriminator": recipe.networks["discriminator"]},
         phases=(Phase("discriminator", trains=("discriminator",), objective=objective),),
         optimiser=recipe.optimiser,
         noise=recipe.noise,
     )
-    judged = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
+    evaluated = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
     curve: list[tuple[int, dict]] = []
 
     def look(step: int, networks: Mapping[str, Replicated]) -> dict:
-        curve.append((step, _measured(networks["discriminator"], generator, judged["x"], judged["z"])))
+        curve.append((step, _measured(networks["discriminator"], generator, evaluated["x"], evaluated["z"])))
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=[seed + 1 for seed in seeds])
-    fit(alone, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
+    fit(against_frozen, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
     return curve
 
 
 def _measured(D: Replicated, generator: Replicated, x: Tensor, z: Tensor) -> dict[tuple[str, str], np.ndarray]:
-    """(quantity, item) -> its value of each replicate, ``(R,)``."""
+    """Return (quantity, item) -> value of each replicate, ``(R,)``."""
     weights = {name: w.detach().requires_grad_() for name, w in generator.weights().items()}
     fake = D(generator.at(weights)(z))
     with torch.no_grad():
         real = D(x)
         error = ADVERSARIAL["non_saturating"].discriminator(real, fake)
         right = ((real > 0).flatten(1).float().mean(1) + (fake <= 0).flatten(1).float().mean(1)) / 2
-    told_now = {("error", ""): error.numpy(), ("accuracy", ""): right.numpy()}
+    measured = {("error", ""): error.numpy(), ("accuracy", ""): right.numpy()}
     for loss in LOSSES:
         slopes = torch.autograd.grad(ADVERSARIAL[loss].generator(fake).sum(), list(weights.values()), retain_graph=True)
         squares = torch.stack([slope.flatten(1).square().sum(1) for slope in slopes])
-        told_now["gradient", loss] = squares.sum(0).sqrt().numpy()
-    return told_now
+        measured["gradient", loss] = squares.sum(0).sqrt().numpy()
+    return measured

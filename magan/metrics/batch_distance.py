@@ -1,11 +1,10 @@
-"""How well the cells of one batch, once mapped, fit the cells of another.
+"""Scores of how well the mapped cells of a batch fit the cells of the target batch.
 
-``mapped`` is ``(R, n, M)``, ``target`` ``(m, M)`` and ``original``, the mapped
-cells as measured, ``(n, M)``; all in arcsinh units. Mapped and target cells are
-different cells, so distributions are compared, and what must not change is
-compared with ``original``. One batch alone has nothing to be compared with and no
-score. Nearness to the target is no merit where batch and group are confounded
-(`magan.metrics.group_effects.confounded`): the scores are computed all the same.
+``mapped`` is ``(R, n, M)``, ``target`` is ``(m, M)``, and ``original``, the cells before the map, is ``(n, M)``; all
+are in arcsinh units. Mapped and target cells are different cells, so distributions are compared. What the map must
+preserve is compared with ``original``. A single batch has no score. If batch and group are confounded
+(`magan.metrics.group_effects.confounded`), a small distance to the target is not a merit; the scores are computed all
+the same.
 """
 
 import numpy as np
@@ -16,21 +15,20 @@ from sklearn.neighbors import KNeighborsClassifier
 from magan import keys
 from magan.metrics.markers import spearman
 
-LEAST = 10  # cells a population needs on either side to be scored
+LEAST = 10  # cells that a population needs on each side to be scored
 BIN = 0.1  # arcsinh units, the histograms of cyCombine
 NEGLIGIBLE = 2.0  # bins, the filter limit of cyCombine
-SUBSAMPLE = 5000  # cells of either side in the MMD
-MEDIAN = 1000  # of them in the median distance
-BLOCK = 100  # cells of one side at a time, to bound memory
-NEIGHBOURHOOD = 5000  # cells of either side in the label transfer
+SUBSAMPLE = 5000  # cells of each side in the MMD
+MEDIAN = 1000  # cells in the median distance
+BLOCK = 100  # cells per block, to bound memory
+NEIGHBOURHOOD = 5000  # cells of each side in the label transfer
 
 
 def emd(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Earth mover's distance of each marker, ``(R, M)``, at least 0; lower is better.
+    """Return the earth mover's distance of each marker, ``(R, M)``, at least 0; lower is better.
 
-    The exact ``integral |F - G|`` of the two empirical distribution functions, in
-    the units of the input. A constant marker and a single cell are scored like any
-    other; nan where either side is empty or holds a nan.
+    It is the exact ``integral |F - G|`` of the two empirical distribution functions, in the units of the input.
+    Constant markers and single cells are allowed. The score is nan if a side is empty or contains a nan.
     """
     n, m = mapped.shape[1], target.shape[0]
     if not n or not m:
@@ -42,43 +40,43 @@ def _emd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     n, m = a.shape[1], b.shape[1]
     both = np.concatenate([a, b], axis=1)
     order = np.argsort(both, axis=1, kind="stable")
-    # Counting in whole numbers keeps F - G exactly 0 where the two agree.
+    # Count in whole numbers, so that F - G is exactly 0 where F and G agree.
     difference = np.cumsum(np.where(order < n, m, -n), axis=1)[:, :-1] / (n * m)
     return (np.abs(difference) * np.diff(np.take_along_axis(both, order, axis=1), axis=1)).sum(axis=1)
 
 
 def mmd(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Squared maximum mean discrepancy of all markers together, ``(R,)``; lower is better, 0 is chance.
+    """Return the squared maximum mean discrepancy over all markers, ``(R,)``; lower is better, 0 is chance.
 
-    The unbiased estimate, so it may fall slightly below 0; at most 2. Markers are
-    standardised by the target's mean and sd (a marker constant there is centred
-    only). The kernel is the mean of ``exp(-d^2 / (2 s^2))`` over s = 0.5, 1 and 2
-    times the target's median pairwise distance. Of either side the first 5,000
-    cells of a fixed permutation count. nan with fewer than two cells on a side,
-    with a nan, or where the target's median distance is 0.
+    The estimate is unbiased, so it can be slightly negative; it is at most 2. Markers are standardised by the target's
+    mean and sd; a marker that is constant in the target is only centred. The kernel is the mean of
+    ``exp(-d^2 / (2 s^2))`` over s = 0.5, 1 and 2 times the target's median pairwise distance. The first 5,000 cells of
+    each side in a fixed permutation are used. The score is nan with fewer than two cells on a side, with a nan, or if
+    the target's median distance is 0.
 
-    Scores that differ by less than twice `mmd_floor` are not told apart: with 20
-    markers by about 0.0005 for 1,000 cells a side and, as it falls with their
-    number, 0.0001 for 5,000.
+    Score differences below twice `mmd_floor` are not meaningful. With 20 markers that is about 0.0005 for 1,000 cells
+    per side and 0.0001 for 5,000.
     """
     y, bandwidth = _standardised(target)
     rows = shuffled(mapped.shape[1])[:SUBSAMPLE]
     if len(rows) < 2 or not bandwidth > 0:
         return np.full(len(mapped), np.nan)
     center, scale = _location_scale(target)
-    own = _kernel_within(y, bandwidth)
+    within_target = _kernel_within(y, bandwidth)
     values = []
     for x in (mapped[:, rows] - center) / scale:
-        values.append(_kernel_within(x, bandwidth) + own - 2 * _kernel_sums(x, y, bandwidth).sum() / (len(x) * len(y)))
+        values.append(
+            _kernel_within(x, bandwidth) + within_target - 2 * _kernel_sums(x, y, bandwidth).sum() / (len(x) * len(y))
+        )
     return np.array(values)
 
 
 def mmd_floor(target: np.ndarray, n_splits: int = 20) -> float:
-    """Size of the `mmd` that sampling alone gives to as many cells as the target has on either side; at least 0.
+    """Return the typical `mmd` of two samples of the target distribution, each of the target's size; at least 0.
 
-    Root mean square of the score of one half against the other over random splits,
-    halved: it is proportional to ``1/n + 1/m``, which is twice as large for halves.
-    nan with fewer than four cells or where the target's median distance is 0.
+    It is half the root mean square of the score between two halves of the target, over random splits: the score is
+    proportional to ``1/n + 1/m``, which is twice as large for halves. It is nan with fewer than four cells or if the
+    target's median distance is 0.
     """
     y, bandwidth = _standardised(target)
     if len(y) < 4 or not bandwidth > 0:
@@ -89,7 +87,7 @@ def mmd_floor(target: np.ndarray, n_splits: int = 20) -> float:
     random = np.random.default_rng(0)
     for split in side.T:
         split[random.permutation(len(y))[:half]] = -1
-    sums = _kernel_sums(y, y, bandwidth, side)  # (n, splits): sum over all cells, signed by their side
+    sums = _kernel_sums(y, y, bandwidth, side)  # (n, splits): sum over all cells, signed by the side of the cell
     signed, whole = (side * sums).sum(axis=0), _kernel_sums(y, y, bandwidth).sum()
     within, across = (whole + signed) / 2 - len(y), (whole - signed) / 2
     scores = within / (half * (half - 1)) - across / half**2
@@ -97,7 +95,7 @@ def mmd_floor(target: np.ndarray, n_splits: int = 20) -> float:
 
 
 def _standardised(target: np.ndarray) -> tuple[np.ndarray, float]:
-    """The cells of the target that the `mmd` sees, and their median distance (of 1,000 of them)."""
+    """Return the target cells that the `mmd` uses, standardised, and the median distance of 1,000 of them."""
     if not len(target):
         return target, np.nan
     center, scale = _location_scale(target)
@@ -106,18 +104,18 @@ def _standardised(target: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _kernel_within(x: np.ndarray, bandwidth: float) -> float:
-    """Mean over pairs of different cells."""
+    """Return the mean of the kernel over pairs of different cells."""
     return (_kernel_sums(x, x, bandwidth).sum() - len(x)) / (len(x) * (len(x) - 1))
 
 
 def _kernel_sums(x: np.ndarray, y: np.ndarray, bandwidth: float, weight: np.ndarray | None = None) -> np.ndarray:
-    """Of each cell of ``x`` the kernel summed over the cells of ``y``, ``(n,)``; ``(n, W)`` with weights ``(m, W)``."""
+    """Sum the kernel of each cell of ``x`` over the cells of ``y``, ``(n,)``; ``(n, W)`` with weights ``(m, W)``."""
     x, y = x / (np.sqrt(8) * bandwidth), y / (np.sqrt(8) * bandwidth)
     of_y = (y**2).sum(axis=1)
     weight = np.ones(len(y)) if weight is None else weight
     parts = []
     for block in np.array_split(x, -(-len(x) // BLOCK)):
-        # One exponential serves the three bandwidths: the others are its 4th and 16th power.
+        # Compute a single exponential for the three bandwidths: the further two are its 4th and 16th power.
         kernel = block @ (2 * y.T)
         kernel -= of_y
         kernel -= (block**2).sum(axis=1, keepdims=True)
@@ -135,28 +133,26 @@ def _kernel_sums(x: np.ndarray, y: np.ndarray, bandwidth: float, weight: np.ndar
 def label_transfer(
     mapped: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray, k: int = 15
 ) -> np.ndarray:
-    """Share of mapped cells whose nearest target cells vote for their own population, ``(R,)``, in [0, 1].
+    """Return the share of mapped cells whose nearest target cells vote for the correct population, ``(R,)``, in [0, 1].
 
-    Higher is better. Each cell takes the majority of its ``k`` nearest labelled
-    target cells (all of them if there are fewer; a tie goes to the name that sorts
-    first), in markers standardised as in `mmd`. The share is balanced: the mean
-    over populations of the share within each. Cells without a label do not count,
-    on either side, nor do mapped cells of a population the target lacks. Of either
-    side the first 5,000 cells of a fixed permutation count. nan if no cell is left;
-    a replicate that holds a nan scores nan.
+    Higher is better. Each cell receives the majority label of its ``k`` nearest labelled target cells (all of them if
+    there are fewer; in a tie the name that sorts first), in markers standardised as in `mmd`. The share is balanced:
+    the mean over populations of the share within each. Cells without a label are ignored on both sides, and so are
+    mapped cells of a population that the target lacks. The first 5,000 cells of each side in a fixed permutation are
+    used. The score is nan if no cell remains, and for a replicate that contains a nan.
     """
-    right, own = label_hits(mapped, labels, target, target_labels, k)
-    if not len(own):
+    right, population = label_hits(mapped, labels, target, target_labels, k)
+    if not len(population):
         return np.full(len(mapped), np.nan)
-    return np.stack([right[:, own == name].mean(axis=1) for name in np.unique(own)]).mean(axis=0)
+    return np.stack([right[:, population == name].mean(axis=1) for name in np.unique(population)]).mean(axis=0)
 
 
 def label_hits(
     mapped: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray, k: int = 15
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the vote is right, 1 or 0, ``(R, n)``, of the n cells that `label_transfer` counts; their population.
+    """Return whether the vote is correct, 1 or 0, ``(R, n)``, for the n cells of `label_transfer`; their population.
 
-    A replicate that holds a nan is nan.
+    A replicate that contains a nan is nan.
     """
     known = np.flatnonzero(labelled(target_labels))
     known = known[shuffled(len(known))[:NEIGHBOURHOOD]]
@@ -175,11 +171,10 @@ def label_hits(
 
 
 def rank_kept(original: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Spearman's r of each marker before and after the map, ``(R, M)``, in [-1, 1]; higher is better.
+    """Return Spearman's r of each marker before and after the map, ``(R, M)``, in [-1, 1]; higher is better.
 
-    Over cells whose original value is above 0: zeros are below detection and have
-    no rank among themselves. nan where fewer than two such cells are left, or where
-    they or their images do not vary.
+    Only cells whose original value is above 0 are used: zeros are below detection and have no order. The score is nan
+    with fewer than two such cells, or if their values before or after the map are constant.
     """
     columns = []
     for marker in range(original.shape[1]):
@@ -189,11 +184,10 @@ def rank_kept(original: np.ndarray, mapped: np.ndarray) -> np.ndarray:
 
 
 def sampling(target: np.ndarray, n: int) -> np.ndarray:
-    """The EMD that sampling alone gives ``n`` cells of the target's own distribution, ``(M,)``; at least 0.
+    """Return the expected EMD between the target and ``n`` cells of the same distribution, ``(M,)``; at least 0.
 
-    Its expectation for two samples of n and m cells, by the normal approximation:
-    ``sqrt(2 / pi) sqrt(1/n + 1/m) integral sqrt(F (1 - F))`` with F of the target's m
-    cells. 0 for a constant marker; nan without cells on either side.
+    By the normal approximation it is ``sqrt(2 / pi) sqrt(1/n + 1/m) integral sqrt(F (1 - F))``, with F of the target's
+    m cells. It is 0 for a constant marker and nan without cells on a side.
     """
     m = len(target)
     if not n or not m:
@@ -206,12 +200,12 @@ def sampling(target: np.ndarray, n: int) -> np.ndarray:
 def emd_reduction(
     original: np.ndarray, mapped: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray
 ) -> np.ndarray:
-    """Share of the EMD to the target that the map removed, ``(R,)``, at most 1; higher is better, below 0 it added.
+    """Return the share of the EMD to the target that the map removed, ``(R,)``, at most 1; higher is better.
 
-    ``(sum before - sum after) / sum before`` over populations and markers, with the
-    EMD between histograms of bin 0.1 counted in bins, and pairs below 2 bins both
-    before and after left out. Populations with fewer than 10 cells on either side
-    are skipped. nan if no pair is left or the sum before is 0.
+    It is ``(sum before - sum after) / sum before`` over populations and markers; it is negative if the map increased
+    the EMD. The EMD is that between histograms of bin 0.1, in bins. Pairs of population and marker below 2 bins before
+    and after the map are excluded, and so are populations with fewer than 10 cells on a side. The score is nan if no
+    pair remains or the sum before is 0.
 
     References
     ----------
@@ -228,25 +222,24 @@ def emd_reduction(
         after.append(emd(_bins(mapped[:, cells]), goal))
     after = np.concatenate(after, axis=1)  # (R, populations * markers)
     before = np.broadcast_to(np.concatenate(before, axis=1), after.shape)
-    kept = ~((before < NEGLIGIBLE) & (after < NEGLIGIBLE))
-    total = np.where(kept, before, 0).sum(axis=1)
-    change = np.where(kept, before - after, 0).sum(axis=1)
+    counted = ~((before < NEGLIGIBLE) & (after < NEGLIGIBLE))
+    total = np.where(counted, before, 0).sum(axis=1)
+    change = np.where(counted, before - after, 0).sum(axis=1)
     return np.divide(change, total, out=np.full(len(mapped), np.nan), where=total > 0)
 
 
 def _bins(x: np.ndarray) -> np.ndarray:
-    # Bins are open on the left, so that exact zeros do not share one with the smallest signals;
-    # rounding first keeps values on an edge on their side of it.
+    # Bins are open on the left, so exact zeros have a separate bin from the smallest signals. Round first, so that
+    # rounding errors do not move values across an edge.
     return np.ceil(np.round(np.asarray(x, dtype=np.float64) / BIN, 6))
 
 
 def mad(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How much the map changed the spread within populations, ``(R,)`` in arcsinh units; lower is better, 0 is kept.
+    """Return how much the map changed the spread within populations, ``(R,)`` in arcsinh units; lower is better.
 
-    The median over populations and markers of ``|MAD before - MAD after|``, with
-    MAD = 1.4826 times the median absolute deviation. Only the mapped batch enters:
-    the target is not changed, and its zeros would halve the score. Populations with
-    fewer than 10 cells are skipped; nan if none is left.
+    It is the median over populations and markers of ``|MAD before - MAD after|``, with MAD = 1.4826 times the median
+    absolute deviation. Only the mapped batch is used: the target does not change, and its zeros would halve the score.
+    Populations with fewer than 10 cells are skipped. The score is nan if no population remains.
 
     References
     ----------
@@ -265,7 +258,7 @@ def _spread(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def populations(labels: np.ndarray, target_labels: np.ndarray) -> list[str]:
-    """The named populations with at least 10 cells on both sides, sorted."""
+    """Return the sorted names of populations with at least 10 cells on both sides."""
     enough = []
     for side in (labels, target_labels):
         names, counts = np.unique(_words(side)[labelled(side)], return_counts=True)
@@ -274,28 +267,27 @@ def populations(labels: np.ndarray, target_labels: np.ndarray) -> list[str]:
 
 
 def by_population(labels: np.ndarray, target_labels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Which rows are of each of the `populations`, on either side, ``[((n,), (m,)), ...]`` booleans."""
+    """Return which rows belong to each of the `populations`, on both sides, ``[((n,), (m,)), ...]`` booleans."""
     words, target_words = _words(labels), _words(target_labels)
     return [(words == name, target_words == name) for name in populations(words, target_words)]
 
 
 def labelled(labels: np.ndarray) -> np.ndarray:
-    """True where a label names a population: not missing, empty or one of ``keys.UNLABELLED``."""
+    """Return where a label names a population, i.e. is not missing, empty or in ``keys.UNLABELLED``."""
     return ~np.isin(np.char.lower(_words(labels)), keys.UNLABELLED)
 
 
 def split_half(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two halves of the target by a fixed permutation: rows ``(m // 2,)`` and the rest.
+    """Split the target into two halves by a fixed permutation: rows ``(m // 2,)`` and the remaining rows.
 
-    A score of one half against the other is the floor of that score: what a
-    perfect map would get from as few cells.
+    The score between the two halves is the floor of that score: the score of a perfect map with so few cells.
     """
     rows = shuffled(len(target))
     return rows[: len(rows) // 2], rows[len(rows) // 2 :]
 
 
 def shuffled(n: int) -> np.ndarray:
-    """The permutation of ``n`` rows that every subsample here is cut from."""
+    """Return the fixed permutation of ``n`` rows from which all subsamples are taken."""
     return np.random.default_rng(0).permutation(n)
 
 
@@ -307,5 +299,5 @@ def _location_scale(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _words(labels: np.ndarray) -> np.ndarray:
-    # An integer label of one table and its string in the next are the same population.
+    # Labels 1 and "1" in two tables are the same population.
     return np.asarray(labels).astype(str)

@@ -1,26 +1,24 @@
-"""How many peaks the density of a marker has, and whether a map keeps them."""
+"""Count the peaks of a marker's density, and score whether a map preserves their number."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 BINS = 256
-HEIGHT = 0.1  # of a density in units of the marker's sd, as Open Problems has it
+HEIGHT = 0.1  # least height of a peak, for a marker in units of its sd, as in Open Problems
 PROMINENCE = 0.01
-ERRORS = 3.0  # standard errors of the density that a peak must stand out by
+ERRORS = 3.0  # least prominence of a peak in standard errors of the density
 ROUGHNESS = 1 / (2 * np.sqrt(np.pi))  # integral of the squared Gaussian kernel
 
 
 def peaks(x: np.ndarray, demand: float = 1.0) -> np.ndarray:
-    """Number of peaks of each marker's density, ``(n, M) -> (M,)``, at least 1.
+    """Count the peaks of each marker's density, ``(n, M) -> (M,)``, at least 1.
 
-    Gaussian kernels of Scott's bandwidth ``n^(-1/5) sd`` on 256 bins. With the
-    marker in units of its sd, a peak is at least 0.1 high and stands out by 0.01 and
-    by three standard errors of the density there, ``sqrt(f / (2 sqrt(pi) n h))``:
-    a bump that a few cells make is none. All three are multiplied by ``demand``, so
-    that what is near a threshold can be told from what is not. A line ``a x + b``
-    changes no count. A constant marker and a single cell have one peak; nan for no
-    cell and where a value is not finite.
+    The density has Gaussian kernels of Scott's bandwidth ``n^(-1/5) sd`` on 256 bins. With the marker in units of its
+    sd, a peak has a height of at least 0.1, and a prominence of at least 0.01 and of three standard errors of the
+    density, ``sqrt(f / (2 sqrt(pi) n h))``; so a bump of few cells does not count. ``demand`` multiplies all three
+    thresholds, to test whether a count is close to a threshold. A linear change ``a x + b`` changes no count. A
+    constant marker and a single cell have one peak. The count is nan without cells and if a value is not finite.
     """
     if not len(x):
         return np.full(x.shape[1], np.nan)
@@ -30,7 +28,7 @@ def peaks(x: np.ndarray, demand: float = 1.0) -> np.ndarray:
 def _count(values: np.ndarray, demand: float) -> float:
     if not np.isfinite(values).all():
         return np.nan
-    # The sd of equal values may be rounding noise rather than 0.
+    # The computed sd of equal values may be rounding noise instead of 0.
     if not np.ptp(values) > 1e-6 * max(1.0, np.abs(values).max()):
         return 1.0
     z = (values - values.mean()) / values.std()
@@ -45,22 +43,21 @@ def _count(values: np.ndarray, demand: float) -> float:
 
 
 def consistent_peaks(original: np.ndarray, mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Share of markers that keep their number of peaks, ``(R,)``, in [0, 1]; higher is better.
+    """Return the share of markers whose number of peaks the map preserves, ``(R,)``, in [0, 1]; higher is better.
 
-    Over the markers with as many `peaks` before the map, ``original (n, M)``, as in
-    the ``target (m, M)``: a map has no reason to change those. 1 for the map that
-    changes nothing, so it must be read beside the scores of the batch effect. A
-    marker that the map makes constant has one peak. nan for a replicate that holds a
-    nan, and for all without cells on either side or where no marker had as many.
+    Only markers with equally many `peaks` before the map, ``original (n, M)``, and in the ``target (m, M)`` count: a
+    map has no reason to change them. The identity map scores 1, so read this score together with scores of the batch
+    effect. A marker that the map makes constant has one peak. The score is nan for a replicate that contains a nan, and
+    for all replicates without cells on a side or if no marker has equally many peaks.
 
     References
     ----------
     Open Problems, task cytometry batch integration, ``ratio_consistent_peaks``; there markers are
-    standardised with both batches together, and three standard errors are not asked for.
+    standardised with both batches together, and three standard errors are not required.
     """
     before = peaks(original)
     same = before == peaks(target)
     if not same.any():
         return np.full(len(mapped), np.nan)
-    kept = [(peaks(x[:, same]) == before[same]).mean() if np.isfinite(x).all() else np.nan for x in mapped]
-    return np.array(kept)
+    preserved = [(peaks(x[:, same]) == before[same]).mean() if np.isfinite(x).all() else np.nan for x in mapped]
+    return np.array(preserved)

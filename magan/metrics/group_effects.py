@@ -1,4 +1,4 @@
-"""Differences between groups of a study, which a batch correction must keep, and where it cannot."""
+"""Differences between groups of a study: whether a batch correction preserves them, and where it cannot."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,31 +9,29 @@ from magan.metrics.batch_distance import LEAST, by_population, labelled
 
 
 class Effect(NamedTuple):
-    """Of each marker: how far two groups lie apart before and after a map, ``(M,)`` each, in arcsinh units."""
+    """Difference between two groups before and after a map for each marker, ``(M,)`` each, in arcsinh units."""
 
-    before: np.ndarray  # of the groups with the highest and the lowest mean before, so at least 0
-    after: np.ndarray  # of the same two groups, negative where the map turned them round
+    before: np.ndarray  # highest minus lowest group mean before the map, so at least 0
+    after: np.ndarray  # difference of the same two groups after the map; negative if the map reversed them
     change: np.ndarray  # the largest change of a difference between any two groups, at least 0
-    error: np.ndarray  # standard error of the change of ``before`` to ``after``, from the cells
+    error: np.ndarray  # standard error over cells of ``after - before``
 
 
 def group_effect(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Whether the differences between groups of one batch are kept, ``(R,)``, in [-1, 1]; higher is better.
+    """Return how well the map preserves the differences between groups of a batch, ``(R,)``, in [-1, 1].
 
-    ``2 <d, d'> / (<d, d> + <d', d'>)`` with d the deviations of the groups' means
-    from their mean, over groups, markers and populations, before and after the map:
-    1 where they are the same, 0 where the map wiped them out or drew them at random,
-    -1 where it turned them round. Populations with fewer than 10 cells of two groups
-    are skipped, and so are cells without a group. A constant marker has no
-    difference and does not count. nan with fewer than two groups in the batch, so
-    also where batch and group are confounded one to one, and where no group differs.
+    Higher is better. The score is ``2 <d, d'> / (<d, d> + <d', d'>)`` with d and d' the deviations of the group means
+    from their mean, over groups, markers and populations, before and after the map. It is 1 if the deviations are
+    equal, 0 if the map removed them or made them random, -1 if it reversed them. Populations in which fewer than two
+    groups have 10 cells are skipped, and so are cells without a group. Constant markers have no effect. The score is
+    nan with fewer than two groups in the batch (so also if every batch has exactly one group), and if no group differs.
     """
     before, after = [], []
     for cells, _ in by_population(labels, labels):
-        own = _members(groups, cells)
-        if len(own) > 1:
-            before.append(_deviations(original[None], own))
-            after.append(_deviations(mapped, own))
+        members = _members(groups, cells)
+        if len(members) > 1:
+            before.append(_deviations(original[None], members))
+            after.append(_deviations(mapped, members))
     if not before:
         return np.full(len(mapped), np.nan)
     before, after = np.concatenate(before, axis=1), np.concatenate(after, axis=1)
@@ -41,19 +39,19 @@ def group_effect(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray, g
     return np.divide(2 * (before * after).sum(axis=1), both, out=np.full(len(mapped), np.nan), where=both > 0)
 
 
-def _deviations(x: np.ndarray, own: Sequence[np.ndarray]) -> np.ndarray:
-    """``(R, n, M) -> (R, groups * M)``."""
-    means = np.stack([x[:, rows].mean(axis=1, dtype=np.float64) for rows in own], axis=1)
+def _deviations(x: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
+    """Return deviations of group means from their mean, ``(R, n, M) -> (R, groups * M)``."""
+    means = np.stack([x[:, rows].mean(axis=1, dtype=np.float64) for rows in members], axis=1)
     return (means - means.mean(axis=1, keepdims=True)).reshape(len(x), -1)
 
 
 def effect(original: np.ndarray, mapped: np.ndarray, groups: np.ndarray) -> Effect | None:
-    """The `Effect` of one map, ``(n, M)`` before and after; None with fewer than two groups of 10 cells."""
-    own = _members(groups, np.ones(len(groups), bool))
-    if len(own) < 2:
+    """Return the `Effect` of a map, ``(n, M)`` before and after; None with fewer than two groups of 10 cells."""
+    members = _members(groups, np.ones(len(groups), bool))
+    if len(members) < 2:
         return None
     mean, moved, error = (
-        np.stack([function(rows) for rows in own])
+        np.stack([function(rows) for rows in members])
         for function in (
             lambda rows: original[rows].mean(axis=0, dtype=np.float64),
             lambda rows: (mapped[rows] - original[rows]).mean(axis=0, dtype=np.float64),
@@ -68,7 +66,7 @@ def effect(original: np.ndarray, mapped: np.ndarray, groups: np.ndarray) -> Effe
 
 
 def _members(groups: np.ndarray, cells: np.ndarray) -> list[np.ndarray]:
-    """Rows of each group with at least 10 of the ``cells (n,)``, groups in the order of their names."""
+    """Return the rows of each group with at least 10 of the ``cells (n,)``, in the order of group names."""
     words = np.asarray(groups).astype(str)
     cells = cells & labelled(words)
     found = [np.flatnonzero(cells & (words == name)) for name in np.unique(words[cells])]
@@ -76,13 +74,11 @@ def _members(groups: np.ndarray, cells: np.ndarray) -> list[np.ndarray]:
 
 
 def confounded(batches: Sequence, groups: Sequence) -> str:
-    """One sentence where a difference between groups cannot be told from a batch effect, else "".
+    """Return a sentence if a group difference cannot be distinguished from a batch effect, else "".
 
-    So it is where two groups are in no common batch, nor linked by other groups and
-    batches: in the plain case every batch holds one group of its own. What brings
-    such batches together removes the difference between their groups, and scores
-    of mixing reward it. Of cells or samples, in any order; those without a group do
-    not count.
+    This is so if two groups share no batch and are not linked through further groups and batches; in the simplest case
+    every batch contains a single group. A correction that aligns such batches removes the difference between their
+    groups, and mixing scores reward it. Rows may be cells or samples in any order; those without a group are ignored.
     """
     words, group = np.asarray(batches).astype(str), np.asarray(groups).astype(str)
     known = labelled(group)
@@ -95,12 +91,12 @@ def confounded(batches: Sequence, groups: Sequence) -> str:
         islands.append((joined[0], joined[1]))
     if len(islands) < 2:
         return ""
-    told = [
+    parts = [
         f"{_listed('group', island[1])} only in {_listed('batch', island[0])}"
         for island in sorted(islands, key=lambda island: sorted(island[1]))
     ]
     return (
-        f"Batch and group are confounded ({'; '.join(told)}): a difference between these groups cannot be told from "
+        f"Batch and group are confounded ({'; '.join(parts)}): a difference between these groups cannot be told from "
         "a batch effect, and correction removes both."
     )
 

@@ -1,7 +1,6 @@
-"""How like its true partner an image is, and what of the relations between images a map keeps.
+"""Scores of an image against its true partner, and of relations between images before and after a map.
 
-Images are rows of pixels in [0, 1]; partners stand in the same row. Every score is
-nan where there is no image or one holds a nan.
+Images are rows of pixels in [0, 1]; partners are in the same row. Every score is nan without images or with a nan.
 """
 
 import numpy as np
@@ -10,30 +9,30 @@ from scipy.ndimage import correlate1d, gaussian_filter
 from scipy.spatial.distance import cdist
 
 SIGMA, RADIUS = 1.5, 5  # pixels: the Gaussian window of structural similarity and half its width
-C1, C2 = 0.01**2, 0.03**2  # its constants, for intensities from 0 to 1
-GALLERY = 100  # partners among which the true one is sought
-PLACES = 8  # windows along a side that are compared where all images meet all partners
-CELLS, DIRECTIONS = 8, 6  # of outlines: cells along a side, and directions of edges
+C1, C2 = 0.01**2, 0.03**2  # constants of structural similarity, for intensities from 0 to 1
+GALLERY = 100  # partners among which the true partner is searched
+PLACES = 8  # windows along a side in comparisons of all images with all partners
+CELLS, DIRECTIONS = 8, 6  # fields along a side, and directions of edges, in outlines
 RANKS = (1, 2, 5, 10, 20, 50)
 
 
 def l1(x: np.ndarray, truth: np.ndarray) -> float:
-    """Mean absolute difference of all pixels, ``(n, P), (n, P)``, in [0, 1]; lower is better."""
+    """Return the mean absolute difference of all pixels, ``(n, P), (n, P)``, in [0, 1]; lower is better."""
     return float(np.abs(x.astype(np.float64) - truth).mean()) if _scored(x, truth) else np.nan
 
 
 def ssim(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int]) -> float:
-    """Mean structural similarity, at most 1; higher is better.
+    """Return the mean structural similarity, at most 1; higher is better.
 
-    At every pixel of every channel ``(2 m1 m2 + C1)(2 s12 + C2) / ((m1^2 + m2^2 + C1)(s1^2 + s2^2 + C2))`` with
+    At every pixel of every channel it is ``(2 m1 m2 + C1)(2 s12 + C2) / ((m1^2 + m2^2 + C1)(s1^2 + s2^2 + C2))`` with
     means and (co)variances weighted by a Gaussian window of 11 x 11 pixels, sd 1.5; borders are mirrored.
 
     Parameters
     ----------
     x, truth
-        ``(n, C*H*W)``.
+        Images and their partners, ``(n, C*H*W)``.
     shape
-        ``(C, H, W)``.
+        Shape of an image, ``(C, H, W)``.
 
     References
     ----------
@@ -46,7 +45,7 @@ def ssim(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int]) -> float
 
 
 def _similarity(m1, m2, square_1, square_2, product) -> np.ndarray:
-    """Structural similarity from the windows' means, mean squares and mean products, of any shape."""
+    """Return structural similarity from the windows' means, mean squares and mean products, of any shape."""
     structure = (2 * (product - m1 * m2) + C2) / (square_1 - m1**2 + square_2 - m2**2 + C2)
     return (2 * m1 * m2 + C1) / (m1**2 + m2**2 + C1) * structure
 
@@ -61,9 +60,9 @@ def _smooth(images: np.ndarray) -> np.ndarray:
 
 
 def similarities(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int], places: int = PLACES) -> np.ndarray:
-    """Structural similarity of each image with each partner, ``(n, C*H*W), (m, C*H*W) -> (n, m)``.
+    """Return the structural similarity of each image with each partner, ``(n, C*H*W), (m, C*H*W) -> (n, m)``.
 
-    As `ssim`, but only at windows on a grid of about ``places`` by ``places`` pixels.
+    It is `ssim` on a grid of about ``places`` by ``places`` windows instead of at every pixel.
     """
     first, second = (_patches(side.astype(np.float64).reshape(-1, *shape), places) for side in (x, truth))
     weights = np.outer(_window(), _window()).ravel()
@@ -74,7 +73,7 @@ def similarities(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int], 
 
 
 def _patches(images: np.ndarray, places: int) -> np.ndarray:
-    """Pixels of the windows, ``(n, C, H, W) -> (channels x windows, n, 121)``."""
+    """Return the pixels of the windows, ``(n, C, H, W) -> (channels x windows, n, 121)``."""
     step = max(1, min(images.shape[2:]) // places)
     wide = np.pad(images, ((0, 0), (0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="symmetric")
     windows = sliding_window_view(wide, (2 * RADIUS + 1,) * 2, axis=(2, 3))[:, :, ::step, ::step]
@@ -82,11 +81,11 @@ def _patches(images: np.ndarray, places: int) -> np.ndarray:
 
 
 def outlines(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Which way edges run in each of 8 x 8 cells, blind to colour and contrast, ``(n, C*H*W) -> (n, 8 * 8 * 6)``.
+    """Return the direction of edges in each of 8 x 8 fields, ``(n, C*H*W) -> (n, 8 * 8 * 6)``; ignores colour.
 
-    Histograms of oriented gradients: the length of the gradient, summed over channels, shared between the two nearest
-    of 6 directions (an edge and its negative count alike), smoothed by half a cell, averaged over cells;
-    roots of them, of length 1 an image (all 0 for an image of one colour).
+    Features are histograms of oriented gradients. The length of the gradient, summed over channels, is divided between
+    the two nearest of 6 directions (opposite gradients count as equal), smoothed by half a field, and averaged over
+    fields. Features are the square roots, scaled to length 1 per image (all 0 for an image of a single colour).
 
     References
     ----------
@@ -105,20 +104,20 @@ def outlines(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     smooth = gaussian_filter(edges, (0, 0, height / (2 * CELLS), width / (2 * CELLS)))
     rows, columns = (np.arange(CELLS) * side // CELLS for side in (height, width))
     cells = np.add.reduceat(np.add.reduceat(smooth, rows, axis=2), columns, axis=3)
-    told = np.sqrt(cells.reshape(len(x), -1))
-    return told / np.maximum(np.linalg.norm(told, axis=1, keepdims=True), 1e-12)
+    roots = np.sqrt(cells.reshape(len(x), -1))
+    return roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12)
 
 
 def ranks(distance) -> np.ndarray:
-    """Place of the true partner among all, 1 the nearest, from the distances ``(n, n)``; an equal one counts before."""
+    """Return the rank of the true partner, 1 is the nearest, from distances ``(n, n)``; ties count against it."""
     return (distance <= np.diag(distance)[:, None]).sum(axis=1)
 
 
 def partner_ranks(x: np.ndarray, truth: np.ndarray, distance=cdist) -> np.ndarray:
-    """`ranks` of each image among the partners of its hundred, ``(n, F), (n, F) -> (n,)``.
+    """Return `ranks` of each image among the partners of its group of 100, ``(n, F), (n, F) -> (n,)``.
 
-    Images stand in groups of 100 as they come (the last may be smaller), so that
-    chance does not depend on how many there are. nan for every image where one holds a nan.
+    Groups are consecutive rows (the last group may be smaller), so the chance level does not depend on the number of
+    images. All ranks are nan if any image contains a nan.
     """
     if not _scored(x, truth):
         return np.full(len(x), np.nan)
@@ -127,10 +126,10 @@ def partner_ranks(x: np.ndarray, truth: np.ndarray, distance=cdist) -> np.ndarra
 
 
 def travel_cosine(before: np.ndarray, after: np.ndarray) -> float:
-    """Mean cosine between ``before_i - before_j`` and ``after_i - after_j`` over all pairs, ``(n, F), (n, F)``.
+    """Return the mean cosine of ``before_i - before_j`` and ``after_i - after_j`` over all pairs, ``(n, F), (n, F)``.
 
-    1 where a map keeps the direction from every sample to every other, 0 by chance.
-    Pairs of which a vector is 0 are left out.
+    It is 1 if the map preserves the direction between all pairs of samples, 0 by chance. Pairs with a vector of length
+    0 are excluded.
 
     References
     ----------
@@ -140,20 +139,22 @@ def travel_cosine(before: np.ndarray, after: np.ndarray) -> float:
         return np.nan
     before, after = before.astype(np.float64), after.astype(np.float64)
     products = [_vectors(a, b) for a, b in ((before, after), (before, before), (after, after))]
-    across, own_1, own_2 = (product[np.triu_indices(len(before), 1)] for product in products)
-    moved = (own_1 > 1e-12) & (own_2 > 1e-12)
-    return float((across[moved] / np.sqrt(own_1[moved] * own_2[moved])).mean()) if moved.any() else np.nan
+    across, squares_1, squares_2 = (product[np.triu_indices(len(before), 1)] for product in products)
+    distinct = (squares_1 > 1e-12) & (squares_2 > 1e-12)
+    if not distinct.any():
+        return np.nan
+    return float((across[distinct] / np.sqrt(squares_1[distinct] * squares_2[distinct])).mean())
 
 
 def _vectors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``(a_i - a_j) (b_i - b_j)`` of all pairs, ``(n, n)``."""
+    """Return ``(a_i - a_j) (b_i - b_j)`` of all pairs, ``(n, n)``."""
     product = a @ b.T
-    own = np.diag(product)
-    return own[:, None] + own[None, :] - product - product.T
+    squares = np.diag(product)
+    return squares[:, None] + squares[None, :] - product - product.T
 
 
 def background_change(before: np.ndarray, after: np.ndarray, shown: np.ndarray) -> float:
-    """Mean absolute change of the pixels outside the object (``shown`` 0), ``(n, P)`` each; lower is better."""
+    """Return the mean absolute change of pixels outside the object (``shown`` 0), ``(n, P)`` each; lower is better."""
     outside = shown == 0
     if not _scored(before, after) or not outside.any():
         return np.nan

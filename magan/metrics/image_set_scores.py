@@ -1,4 +1,4 @@
-"""The scores of a set of images against real ones that translation and generation share."""
+"""Scores of a set of images against real images, shared by the tasks translation and generation."""
 
 from collections.abc import Sequence
 
@@ -13,24 +13,24 @@ from magan.metrics.tidy import floor_rows, rows
 
 
 def of_sets(truth: AnnData, mapped: AnnData, seeds: Sequence[int | str], of: Sequence[Seen]) -> list[pd.DataFrame]:
-    """Rows of `compared` for every map, against the real images of the split "test"."""
+    """Return rows of `compared` for every map, against the real images of the split "test"."""
     target = seen(real(truth[:, mapped.var_names], "test")).first(MOST)
-    found = [compared(one.first(MOST), target, knows(truth, keys.CELL_TYPE)) for one in of]
+    found = [compared(images.first(MOST), target, knows(truth, keys.CELL_TYPE)) for images in of]
     return [
         rows(mapped.uns, seeds, metric, np.array([values[metric] for values in found]), keys.ALL) for metric in found[0]
     ]
 
 
 def floor_of_sets(truth: AnnData, task: str) -> list[pd.DataFrame]:
-    """The same of real images of the split "train", as many as of "test": what perfect images would score."""
+    """Return the same rows for real images of the split "train", as many as in "test": the scores of perfect images."""
     target = seen(real(truth, "test")).first(MOST)
-    other = seen(real(truth, "train")).first(len(target.pixels))
-    values = compared(other, target, knows(truth, keys.CELL_TYPE))
+    training = seen(real(truth, "train")).first(len(target.pixels))
+    values = compared(training, target, knows(truth, keys.CELL_TYPE))
     return [floor_rows(truth, task, metric, np.array([value]), keys.ALL) for metric, value in values.items()]
 
 
 def compared(x: Seen, target: Seen, by_class: bool) -> dict[str, float]:
-    """Metric -> value: of pixels, of features where a classifier saw both, and ``by_class`` of what it called them."""
+    """Return metric -> value: on pixels; on features if both sides have them; on predicted classes if ``by_class``."""
     found = {"sliced_wasserstein": image_sets.sliced_wasserstein(x.pixels, target.pixels)}
     if x.features is None or target.features is None:
         return found
@@ -40,21 +40,21 @@ def compared(x: Seen, target: Seen, by_class: bool) -> dict[str, float]:
     }
     found |= image_sets.neighbourhoods(x.features, target.features)
     if by_class:
-        made, shares = image_sets.class_shares(x.probabilities), image_sets.class_shares(target.probabilities)
+        of_generated, shares = image_sets.class_shares(x.probabilities), image_sets.class_shares(target.probabilities)
         found["entropy_score"] = image_sets.entropy_score(x.probabilities)
         found |= {
-            "modes": image_sets.modes(made, shares),
-            "class_divergence": image_sets.class_divergence(made, shares),
+            "modes": image_sets.modes(of_generated, shares),
+            "class_divergence": image_sets.class_divergence(of_generated, shares),
         }
     return found
 
 
 def of_classes(truth: AnnData, mapped: AnnData, seeds: Sequence[int | str], of: Sequence[Seen]) -> list[pd.DataFrame]:
-    """``class_share`` of every class that real images have: made over real, 1 at best; the class is the group."""
+    """Return ``class_share`` of every class of real images: generated / real share, best at 1; group is the class."""
     shares = image_sets.class_shares(seen(real(truth, "test")).probabilities)
-    made = np.stack([image_sets.class_shares(one.probabilities) for one in of])
+    generated = np.stack([image_sets.class_shares(images.probabilities) for images in of])
     return [
-        rows(mapped.uns, seeds, "class_share", made[:, k] / share, name)
+        rows(mapped.uns, seeds, "class_share", generated[:, k] / share, name)
         for k, (name, share) in enumerate(zip(classes(truth), shares))
         if share > 0
     ]

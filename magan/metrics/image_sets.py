@@ -1,11 +1,9 @@
-"""How well a set of images fits a set of real ones.
+"""Scores of how well a set of generated images fits a set of real images.
 
-``x`` ``(n, F)`` are made, ``real`` ``(m, F)`` real: rows of pixels in [0, 1], or of
-the features that a frozen classifier gives (`magan.classifier`), and
-``probabilities`` ``(n, K)`` those of its classes. Both sides have their sampling error: compare a
-score with its floor, which real images reach with as many, and not with
-published ones, whose features are others. Every score is nan where a side holds a
-nan or too few images.
+``x`` ``(n, F)`` are generated images, ``real`` ``(m, F)`` real images: rows of pixels in [0, 1], or of a frozen
+classifier's features (`magan.classifier`). ``probabilities`` ``(n, K)`` are the classifier's class probabilities. Both
+sides have a sampling error: compare a score with its floor, the score of equally many real images. Do not compare it
+with published scores, whose features differ. Every score is nan if a side contains a nan or too few images.
 """
 
 import numpy as np
@@ -13,17 +11,16 @@ from scipy.spatial.distance import cdist
 
 from magan.metrics.batch_distance import emd
 
-PROJECTIONS = 256  # directions of the sliced distance
+PROJECTIONS = 256  # number of directions of the sliced distance
 NEIGHBOURS = 5  # k of precision, recall, density and coverage
-COVERED = 0.1  # share of a class among real images that the made ones must reach at least, relative to it
+COVERED = 0.1  # a class is covered if its share among generated images is at least 0.1 times its real share
 
 
 def sliced_wasserstein(x: np.ndarray, real: np.ndarray, seed: int = 0) -> float:
-    """Mean of the Wasserstein-1 distances along 256 random directions, at least 0; lower is better.
+    """Return the mean of the Wasserstein-1 distances along 256 random directions, at least 0; lower is better.
 
-    The directions are uniform on the sphere, from a fixed generator. A shift by a
-    vector t scores ``|t| Gamma(F/2) / (sqrt(pi) Gamma((F+1)/2))``, for many pixels
-    0.8 times the shift of each.
+    Directions are uniform on the sphere, from a fixed seed. A shift by a vector t scores
+    ``|t| Gamma(F/2) / (sqrt(pi) Gamma((F+1)/2))``; for many pixels that is 0.8 times the shift of a pixel.
 
     References
     ----------
@@ -37,11 +34,11 @@ def sliced_wasserstein(x: np.ndarray, real: np.ndarray, seed: int = 0) -> float:
 
 
 def frechet(x: np.ndarray, real: np.ndarray) -> float:
-    """``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`` of means and covariances, at least 0; lower is better.
+    """Return ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`` of means and covariances, at least 0; lower is better.
 
-    The trace of the root is the sum of the roots of the eigenvalues of
-    ``C1^(1/2) C2 C1^(1/2)``, which are those of the product and real: a singular
-    covariance does no harm. Biased upwards, the more so the fewer images.
+    The trace of the root is the sum of the roots of the eigenvalues of ``C1^(1/2) C2 C1^(1/2)``. They equal the
+    eigenvalues of the product and are real, so singular covariances are allowed. The score is biased upwards, more so
+    with fewer images.
 
     References
     ----------
@@ -59,9 +56,9 @@ def frechet(x: np.ndarray, real: np.ndarray) -> float:
 
 
 def kid(x: np.ndarray, real: np.ndarray) -> float:
-    """Squared maximum mean discrepancy with the kernel ``(u v / F + 1)^3``; lower is better, 0 is chance.
+    """Return the squared maximum mean discrepancy with the kernel ``(u v / F + 1)^3``; lower is better, 0 is chance.
 
-    The unbiased estimate: it may fall slightly below 0, and its mean does not depend on the number of images.
+    The estimate is unbiased: it can be slightly negative, and its mean does not depend on the number of images.
 
     References
     ----------
@@ -70,9 +67,9 @@ def kid(x: np.ndarray, real: np.ndarray) -> float:
     if not _scored(x, real):
         return np.nan
     x, real = x.astype(np.float64), real.astype(np.float64)
-    own, target, between = (_kernel(a, b) for a, b in ((x, x), (real, real), (x, real)))
+    of_x, of_real, between = (_kernel(a, b) for a, b in ((x, x), (real, real), (x, real)))
     n, m = len(x), len(real)
-    within = (own.sum() - np.trace(own)) / (n * (n - 1)) + (target.sum() - np.trace(target)) / (m * (m - 1))
+    within = (of_x.sum() - np.trace(of_x)) / (n * (n - 1)) + (of_real.sum() - np.trace(of_real)) / (m * (m - 1))
     return float(within - 2 * between.mean())
 
 
@@ -81,13 +78,12 @@ def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def neighbourhoods(x: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """Precision, recall, density and coverage by balls around images that reach to their 5th nearest neighbour.
+    """Return precision, recall, density and coverage; the ball of an image reaches to its 5th nearest neighbour.
 
-    ``precision`` is the share of made images inside a ball of a real one, ``recall``
-    that of real images inside a ball of a made one, ``density`` how many balls of real
-    images hold a made one, divided by 5, and ``real_coverage`` the share of real images
-    whose ball holds a made one. Euclidean. Of two sides of one distribution the
-    density is 1 on average.
+    ``precision`` is the share of generated images inside the ball of any real image; ``recall`` is the share of real
+    images inside the ball of any generated image; ``density`` is the number of balls of real images that contain a
+    generated image, divided by 5; ``real_coverage`` is the share of real images whose ball contains a generated image.
+    Distances are Euclidean. The expected density of two samples of the same distribution is 1.
 
     References
     ----------
@@ -97,22 +93,22 @@ def neighbourhoods(x: np.ndarray, real: np.ndarray) -> dict[str, float]:
         return dict.fromkeys(("precision", "recall", "density", "real_coverage"), np.nan)
     between = cdist(x, real)
     in_real = between < _radius(real)[None, :]
-    in_made = between < _radius(x)[:, None]
+    in_generated = between < _radius(x)[:, None]
     return {
         "precision": float(in_real.any(axis=1).mean()),
-        "recall": float(in_made.any(axis=0).mean()),
+        "recall": float(in_generated.any(axis=0).mean()),
         "density": float(in_real.sum(axis=1).mean() / NEIGHBOURS),
         "real_coverage": float(in_real.any(axis=0).mean()),
     }
 
 
 def _radius(x: np.ndarray) -> np.ndarray:
-    """Distance of each to its 5th nearest of the others."""
-    return np.partition(cdist(x, x), NEIGHBOURS, axis=1)[:, NEIGHBOURS]  # the nearest of all is itself
+    """Return the distance of each image to its 5th nearest neighbour."""
+    return np.partition(cdist(x, x), NEIGHBOURS, axis=1)[:, NEIGHBOURS]  # place 0 is the image itself
 
 
 def entropy_score(probabilities: np.ndarray) -> float:
-    """``exp E KL(p(y|x) || p(y))``, from 1 (all alike, or unsure) to the number of classes; higher is better.
+    """Return ``exp E KL(p(y|x) || p(y))``, from 1 (one class, or unsure) to the number of classes; higher is better.
 
     References
     ----------
@@ -125,28 +121,28 @@ def entropy_score(probabilities: np.ndarray) -> float:
 
 
 def class_shares(probabilities: np.ndarray) -> np.ndarray:
-    """Share of images that the classifier gives each class, ``(K,)``; nan for a set with a nan or none."""
+    """Return the share of images in each predicted class, ``(K,)``; nan without images or with a nan."""
     if not len(probabilities) or not np.isfinite(probabilities).all():
         return np.full(probabilities.shape[1], np.nan)
     return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(probabilities)
 
 
 def modes(shares: np.ndarray, real: np.ndarray) -> float:
-    """How many classes of the real images are covered: made at least a tenth as often as they are real, ``(K,)``."""
+    """Count the classes of real images that are covered: generated share at least a tenth of the real, ``(K,)``."""
     if not np.isfinite(shares).all():
         return np.nan
     return float(((real > 0) & (shares >= COVERED * real)).sum())
 
 
 def class_divergence(shares: np.ndarray, real: np.ndarray) -> float:
-    """``KL(made || real)`` of the histograms of classes in nats, at least 0; lower is better.
+    """Return ``KL(generated || real)`` of the class histograms in nats, at least 0; lower is better.
 
-    A class that no real image has and a made one got counts as half an image in a thousand real ones.
+    A class that occurs only among generated images counts as half an image per thousand real images.
     """
     if not np.isfinite(shares).all():
         return np.nan
-    made = shares > 0
-    return float((shares[made] * np.log(shares[made] / real[made].clip(0.0005))).sum())
+    occurs = shares > 0
+    return float((shares[occurs] * np.log(shares[occurs] / real[occurs].clip(0.0005))).sum())
 
 
 def _scored(x: np.ndarray, real: np.ndarray, least: int = 2) -> bool:

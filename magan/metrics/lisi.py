@@ -1,4 +1,4 @@
-"""iLISI, cLISI and BRAS, by scib-metrics where that is installed; an extra, as it brings JAX."""
+"""iLISI, cLISI and BRAS by scib-metrics, if installed; scib-metrics is an extra because it requires JAX."""
 
 from importlib.util import find_spec
 
@@ -7,32 +7,32 @@ from sklearn.neighbors import NearestNeighbors
 
 from magan.metrics.batch_distance import labelled, populations, shuffled
 
-SIDE = 2000  # cells of either side
-NEIGHBOURS = 90  # of a cell, itself among them
+SIDE = 2000  # cells of each side
+NEIGHBOURS = 90  # neighbours of a cell, including the cell
 
 
 def installed() -> bool:
-    """Whether the scores can be computed; where they cannot, tables have no row of them."""
+    """Return whether the scores can be computed; otherwise tables have no rows for them."""
     return find_spec("scib_metrics") is not None
 
 
 def scores(
     mapped: np.ndarray, labels: np.ndarray, target: np.ndarray, target_labels: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Of ``mapped (R, n, M)`` and ``target (m, M)`` together, each ``(R,)``.
+    """Return iLISI, cLISI and BRAS of ``mapped (R, n, M)`` and ``target (m, M)``, ``(R,)`` each.
 
     - ``ilisi``: the effective number of sides among a cell's 90 nearest neighbours, median over cells, scaled to
-      [0, 1]; higher is better, 1 is both sides evenly mixed. Sides of different size cannot reach 1.
-    - ``clisi``: the same of populations, turned round: 1 is one population in each neighbourhood; higher is better.
-    - ``bras``: 1 minus the silhouette of the side within each population, against the mean distance to the other side
-      (cosine distance), in [0, 1]; higher is better.
+      [0, 1]; higher is better, 1 means both sides are evenly mixed. Sides of different size cannot reach 1.
+    - ``clisi``: the same number for populations, reversed: 1 means each neighbourhood has a single population; higher
+      is better.
+    - ``bras``: 1 minus the silhouette of the side within each population, against the mean distance to the opposite
+      side (cosine distance), in [0, 1]; higher is better.
 
-    Of either side the first 2,000 cells of a fixed permutation count; ``clisi`` and
-    ``bras`` take the cells of the populations that both sides hold. Constant
-    markers change no distance. nan for a replicate that holds a nan or, with the
-    others, where fewer than 90 cells are left; ``ilisi`` where either side is empty,
-    ``clisi`` with fewer than two populations, ``bras`` with none. Where batch and
-    group are confounded they are computed all the same, see `groups.confounded`.
+    The first 2,000 cells of each side in a fixed permutation are used. ``clisi`` and ``bras`` use the cells of
+    populations that occur on both sides. Constant markers have no effect. All scores are nan for a replicate that
+    contains a nan and if fewer than 90 cells remain; ``ilisi`` is nan if a side is empty, ``clisi`` with fewer than two
+    populations, ``bras`` without populations. If batch and group are confounded, the scores are computed all the same,
+    see `magan.metrics.group_effects.confounded`.
 
     References
     ----------
@@ -58,7 +58,7 @@ def scores(
 
 
 def _lisi(cells: np.ndarray, labels: np.ndarray) -> float:
-    """Median over cells of the inverse Simpson index of the labels near them."""
+    """Return the median over cells of the inverse Simpson index of the labels of their neighbours."""
     if len(cells) < NEIGHBOURS:
         return np.nan
     from scib_metrics import lisi_knn  # slow to import, and an extra

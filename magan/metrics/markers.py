@@ -1,8 +1,7 @@
-"""How well a marker is recovered, cell by cell and as a distribution.
+"""Scores of how well a marker is recovered, cell by cell and as a distribution.
 
-Every function compares a truth with R maps of the same cells,
-``(n, M), (R, n, M) -> (R, M)``, in arcsinh units, and is nan where the truth or
-the map holds a nan and where there is no cell.
+Every function compares a truth with R maps of the same cells, ``(n, M), (R, n, M) -> (R, M)``, in arcsinh units. Scores
+are nan if the truth or the map contains a nan, and without cells.
 """
 
 import numpy as np
@@ -10,9 +9,9 @@ from scipy.stats import rankdata
 
 
 def pearson(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Pearson's r over cells, in [-1, 1]; higher is better, 0 is chance.
+    """Return Pearson's r over cells, in [-1, 1]; higher is better, 0 is chance.
 
-    nan where the truth or the map does not vary, so also for a single cell.
+    It is nan if the truth or the map is constant, so also for a single cell.
     """
     truth, mapped = _double(truth), _double(mapped)
     if not truth.shape[0]:
@@ -26,24 +25,23 @@ def pearson(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
 
 
 def spearman(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Pearson's r of the ranks, ties sharing their mean rank; range, direction and nan as `pearson`."""
+    """Return Pearson's r of the ranks, with mean ranks for ties; range, direction and nan are those of `pearson`."""
     if not len(truth):
         return _undefined(mapped)
     return pearson(rankdata(truth, axis=0), rankdata(mapped, axis=1))
 
 
 def rmse(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Root of the mean squared error, at least 0; lower is better, 0 is perfect."""
+    """Return the root mean squared error, at least 0; lower is better, 0 is perfect."""
     if not len(truth):
         return _undefined(mapped)
     return np.sqrt(((_double(mapped) - _double(truth)) ** 2).mean(axis=1))
 
 
 def wasserstein(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Earth mover's distance between the two distributions of values, at least 0; lower is better.
+    """Return the earth mover's distance between the two distributions of values, at least 0; lower is better.
 
-    ``mean |sorted truth - sorted mapped|``: a map that gives the right values to
-    the wrong cells scores 0.
+    It is ``mean |sorted truth - sorted mapped|``: a map that gives the right values to the wrong cells scores 0.
     """
     if not len(truth):
         return _undefined(mapped)
@@ -51,9 +49,9 @@ def wasserstein(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
 
 
 def variance_ratio(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Variance of the map over variance of the truth, at least 0; 1 is best, below 1 the map shrinks to the mean.
+    """Return the variance of the map over that of the truth, at least 0; 1 is best, below 1 the map shrinks.
 
-    nan where the truth does not vary, so also for a single cell; 0 for a constant map.
+    It is nan if the truth is constant, so also for a single cell; it is 0 for a constant map.
     """
     truth, mapped = _double(truth), _double(mapped)
     if not truth.shape[0]:
@@ -64,10 +62,10 @@ def variance_ratio(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
 
 
 def auc_positive(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Chance that the map puts a positive cell above a negative one, in [0, 1]; higher is better, 0.5 is chance.
+    """Return the probability that the map ranks a positive cell above a negative cell, in [0, 1]; higher is better.
 
-    Cells are positive by the truth (`positive`); ties count half. nan where all
-    cells are of one kind.
+    0.5 is chance. Cells are positive by the truth (`positive`); ties count half. It is nan if all cells are positive or
+    all are negative.
     """
     if not len(truth):
         return _undefined(mapped)
@@ -80,10 +78,10 @@ def auc_positive(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
 
 
 def positive(truth: np.ndarray) -> np.ndarray:
-    """Cells above the threshold that parts each marker into its two most compact groups, ``(n, M) -> (n, M)`` bool.
+    """Return which cells are above the threshold that divides each marker into two groups, ``(n, M) -> (n, M)`` bool.
 
-    The groups with the largest variance between them (Otsu 1979), which are the
-    best two clusters; no threshold is fitted to any map.
+    The threshold maximises the variance between the groups (Otsu 1979), so the groups are the best two clusters. No
+    threshold is fitted to a map.
     """
     cells = _double(truth)
     n = len(cells)
@@ -99,18 +97,18 @@ def positive(truth: np.ndarray) -> np.ndarray:
 
 
 def correlation_error(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """How wrong a mapped marker's correlations with the other, measured, markers are; in [0, 2], lower is better.
+    """Return the error of a mapped marker's correlations with the remaining measured markers; in [0, 2].
 
-    ``mean over j != m of |corr(mapped m, true j) - corr(true m, true j)|``. nan
-    where the marker or the map does not vary, or there is no other that does.
+    Lower is better. It is the mean over j != m of ``|corr(mapped m, true j) - corr(true m, true j)|``. It is nan if the
+    marker or the map is constant, or all remaining markers are constant.
     """
     if not len(truth):
         return _undefined(mapped)
     n_markers = truth.shape[1]
-    errors = np.full((n_markers, *mapped.shape[::2]), np.nan)  # (other, R, M)
+    errors = np.full((n_markers, *mapped.shape[::2]), np.nan)  # (j, R, M)
     for j in range(n_markers):
-        other = np.repeat(truth[:, [j]], n_markers, axis=1)
-        errors[j] = np.abs(pearson(other, mapped) - pearson(other, truth[None]))
+        measured = np.repeat(truth[:, [j]], n_markers, axis=1)
+        errors[j] = np.abs(pearson(measured, mapped) - pearson(measured, truth[None]))
         errors[j, :, j] = np.nan
     known = ~np.isnan(errors)
     count = known.sum(axis=0)
@@ -118,21 +116,21 @@ def correlation_error(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
 
 
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Share of cells whose value lies in its interval, ends included, ``(n, M) -> (M,)``; nan where there is no cell.
+    """Return the share of cells whose value is in its interval, ends included, ``(n, M) -> (M,)``; nan without cells.
 
-    Right is the probability that the interval was made for: more is a lack of sharpness.
+    The nominal probability of the interval is best; a higher share means that intervals are too wide.
     """
-    held = np.where(np.isnan(truth + low + high), np.nan, (low <= truth) & (truth <= high))
-    return held.mean(axis=0) if len(held) else np.full(truth.shape[1], np.nan)
+    inside = np.where(np.isnan(truth + low + high), np.nan, (low <= truth) & (truth <= high))
+    return inside.mean(axis=0) if len(inside) else np.full(truth.shape[1], np.nan)
 
 
 def interval_width(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Mean length of the intervals, ``(n, M) -> (M,)``, at least 0; lower is better where coverage is equal."""
+    """Return the mean length of the intervals, ``(n, M) -> (M,)``, at least 0; lower is better at equal coverage."""
     return (_double(high) - _double(low)).mean(axis=0) if len(low) else np.full(low.shape[1], np.nan)
 
 
 def _double(x: np.ndarray) -> np.ndarray:
-    # Sums over a hundred thousand float32 values would lose the digits that are compared.
+    # In float32 sums over a hundred thousand values would lose significant digits.
     return np.asarray(x, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""From a score per seed to a mean, an interval, and a test against the best simple method."""
+"""Summarise scores over seeds: mean, interval, and a test against the best baseline."""
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,10 @@ from magan.errors import InputError
 from magan.metrics.digit_identity import OUTCOMES
 
 DIRECTIONS = {metric: direction for metric, (_, direction) in keys.SCORES.items()}
-SHARES = (*OUTCOMES, keys.FAILED)  # metrics that are 0 or 1 for a seed
+SHARES = (*OUTCOMES, keys.FAILED)  # metrics that are 0 or 1 per seed
 RESAMPLES = 9999
 BY = ["task", "dataset", "method", "arm", "group", "feature", "metric"]
-PLACE = ["task", "dataset", "group", "feature", "metric"]  # where methods compete
+PLACE = ["task", "dataset", "group", "feature", "metric"]  # methods compete within these columns
 COLUMNS = [
     *BY,
     *("n_seeds", "n_failed", "mean", "sd", "low", "high", "consensus"),
@@ -21,7 +21,7 @@ COLUMNS = [
 
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row per method, group, feature and metric.
+    """Return a row per method, group, feature and metric.
 
     Parameters
     ----------
@@ -31,24 +31,22 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``n_seeds`` counts the seeds with a value that is not nan (1 or 0 for a
-        method without seeds), ``n_failed`` those that failed. ``mean`` and ``sd``
-        (n - 1) are over the former; ``low`` and ``high`` bound the mean by a 95 %
-        percentile bootstrap over seeds (`bootstrap`), or, for shares of seeds, by
-        `binomial_interval`. ``consensus`` is the score of the mean map.
-        ``best_baseline`` is the baseline with the best value by ``DIRECTIONS``, a
-        tie going to the name that sorts first, and ``p_value`` the Wilcoxon test
-        of the seeds against it (`signed_rank`). What is undefined is nan or "".
+        ``n_seeds`` is the number of seeds with a value that is not nan (1 or 0 for a method without seeds),
+        ``n_failed`` the number of failed seeds. ``mean`` and ``sd`` (n - 1) are over the seeds with a value. ``low``
+        and ``high`` bound the mean by a 95 % percentile bootstrap over seeds (`bootstrap`) or, for shares of seeds, by
+        `binomial_interval`. ``consensus`` is the score of the mean map. ``best_baseline`` is the baseline with the best
+        value by ``DIRECTIONS`` (in a tie the name that sorts first), and ``p_value`` is from the Wilcoxon test of the
+        seeds against this baseline (`signed_rank`). Undefined values are nan or "".
 
     Raises
     ------
     InputError
-        A seed has two values of one score, or a metric is in no ``DIRECTIONS``.
+        A seed has two values of the same score, or ``DIRECTIONS`` lacks a metric.
     """
     metrics = _normalised(metrics)
     consensus = metrics[metrics["seed"] == keys.CONSENSUS].set_index(BY)["value"]
     seeds = metrics[metrics["seed"] != keys.CONSENSUS].copy()
-    # Seeds in numerical order, so that neither sums nor resamples depend on the order of the rows.
+    # Sort seeds by number, so that neither sums nor resamples depend on the order of the rows.
     seeds["number"] = pd.to_numeric(seeds["seed"], errors="coerce").fillna(-1)
     seeds = seeds.sort_values([*BY, "number"], kind="stable")
     groups = {key: part for key, part in seeds.groupby(BY, sort=True)}
@@ -61,7 +59,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _normalised(metrics: pd.DataFrame) -> pd.DataFrame:
-    """A copy with seeds as words ("7", "consensus", ""), however the table was read."""
+    """Return a copy with seeds as strings ("7", "consensus", ""), however the table was read."""
     metrics = metrics[list(keys.METRICS)].copy()
     metrics["seed"] = [_seed_word(seed) for seed in metrics["seed"]]
     metrics["value"] = metrics["value"].astype(float)
@@ -101,7 +99,7 @@ def _row(key: tuple[str, ...], part: pd.DataFrame, best: dict[tuple[str, ...], t
 
 
 def _failures(metrics: pd.DataFrame, summary: pd.DataFrame) -> np.ndarray:
-    """How many seeds of each row's arm failed."""
+    """Return the number of failed seeds of each row's arm."""
     by = ["task", "dataset", "method", "arm"]
     failed = metrics[metrics["metric"] == keys.FAILED].groupby(by)["value"].sum()
     counts = failed.reindex(pd.MultiIndex.from_frame(summary[by]))
@@ -109,7 +107,7 @@ def _failures(metrics: pd.DataFrame, summary: pd.DataFrame) -> np.ndarray:
 
 
 def best_baselines(metrics: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, float]]:
-    """``(task, dataset, group, feature, metric) -> (method, value)`` of the best baseline there."""
+    """Return ``(task, dataset, group, feature, metric) -> (method, value)`` of the best baseline."""
     baselines = metrics[(metrics["arm"] == keys.BASELINE) & np.isfinite(metrics["value"])]
     baselines = baselines[baselines["metric"] != keys.FAILED]
     loss = [_loss(value, metric) for value, metric in zip(baselines["value"], baselines["metric"])]
@@ -121,16 +119,15 @@ def best_baselines(metrics: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, fl
 
 
 def _loss(value: float | np.ndarray, metric: str) -> float | np.ndarray:
-    """Lower is better, whatever the metric's direction."""
+    """Convert a value so that lower is better for every metric."""
     return {"higher": -value, "lower": value, "one": abs(value - 1), "nominal": abs(value - 0.9)}[DIRECTIONS[metric]]
 
 
 def signed_rank(values: np.ndarray, baseline: float, metric: str) -> float:
-    """p of the two-sided Wilcoxon signed-rank test of the seeds' scores ``(n,)`` against one baseline's.
+    """Return p of the two-sided Wilcoxon signed-rank test of the seeds' scores ``(n,)`` against a baseline's score.
 
-    Seeds are paired with the same baseline value; for a metric that is best at 1
-    the distances from 1 are compared. 1 where every difference is 0; nan with
-    fewer than two seeds or without a baseline.
+    All seeds are paired with the same baseline value. For a metric that is best at 1 the distances from 1 are compared.
+    p is 1 if every difference is 0, and nan with fewer than two seeds or without a baseline.
     """
     if len(values) < 2 or not np.isfinite(baseline):
         return np.nan
@@ -154,28 +151,28 @@ def _add_intervals(summary: pd.DataFrame, values: list[np.ndarray]) -> None:
 
 
 def bootstrap(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """95 % percentile interval of the mean over the last axis, ``(N, n) -> (N,), (N,)``.
+    """Return the 95 % percentile interval of the mean over the last axis, ``(N, n) -> (N,), (N,)``.
 
-    9,999 resamples from a fixed generator; every row is resampled alike, so its
-    interval does not depend on the rows beside it.
+    It uses 9,999 resamples from a fixed seed. All rows use the same resamples, so the interval of a row does not depend
+    on the remaining rows.
     """
     n = values.shape[1]
-    # How often each seed is drawn in a resample, which turns every resampled mean into one product.
+    # Count how often each seed is drawn in a resample; a resampled mean is then a product with the counts.
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
     low, high = np.empty((2, len(values)))
     for start in range(0, len(values), 256):
         part = values[start : start + 256]
         low[start : start + 256], high[start : start + 256] = np.quantile(part @ counts.T, [0.025, 0.975], axis=1)
-    # A mean cannot leave the range of what it averages; rounding could.
+    # A mean lies within the range of its values; clip rounding errors.
     return np.clip(low, values.min(1), values.max(1)), np.clip(high, values.min(1), values.max(1))
 
 
 def binomial_interval(k: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of ``k`` in ``n``; (nan, nan) for n = 0."""
+    """Return Wilson's 95 % interval of the share ``k / n``; (nan, nan) for n = 0."""
     if not n:
         return np.nan, np.nan
     z = norm.ppf(0.975)
     center = (k + z**2 / 2) / (n + z**2)
     half = z * np.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
-    # At 0 and n one end is exact, which rounding would miss.
+    # For k = 0 and k = n an end is exact; avoid the rounding error.
     return (0.0 if k == 0 else center - half), (1.0 if k == n else center + half)

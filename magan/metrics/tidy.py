@@ -1,4 +1,4 @@
-"""From a mapped AnnData to rows of the metrics table: the way in and out that every task shares."""
+"""Read maps from an AnnData and write rows of the metrics table; shared by all tasks."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -14,14 +14,14 @@ from magan.errors import InputError
 class Maps(NamedTuple):
     """The maps that can be scored, stacked."""
 
-    seeds: tuple[int | str, ...]  # of each replicate; "consensus" for the mean map, "" for a baseline
+    seeds: tuple[int | str, ...]  # seed of each replicate; "consensus" for the mean map, "" for a baseline
     values: np.ndarray  # (R, n, M)
 
 
 def maps(mapped: AnnData) -> Maps:
-    """Every seed that did not fail and the consensus, or the one map of a baseline; R is 0 if all failed.
+    """Stack the maps of all seeds that did not fail and the consensus, or the map of a baseline; R is 0 if all failed.
 
-    `InputError` if a seed neither failed nor left a map.
+    Raises `InputError` if a seed neither failed nor has a map.
     """
     failed = set(_integers(mapped, keys.FAILED))
     survivors = [seed for seed in _integers(mapped, keys.SEEDS) if seed not in failed]
@@ -47,12 +47,11 @@ def rows(
     group: str,
     features: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Rows of one metric in one group.
+    """Return the rows of a metric in a group.
 
-    ``about`` names task, dataset, method and arm, as the ``uns`` of a map does.
-    ``values`` is ``(R,)`` for a score of all features together, or ``(R, M)`` with
-    the M ``features``; then the mean over the features where it is defined follows
-    as feature "all", nan if there is none.
+    ``about`` contains task, dataset, method and arm, as the ``uns`` of a map does. ``values`` is ``(R,)`` for a score
+    over all features, or ``(R, M)`` with the M ``features``. In the second case feature "all" is the mean over the
+    features with a defined score, nan if there is none.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim == 2:
@@ -69,9 +68,9 @@ def rows(
 
 
 def failures(mapped: AnnData) -> pd.DataFrame:
-    """A row "failed" for every seed asked for, 0 or 1; 1 for all where the whole method failed.
+    """Return a row "failed" for every requested seed, 0 or 1; 1 for all seeds if the whole method failed.
 
-    A baseline has no seed: one row if it failed, none if not.
+    A baseline has no seed: it has a row only if it failed.
     """
     broken = _broken(mapped)
     failed = set(_integers(mapped, keys.FAILED))
@@ -85,7 +84,7 @@ def failures(mapped: AnnData) -> pd.DataFrame:
 def floor_rows(
     truth: AnnData, task: str, metric: str, values: np.ndarray, group: str, features: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """As `rows`, for the one value ``(1,)`` or ``(1, M)`` that needs no map: method and arm "floor", no seed.
+    """Return `rows` of a floor, ``(1,)`` or ``(1, M)``, which needs no map: method and arm "floor", no seed.
 
     The data set is ``uns["dataset"]`` of the truth, or empty.
     """
@@ -94,30 +93,30 @@ def floor_rows(
 
 
 def table(names: dict[str, str] | None = None, **columns) -> pd.DataFrame:
-    """A metrics table with the columns in their order; empty without arguments."""
+    """Build a metrics table with the columns in the standard order; empty without arguments."""
     return pd.DataFrame({**(names or {}), **columns}, columns=list(keys.METRICS))
 
 
 def join(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """One table of many, empty ones dropped."""
+    """Concatenate tables and drop empty tables."""
     filled = [part for part in tables if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else table()
 
 
 def same_rows(truth: AnnData, mapped: AnnData) -> AnnData:
-    """The rows and features of ``truth`` in the order of ``mapped``; `InputError` where one is missing."""
-    for what, ours, known in (
+    """Return the rows and features of ``truth`` in the order of ``mapped``; raise `InputError` if any is missing."""
+    for what, wanted, known in (
         ("row", mapped.obs_names, truth.obs_names),
         ("feature", mapped.var_names, truth.var_names),
     ):
-        lost = ours.difference(known)
+        lost = wanted.difference(known)
         if len(lost):
             raise InputError(f"mapped {what} '{lost[0]}' is not in the truth; map the cells and markers that it holds")
     return truth[mapped.obs_names, mapped.var_names]
 
 
 def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean of what is not nan; nan, without a warning, where nothing is left."""
+    """Return the mean of values that are not nan; nan, without a warning, if there are none."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=axis)
     total = np.where(defined, values, 0).sum(axis=axis)

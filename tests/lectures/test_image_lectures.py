@@ -12,7 +12,7 @@ from magan.errors import InputError
 from magan.images.arrays import digits, from_images
 from magan.lectures import LECTURES, images, infogan_codes, latent_arithmetic, progressive_growing, result_table
 from magan.lectures.adversarial_examples import fgsm, targeted
-from magan.lectures.digit_map import kept
+from magan.lectures.digit_map import neighbour_agreement
 from magan.lectures.vanishing_gradient import _measured, fallen
 from magan.networks.replicate import Replicated
 
@@ -110,9 +110,9 @@ def test_neighbours_on_a_page_are_counted_without_the_digit_itself():
     random = np.random.default_rng(0)
     labels = np.repeat([0, 1], 30)
     apart = np.stack([100.0 * labels, np.zeros(60)], 1) + random.normal(size=(60, 2))
-    assert kept(apart, labels) == 1
+    assert neighbour_agreement(apart, labels) == 1
     lone = np.append(labels, 1)  # of class 1 among those of class 0: its own vote does not count
-    assert kept(np.vstack([apart, [0.0, 0.0]]), lone) == pytest.approx(60 / 61)
+    assert neighbour_agreement(np.vstack([apart, [0.0, 0.0]]), lone) == pytest.approx(60 / 61)
 
 
 def test_categories_are_matched_with_classes_one_to_one():

@@ -83,7 +83,7 @@ def test_a_critic_of_slope_one_tells_the_distance_and_a_steeper_one_no_more():
         "discriminator": lambda x: 0 * x[..., :1],
         "critic": lambda x: torch.tensor([-1.0, -7.0])[:, None, None] * x[..., :1],
     }
-    js, w = js_against_wasserstein._judged(networks, first, second, batch["alpha"])
+    js, w = js_against_wasserstein._estimates(networks, first, second, batch["alpha"])
     np.testing.assert_allclose(w, [3, 3], rtol=1e-5)
     np.testing.assert_allclose(js, 0, atol=1e-6)  # a discriminator that knows nothing
 
@@ -150,7 +150,7 @@ def test_the_ring_has_eight_distinct_centres_of_one_radius():
 def test_real_samples_cover_every_mode_with_high_quality(item, n):
     shape = mode_collapse.SHAPES[item]
     real = shape.draw(2500, torch.Generator().manual_seed(1)).numpy()
-    modes, quality = mode_collapse.judged(real[None], shape)
+    modes, quality = mode_collapse.coverage(real[None], shape)
     assert modes[0] == n
     # Within three standard deviations of a point: 1 - exp(-9/2); of a curve it is more.
     assert quality[0] >= 1 - np.exp(-4.5) - 0.01
@@ -170,7 +170,7 @@ def test_modes_are_counted_by_their_share_of_good_samples():
         [np.repeat(centres[:1], 960, 0), np.repeat(centres[1:2], 20, 0), np.repeat(centres[2:3], 5, 0)]
     )
     far = np.full((15, 2), 9.0)
-    modes, quality = mode_collapse.judged(np.concatenate([few, far])[None], shape)
+    modes, quality = mode_collapse.coverage(np.concatenate([few, far])[None], shape)
     # Of 1,000 samples a mode needs a tenth of its fair share of 125: 5 are too few.
     assert modes.tolist() == [2] and quality.tolist() == [0.985]
 
