@@ -1,4 +1,4 @@
-"""A UMAP of cells before and after the map, on the same coordinates."""
+"""A UMAP of cells before and after the map, in the same coordinates."""
 
 import warnings
 
@@ -12,30 +12,30 @@ from sklearn.neighbors import NearestNeighbors
 from magan import keys
 from magan.figures.style import GREY, GROUP_COLOURS, PALE, empty, label, new, styled
 
-NAMED = len(GROUP_COLOURS)  # populations with a colour of their own; more could not be told apart
+NAMED = len(GROUP_COLOURS)  # populations with a separate colour; more colours could not be distinguished
 OTHER = "other"
 N_NEIGHBOURS = 15  # UMAP's default
 
 
 @styled
 def umap(truth: AnnData, mapped: AnnData, *, digest: str, n_cells: int = 3000, seed: int = 0) -> Figure:
-    """Cells of all batches before and after the map, coloured by batch and, where known, by population.
+    """Draw cells of all batches before and after the map, coloured by batch and, if known, by population.
 
-    One UMAP is fitted to the reference, the cells before and the cells after together, so the panels share their
-    coordinates. It draws neighbourhoods, not distances; no score is read from it.
+    A single UMAP is fitted to the reference cells, the cells before and the cells after the map, so the panels have the
+    same coordinates. UMAP shows neighbourhoods, not distances; no score depends on it.
 
     Parameters
     ----------
     truth
         ``layers["preprocessed"]`` as measured, ``obs["batch"]``, ``uns["reference"]``.
     mapped
-        The same cells after the map; of seeds, their consensus is drawn.
+        The same cells after the map; for several seeds the consensus is drawn.
     digest
-        Of the data, written at the foot.
+        Digest of the data, written at the foot.
     n_cells
-        The most points that are drawn, over all three sets.
+        Greatest number of points, over all three sets.
     seed
-        Of the choice of cells and of UMAP.
+        Seed of the choice of cells and of UMAP.
     """
     name = label(str(mapped.uns.get("method", "")), str(mapped.uns.get("arm", "")))
     title = f"Cells before and after {name}: {mapped.uns.get('dataset', '')}"
@@ -47,7 +47,7 @@ def umap(truth: AnnData, mapped: AnnData, *, digest: str, n_cells: int = 3000, s
     known = keys.CELL_TYPE in truth.obs
     foot = f"{len(points):,} points, one UMAP of all (seed {seed})"
     figure = new(4.2 if not known else 7.8, title, foot, digest)
-    rows = figure.subfigures(2 if known else 1, 1, squeeze=False)[:, 0]  # each with its own key below it
+    rows = figure.subfigures(2 if known else 1, 1, squeeze=False)[:, 0]  # each with a key below it
     _row(rows[0], points, seed, "batch", *_batches(points, str(truth.uns["reference"])))
     if known:
         _row(rows[1], points, seed, "population", *populations(points[keys.CELL_TYPE]))
@@ -55,17 +55,17 @@ def umap(truth: AnnData, mapped: AnnData, *, digest: str, n_cells: int = 3000, s
 
 
 def _points(truth: AnnData, mapped: AnnData, n_cells: int, seed: int) -> pd.DataFrame:
-    """The three sets of cells one above the other: markers, batch, population and part."""
+    """Concatenate the three sets of cells: columns are markers, batch, population and part."""
     draw = np.random.default_rng(seed)
     batch = truth.obs[keys.BATCH].astype(str)
     reference = np.flatnonzero(batch == str(truth.uns["reference"]))
     query = truth.obs_names.get_indexer(mapped.obs_names)
-    kept = [np.sort(draw.permutation(len(rows))[: n_cells // 3]) for rows in (reference, query)]
+    sampled = [np.sort(draw.permutation(len(rows))[: n_cells // 3]) for rows in (reference, query)]
     before = truth.to_df(keys.PREPROCESSED)[list(mapped.var_names)]
     parts = {
-        "reference": (before.iloc[reference[kept[0]]], reference[kept[0]]),
-        "before": (before.iloc[query[kept[1]]], query[kept[1]]),
-        "after": (mapped.to_df().iloc[kept[1]], query[kept[1]]),
+        "reference": (before.iloc[reference[sampled[0]]], reference[sampled[0]]),
+        "before": (before.iloc[query[sampled[1]]], query[sampled[1]]),
+        "after": (mapped.to_df().iloc[sampled[1]], query[sampled[1]]),
     }
     population = (
         truth.obs[keys.CELL_TYPE].astype(str) if keys.CELL_TYPE in truth.obs else pd.Series("", truth.obs_names)
@@ -78,8 +78,8 @@ def _points(truth: AnnData, mapped: AnnData, n_cells: int, seed: int) -> pd.Data
 
 
 def coordinates(features: np.ndarray, seed: int) -> np.ndarray:
-    """Where UMAP puts each row, ``(n, M) -> (n, 2)``."""
-    from umap import UMAP  # compiles for seconds: only who draws one waits
+    """Return the UMAP coordinates of each row, ``(n, M) -> (n, 2)``."""
+    from umap import UMAP  # import here: it compiles for seconds
 
     near = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(features))).fit(features)
     distances, rows = near.kneighbors(features)  # UMAP's own search compiles for twice as long
@@ -90,7 +90,7 @@ def coordinates(features: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _row(figure: SubFigure, points: pd.DataFrame, seed: int, by: str, groups: pd.Series, tints: dict) -> None:
-    """Before and after, side by side, and below them what the colours mean."""
+    """Draw the panels before and after, and a key of colours below them."""
     for axes, part in zip(figure.subplots(1, 2, sharex=True, sharey=True), ("before", "after")):
         shown = points[points["part"].isin(["reference", part])].sample(frac=1, random_state=seed)
         axes.scatter(shown["x"], shown["y"], c=groups[shown.index].map(tints), s=4, lw=0, alpha=0.7, rasterized=True)
@@ -102,14 +102,14 @@ def _row(figure: SubFigure, points: pd.DataFrame, seed: int, by: str, groups: pd
 
 
 def _batches(points: pd.DataFrame, reference: str) -> tuple[pd.Series, dict[str, str]]:
-    """The batch of every point, and a colour for each: the reference grey."""
+    """Return the batch of every point, and a colour for each batch; the reference is grey."""
     names = {reference: f"{reference} (reference)"} | {b: b for b in sorted(set(points[keys.BATCH]) - {reference})}
     tints = [GREY, *(GROUP_COLOURS[i % NAMED] for i in range(len(names) - 1))]
     return points[keys.BATCH].map(names), dict(zip(names.values(), tints))
 
 
 def populations(cell_type: pd.Series) -> tuple[pd.Series, dict[str, str]]:
-    """The population of every point, and a colour for the largest; the rest, and what has no name, is pale."""
+    """Return the population of every point, and colours of the largest; small or unnamed populations are pale."""
     named = cell_type[~cell_type.str.lower().isin([*keys.UNLABELLED, OTHER])]
     largest = list(named.value_counts().index[:NAMED])
     groups = cell_type.where(cell_type.isin(largest), OTHER)

@@ -1,4 +1,4 @@
-"""Forest plots: one panel a score, one line a method, with its interval over seeds."""
+"""Forest plots: a panel per score, a line per method, with the interval over seeds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,18 +24,18 @@ def forest(
     digest: str,
     chance: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Means over seeds with their intervals, every seed, the consensus and the floor.
+    """Draw means over seeds with their intervals, every seed, the consensus and the floor.
 
     Parameters
     ----------
     summary, metrics
-        Rows of one data set.
+        Rows of a single data set.
     pairs
-        The (method, arm) pairs that are drawn, in this order.
+        (method, arm) pairs to draw, in this order.
     scores
-        One panel each.
+        Scores, a panel each.
     chance
-        Score -> what chance gives, drawn like the floor.
+        Score -> its value by chance, drawn like the floor.
     """
     whole = summary[(summary["group"] == keys.ALL) & (summary["feature"] == keys.ALL)]
     every = metrics[(metrics["group"] == keys.ALL) & (metrics["feature"] == keys.ALL)]
@@ -64,12 +64,12 @@ def _panel(
         axes.axhline(y, color=PALE, lw=0.6, zorder=0)
         tint = colour(*pair)
         if pair not in rows.index or not np.isfinite(rows.loc[pair, "mean"]):
-            said = "failed" if pair in failed else "–"
-            axes.text(1.02, y, said, color=GREY, fontsize=9, va="center", transform=across)
+            note = "failed" if pair in failed else "–"
+            axes.text(1.02, y, note, color=GREY, fontsize=9, va="center", transform=across)
             continue
         row = rows.loc[pair]
-        own = seeds[(seeds["method"] == pair[0]) & (seeds["arm"] == pair[1]) & seeds_of(seeds).notna()]["value"]
-        axes.plot(own, np.full(len(own), y + 0.24), ".", ms=3.5, color=tint, alpha=0.6, mew=0)
+        points = seeds[(seeds["method"] == pair[0]) & (seeds["arm"] == pair[1]) & seeds_of(seeds).notna()]["value"]
+        axes.plot(points, np.full(len(points), y + 0.24), ".", ms=3.5, color=tint, alpha=0.6, mew=0)
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
             axes.plot([row["low"], row["high"]], [y, y], color=tint, lw=1.6)
         axes.plot(row["mean"], y, "o", ms=4.5, color=tint)

@@ -1,4 +1,4 @@
-"""What figures of images share: pictures laid side by side, and the seeds that stand for an arm."""
+"""Shared parts of figures of images: grids of images, and the choice of seeds that represent an arm."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ RANKS = ("best", "median", "worst")
 
 
 def laid(axes: Axes, images: np.ndarray, names: Sequence[str] = (), gap: int = 1) -> None:
-    """Images ``(rows, columns, C, H, W)`` in [0, 1] as one picture, ``names`` beside its rows.
+    """Draw images ``(rows, columns, C, H, W)`` in [0, 1] as a grid, with ``names`` at the left of rows.
 
-    Ink is dark where a grey image is bright; between colours the paper is white. Other than one or three channels
-    are frames, from left to right.
+    Grey images are inverted: bright pixels are dark ink. Gaps between colour images are white. If there are neither one
+    nor three channels, channels are frames, drawn from left to right.
     """
     if images.shape[2] not in (1, 3):
         images = np.concatenate(np.split(images, images.shape[2], axis=2), axis=4)
@@ -36,15 +36,16 @@ def laid(axes: Axes, images: np.ndarray, names: Sequence[str] = (), gap: int = 1
 
 
 def shape_of(truth: AnnData) -> tuple[int, int, int]:
-    """Channels, height and width of an image."""
+    """Return channels, height and width of an image."""
     channels, height, width = (int(n) for n in truth.uns[keys.IMAGE]["shape"])
     return channels, height, width
 
 
 def ranked(mapped: AnnData, metrics: pd.DataFrame, scores: Sequence[str]) -> list[tuple[str, int, str, float]]:
-    """Best, median and worst seed of an arm, as far as there are so many: (rank, seed, score, value).
+    """Return the best, median and worst seed of an arm, if there are as many: (rank, seed, score, value).
 
-    By the first of ``scores`` that its seeds have. Without any: the first seed alone, ranked "".
+    The order is by the first of ``scores`` that the seeds have. Without such a score only the first seed is returned,
+    with rank "".
     """
     rows = metrics[(metrics["arm"] == str(mapped.uns["arm"])) & (metrics["group"] == keys.ALL)]
     if "dataset" in mapped.uns:
@@ -64,6 +65,6 @@ def ranked(mapped: AnnData, metrics: pd.DataFrame, scores: Sequence[str]) -> lis
 
 
 def typical(mapped: AnnData, metrics: pd.DataFrame, scores: Sequence[str]) -> tuple[str, int, str, float] | None:
-    """The median seed, the worse of two, the only one; None where every seed failed."""
+    """Return the median seed (the worse of two, or the only seed); None if every seed failed."""
     found = ranked(mapped, metrics, scores)
     return found[len(found) // 2] if found else None

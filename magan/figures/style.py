@@ -1,4 +1,4 @@
-"""How every figure looks: colours, sizes, the line at its foot, and the file it is saved to."""
+"""Style of all figures: colours, sizes, the text at the foot, and how figures are saved."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from magan import keys
 
-WIDTH = 7.2  # inches, the text width of a printed page: sizes below are then read as they stand
+WIDTH = 7.2  # inches: the text width of a printed page, so that font sizes below are the printed sizes
 INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
 STYLE = {
     "font.family": ["sans-serif"],
@@ -37,10 +37,10 @@ STYLE = {
     "text.color": INK,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "svg.fonttype": "none",  # text stays text: searchable, and editable in a drawing program
-    "svg.hashsalt": "magan",  # else two drawings of the same data differ in their identifiers
+    "svg.fonttype": "none",  # store text as text, so that it can be searched and edited
+    "svg.hashsalt": "magan",  # otherwise identifiers differ between two drawings of the same data
 }
-# Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
+# Okabe and Ito's palette, which readers with any common colour blindness can distinguish.
 METHOD_COLOURS = {
     "magan": "#0072B2",
     "cyclegan": "#D55E00",
@@ -52,11 +52,11 @@ GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 ARM_MARKERS = ("o", "s", "^", "v", "D", "P")
 INTERVAL = "95 % bootstrap interval over seeds"
 
-styled = rc_context(STYLE)  # a decorator: no figure leaves a setting behind
+styled = rc_context(STYLE)  # a decorator that restores matplotlib's settings afterwards
 
 
 def colour(method: str, arm: str) -> str | tuple[float, ...]:
-    """Of a method; a variant of it (an arm of another name) is lighter, a baseline grey."""
+    """Return the colour of an arm: its method's colour, lighter for an arm of another name, grey for a baseline."""
     if arm in keys.SEEDLESS:
         return GREY
     full = np.array(to_rgb(METHOD_COLOURS.get(method, INK)))
@@ -64,42 +64,42 @@ def colour(method: str, arm: str) -> str | tuple[float, ...]:
 
 
 def label(method: str, arm: str) -> str:
-    """As the configuration names it."""
+    """Return the name of an arm or a baseline, as in the configuration."""
     return method if arm in keys.SEEDLESS else arm
 
 
 def lanes(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """The (method, arm) pairs of a table in their order, trained first, then baselines and nothing else."""
+    """Return the (method, arm) pairs of a table in order: trained arms first, then baselines."""
     pairs = list(dict.fromkeys(zip(table["method"], table["arm"])))
     trained = [pair for pair in pairs if pair[1] not in keys.SEEDLESS]
     return trained + [pair for pair in pairs if pair[1] == keys.BASELINE]
 
 
 def marks(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """A marker shape for each trained arm, so that colour is never alone in telling two apart."""
+    """Return a marker shape for each trained arm, so that arms differ by more than their colour."""
     trained = [pair for pair in pairs if pair[1] != keys.BASELINE]
     return {pair: ARM_MARKERS[i % len(ARM_MARKERS)] for i, pair in enumerate(trained)}
 
 
 def seeds_of(table: pd.DataFrame) -> pd.Series:
-    """The seed column as numbers; nan for a consensus and for what has no seed."""
+    """Return the seed column as numbers; nan for a consensus and for rows without a seed."""
     return pd.to_numeric(table["seed"], errors="coerce")
 
 
 def counted(n: int, noun: str) -> str:
-    """``1 seed``, ``2 seeds``."""
+    """Return a count with its noun, e.g. ``1 seed``, ``2 seeds``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def short(value: float) -> str:
-    """A score as it is written in a figure: two decimals, no leading zero."""
+    """Format a score for a figure: two decimals, no leading zero."""
     return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
 
 
 def new(height: float, title: str, foot: str, digest: str, width: float = WIDTH) -> Figure:
-    """An empty figure with its title above and, below, what was counted, the interval and the digest of the data.
+    """Create an empty figure with a title above, and ``foot`` and the digest of the data below.
 
-    A figure with a key leaves ``title`` empty and gives it to `key`: the layout would put the one over the other.
+    A figure with a key must leave ``title`` empty and pass the title to `key`; otherwise title and key overlap.
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     if title:
@@ -110,13 +110,13 @@ def new(height: float, title: str, foot: str, digest: str, width: float = WIDTH)
 
 
 def key(figure: Figure, title: str, handles: Sequence[Artist], columns: int) -> None:
-    """The title of a figure and, below it, what its signs mean."""
+    """Draw the title of a figure and a key of its symbols below the title."""
     place = {"loc": "outside upper left", "ncols": columns, "alignment": "left", "columnspacing": 1.4}
     figure.legend(handles=handles, title=title, title_fontsize=12, borderpad=0, handlelength=1.6, **place)
 
 
 def empty(title: str, message: str, digest: str) -> Figure:
-    """A figure that says why there is nothing to see."""
+    """Create a figure that states why there is nothing to draw."""
     figure = new(1.6, title, "", digest)
     axes = figure.subplots()
     axes.axis("off")
@@ -125,7 +125,7 @@ def empty(title: str, message: str, digest: str) -> Figure:
 
 
 def panels(figure: Figure, n: int, columns: int, **shared) -> list[Axes]:
-    """``n`` axes in rows of ``columns``; the places left over stay blank."""
+    """Create ``n`` axes in rows of ``columns``; the remaining places stay blank."""
     columns = min(n, columns)
     grid = figure.subplots(-(-n // columns), columns, squeeze=False, **shared).ravel()
     for axes in grid[n:]:
@@ -134,7 +134,7 @@ def panels(figure: Figure, n: int, columns: int, **shared) -> list[Axes]:
 
 
 def save(figure: Figure, path: Path | str, dpi: int = 150) -> None:
-    """Write a figure; the same data give the same bytes."""
+    """Write a figure to a file; equal data give equal bytes."""
     path = Path(path)
     metadata = {"svg": {"Date": None, "Creator": "magan"}, "png": {"Software": "magan"}}
     with rc_context(STYLE):

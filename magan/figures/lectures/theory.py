@@ -1,4 +1,4 @@
-"""Figures of experiments on known distributions: what theory says, and what training gives."""
+"""Figures of experiments on known distributions: theory and trained networks."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ DASHED = (0, (4, 2))
 
 
 def curve(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None = None) -> pd.DataFrame:
-    """Values by x (rows) and seed (columns; one column of what is not random)."""
+    """Return values by x (rows) and seed (columns; a single column if not random)."""
     rows = points[(points["quantity"] == quantity) & (points["arm"] == arm)]
     rows = rows if item is None else rows[rows["item"] == item]
     wide = rows.assign(seed=rows["seed"].fillna(-1).astype(int))
@@ -22,17 +22,17 @@ def curve(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None =
 
 
 def arms(points: pd.DataFrame, quantity: str) -> list[str]:
-    """The arms that have a quantity, in their order."""
+    """Return the arms that have a quantity, in order."""
     return list(dict.fromkeys(points.loc[points["quantity"] == quantity, "arm"]))
 
 
 def n_seeds(points: pd.DataFrame) -> str:
-    """As it is written at a figure's foot."""
+    """Return the number of seeds as text for a figure's foot."""
     return counted(points["seed"].nunique(), "seed")
 
 
 def lines(axes: Axes, wide: pd.DataFrame, tint: str, style="-", mean: bool = True) -> None:
-    """A thin line for each seed, and their mean in bold."""
+    """Draw a thin line for each seed, and their mean in bold."""
     axes.plot(wide.index, wide.to_numpy(), color=tint, lw=0.6, alpha=0.5)
     if mean:
         axes.plot(wide.index, wide.mean(axis=1), color=tint, lw=1.8, ls=style)
@@ -40,7 +40,7 @@ def lines(axes: Axes, wide: pd.DataFrame, tint: str, style="-", mean: bool = Tru
 
 @styled
 def optimal_discriminator(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Figure:
-    """Both densities, and below them the discriminator of each seed on the best there is."""
+    """Draw both densities, and below them the discriminator of each seed and the optimal discriminator."""
     pairs = arms(points, "real")
     foot = f"{n_seeds(points)} · V(D) = E log D(x) + E log(1 - D(G(z))) by quadrature"
     figure = new(4.6, "", foot, digest)
@@ -56,8 +56,8 @@ def optimal_discriminator(points: pd.DataFrame, numbers: pd.DataFrame, *, digest
         best = curve(points, "best", pair)[-1]
         scores.plot(best.index, best, color=INK, lw=1.4, ls=DASHED)
         row = numbers[(numbers["arm"] == pair) & (numbers["quantity"] == "V(D)")].iloc[0]
-        told = f"V(D) = {row['mean']:.4f}\n{row['claim']}"
-        scores.text(0.98, 0.97, told, transform=scores.transAxes, ha="right", va="top", fontsize=9)
+        text = f"V(D) = {row['mean']:.4f}\n{row['claim']}"
+        scores.text(0.98, 0.97, text, transform=scores.transAxes, ha="right", va="top", fontsize=9)
         scores.set(xlabel="x", ylim=(-0.03, 1.28), yticks=[0, 0.5, 1])
     grid[0, 0].set_ylabel("density")
     grid[1, 0].set_ylabel("D(x)")
@@ -73,7 +73,7 @@ def optimal_discriminator(points: pd.DataFrame, numbers: pd.DataFrame, *, digest
 
 @styled
 def vanishing_gradient(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Figure:
-    """Error, accuracy and what reaches the generator, as a new discriminator learns against generators that wait."""
+    """Draw error, accuracy and the generator's gradient while a new discriminator trains against frozen generators."""
     epochs = arms(points, "gradient")
     tints = dict(zip(epochs, GROUP_COLOURS))
     figure = new(3.9, "", f"{n_seeds(points)} · thin: seeds; bold: their mean (geometric where logarithmic)", digest)
@@ -94,7 +94,7 @@ def vanishing_gradient(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: s
         Line2D([], [], color=GREY, lw=2, label="minimax loss"),
         Line2D([], [], color=GREY, lw=2, ls=DASHED, label="non-saturating loss"),
     ]
-    key(figure, "A discriminator that has won leaves the minimax generator no gradient", handles, 3)
+    key(figure, "A discriminator without errors leaves the minimax generator no gradient", handles, 3)
     return figure
 
 
@@ -105,21 +105,21 @@ def _logarithmic(axes: Axes, wide: pd.DataFrame, tint: str, style="-") -> None:
 
 @styled
 def js_against_wasserstein(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Figure:
-    """JS and W over the distance, as they are and as trained networks tell them."""
-    foot = f"{n_seeds(points)} at each distance · a trained value is a lower bound, but for the error of sampling"
+    """Draw JS and W over the distance, exact and estimated by trained networks."""
+    foot = f"{n_seeds(points)} at each distance · an estimate is a lower bound, up to the sampling error"
     figure = new(5.0, "", foot, digest)
     names = arms(points, "JS")
     grid = figure.subplots(len(names), 2, sharex=True, sharey="col")
     for row, arm in zip(grid, names):
         for axes, quantity, tint in zip(row, ("JS", "W"), (ORANGE, BLUE)):
-            exact, told = curve(points, quantity, arm)[-1], curve(points, f"{quantity} told", arm)
+            exact, estimates = curve(points, quantity, arm)[-1], curve(points, f"{quantity} told", arm)
             if arm.startswith("parallel") and quantity == "JS":  # it jumps at 0
                 axes.plot([0, exact.index.max()], [np.log(2)] * 2, color=INK, lw=1.2, ls=DASHED)
                 axes.plot(0, 0, "o", color=INK, ms=4)
                 axes.plot(0, np.log(2), "o", color=INK, mfc="white", ms=4)
             else:
                 axes.plot(exact.index, exact, color=INK, lw=1.2, ls=DASHED)
-            for x, values in told.iterrows():
+            for x, values in estimates.iterrows():
                 axes.plot(np.full(len(values), x), values, ".", color=tint, ms=5, alpha=0.7)
             axes.set_title(f"{arm}: {'Jensen-Shannon' if quantity == 'JS' else 'Wasserstein'}")
         row[0].axhline(np.log(2), color=PALE, lw=0.8, zorder=0)
@@ -129,17 +129,17 @@ def js_against_wasserstein(points: pd.DataFrame, numbers: pd.DataFrame, *, diges
     for axes in grid[-1]:
         axes.set_xlabel("distance")
     handles = [
-        Line2D([], [], color=INK, ls=DASHED, label="as it is"),
-        Line2D([], [], ls="", marker="o", ms=5, color=ORANGE, label="told by a trained discriminator"),
-        Line2D([], [], ls="", marker="o", ms=5, color=BLUE, label="told by a trained critic"),
+        Line2D([], [], color=INK, ls=DASHED, label="exact"),
+        Line2D([], [], ls="", marker="o", ms=5, color=ORANGE, label="estimate by a trained discriminator"),
+        Line2D([], [], ls="", marker="o", ms=5, color=BLUE, label="estimate by a trained critic"),
     ]
-    key(figure, "Far apart, one distance no longer says how far", handles, 3)
+    key(figure, "Without overlap, JS divergence does not depend on the distance", handles, 3)
     return figure
 
 
 @styled
 def f_divergences(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Figure:
-    """Every fit scored by every divergence, and the fits themselves."""
+    """Draw the score of every fit by every divergence, and the fits."""
     trained = arms(points, "divergence")
     seeded = points[(points["quantity"] == "divergence") & points["seed"].notna()]
     scores = seeded.pivot_table(index="arm", columns="item", values="value", aggfunc="mean").loc[trained, trained]
@@ -160,7 +160,7 @@ def f_divergences(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -
 
 
 def _table(axes: Axes, scores: pd.DataFrame) -> None:
-    """Values, coloured by how far above its column's least each is."""
+    """Draw a table of values, coloured by their excess over the least value of the column."""
     excess = scores / scores.min() - 1
     axes.imshow(np.log1p(excess.clip(upper=1)), cmap="Blues_r", vmin=-0.05, vmax=1.1, aspect="auto")
     for i, row in enumerate(scores.index):
