@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magan import keys
 from magan.config import Training, arm_of
-from magan.correspondence import CORRESPONDENCES
+from magan.correspondences import CORRESPONDENCES
 from magan.cytometry.arcsinh import cofactors
 from magan.domains.balance_populations import balanced
 from magan.domains.calibration_split import split_calibration

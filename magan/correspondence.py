@@ -338,14 +338,3 @@ def _draw(x1: Domain, rows: np.ndarray, per_label: int, seed: int) -> np.ndarray
             )
         chosen.append(np.sort(random.choice(of_label, per_label, replace=False)))
     return np.concatenate(chosen)
-
-
-CORRESPONDENCES = {
-    "none": none,
-    "shared_markers": shared_markers,
-    "correlation": correlation,
-    "pairs": pairs,
-    "labels": labels,
-    "transformation": transformation,
-    "feature": feature,
-}

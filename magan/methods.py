@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from magan.baselines import BASELINES
-from magan.correspondence import CORRESPONDENCES
+from magan.correspondences import CORRESPONDENCES
 from magan.models import ALIGNING, GENERATING
 from magan.presets import PRESETS
 from magan.techniques import TECHNIQUES

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from anndata import AnnData
+
+from magan import keys
 
 MIRROR = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -25,3 +29,37 @@ def mirror() -> Path:
 def one_thread():
     """Small networks spin when threads outnumber free cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def stripes():
+    """``stripes(n, seed)``: images of 16 pixels and their labels; "3" is bright on the left, "7" on the right."""
+
+    def make(n, seed):
+        labels = np.array(["3", "7"])[np.arange(n) % 2]
+        images = np.random.default_rng(seed).uniform(0, 0.3, size=(n, 16))
+        images[labels == "3", :8] += 0.6
+        images[labels == "7", 8:] += 0.6
+        return images, labels
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def looked():
+    """``looked(images, classes)``: as a classifier leaves them that compares the sides of an image.
+
+    Features are the brightness of the four quarters of the pixels.
+    """
+
+    def look(adata: AnnData, classes=("3", "7"), of: str = keys.CELL_TYPE) -> AnnData:
+        for layer in ("", *adata.layers):
+            values, end = np.asarray(adata.layers[layer] if layer else adata.X), f"_{layer}" if layer else ""
+            quarters = values.reshape(len(values), 4, -1).mean(axis=2)
+            left = 1 / (1 + np.exp(-20 * (quarters[:, :2].sum(1) - quarters[:, 2:].sum(1))))
+            adata.obsm[keys.FEATURES + end] = quarters
+            adata.obsm[keys.PROBABILITIES + end] = np.stack([left, 1 - left], axis=1)
+        adata.uns[keys.CLASSIFIER] = {"classes": list(classes), "of": of, "sha256": "0" * 64}
+        return adata
+
+    return look

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from magan.models import GENERATING
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
 
 PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-gan.md").read_text()
 
@@ -42,7 +42,7 @@ def test_the_model_of_the_page_trains_samples_and_is_saved(added, tmp_path, monk
 
 def test_the_study_of_the_page_can_be_planned(added):
     (study,) = blocks("yaml")
-    assert [arm.model for arm in plan(yaml.safe_load(study)).find("generation", "digits").arms.values()] == [
+    assert [arm.model for arm in validate_study(yaml.safe_load(study)).find("generation", "digits").arms.values()] == [
         "relativistic",
         "relativistic",
     ]

@@ -12,7 +12,7 @@ from magan import aligner as module
 from magan import keys
 from magan.aligner import Aligner
 from magan.config import Training
-from magan.correspondence import CORRESPONDENCES
+from magan.correspondences import CORRESPONDENCES
 from magan.errors import InputError
 from magan.models import ALIGNING
 from magan.networks.replicate import role_seed

@@ -17,6 +17,7 @@ KINDS = {
     "effect_figures": "figures",
     "report": "report",
     "registry": "registry",
+    "check": "check",
     "merge": "merge",
 }
 
@@ -27,32 +28,41 @@ ROOMS = {
     "option_types": set(),
     "presets": {"errors"},
     "recipe": set(),
+    "registry": set(),
     "losses": set(),
     "progress": set(),
     "uncertainty": set(),
     "config": {"errors", "presets"},
     "networks": {"recipe"},
-    "models": {"losses", "networks", "option_types", "recipe"},
-    "techniques": {"losses", "networks", "option_types", "recipe"},
+    "models": {"losses", "networks", "option_types", "recipe", "registry"},
+    "techniques": {"losses", "networks", "option_types", "recipe", "registry"},
     "training": {"errors", "networks", "recipe"},
     "cytometry": {"config", "errors", "keys"},
-    "images": {"errors", "keys"},
+    "images": {"config", "errors", "keys"},
     "datasets": {"config", "cytometry", "errors", "images", "keys"},
     "domains": {"cytometry", "errors", "images", "keys", "recipe"},
     "correspondence": {"domains", "errors", "keys", "losses", "option_types", "recipe"},
-    "baselines": {"domains", "errors", "images", "keys"},
+    "correspondences": {"registry"},
+    "baselines": {"domains", "errors", "images", "keys", "registry"},
     "classifier": {"errors", "keys", "training"},
     "metrics": {"errors", "keys"},
     "tracking": {"correction", "errors", "keys"},
-    "figures": {"keys", "tasks/figures"},
-    "report": {"keys", "tasks/report"},
+    "figures": {"keys"},
+    "report": {"keys", "tasks/registry", "tasks/report"},
     "tasks/settings": {"config", "errors"},
-    "tasks/folds": {"cytometry", "errors", "images", "keys"},
+    "tasks/registry": {"config", "tasks/settings"},
+    "study": {"config", "errors", "tasks/registry"},
+    "schema": {"config", "study"},
+    "tasks/check": {
+        *("baselines", "config", "correspondences", "errors", "models", "presets", "registry", "study"),
+        *("tasks/settings", "techniques"),
+    },
+    "tasks/folds": {"cytometry", "errors", "images", "keys", "tasks/settings"},
     "tasks/score": {"errors", "keys", "metrics"},
     "tasks/figures": {"figures", "keys"},
     "tasks/report": {"keys", "report"},
     "aligner": {
-        *("config", "correspondence", "cytometry", "domains", "errors", "keys", "models", "networks", "recipe"),
+        *("config", "correspondences", "cytometry", "domains", "errors", "keys", "models", "networks", "recipe"),
         *("techniques", "training", "uncertainty"),
     },
     "synthesizer": {
@@ -63,12 +73,11 @@ ROOMS["lectures"] = {
     *("classifier", "datasets", "domains", "errors", "images", "keys", "losses", "metrics", "models", "networks"),
     *("option_types", "recipe", "techniques", "training"),
 }
-ROOMS["methods"] = {"baselines", "correspondence", "models", "presets", "techniques"}
+ROOMS["methods"] = {"baselines", "correspondences", "models", "presets", "techniques"}
 ROOMS["correction"] = {"aligner", "cytometry", "errors", "keys"}
-ROOMS["stages"] = {*ROOMS, "evaluation", "preflight", "tasks/merge"}
+ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
-ROOMS["evaluation"] = {"tasks/score"}
-ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages"}
+ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages", "study"}
 ROOMS["cli"] = {"correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
 
 # library: its only rooms
@@ -91,8 +100,7 @@ OUTSIDE = {
     "seaborn": {"figures", "tasks/figures"},
     "scib_metrics": {"metrics"},
     "jinja2": {"report"},
-    "pydantic": {"config", "tasks/settings"},
-    "annotated_types": {"option_types"},
+    "pydantic": {"config", "study", "tasks/settings"},
     "snakemake": set(),
     "PIL": {"images", "datasets"},
     "typer": {"cli"},

@@ -29,7 +29,7 @@ from magan.cytometry.write_corrected import raw_corrected
 from magan.stages import apply_model
 from magan.stages.align import align
 from magan.stages.atomic_files import write
-from magan.tasks import folds
+from magan.tasks.batch_correction import folds as batches
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14", "HLADR"]
 ROOT = Path(__file__).parents[1]
@@ -145,7 +145,7 @@ def test_a_larger_file_needs_no_more_memory(still, files, tmp_path):
 
 
 def test_a_model_of_the_workflow_knows_its_batches(files, tmp_path):
-    parts = folds.batch(
+    parts = batches.batch(
         anndata.concat([cells(path, name) for name, path in files.items()], merge="same", uns_merge="same"),
         reference="PTLG034",
         batch_size=50,

@@ -1,11 +1,13 @@
 import inspect
+import re
 
 import pytest
 from pydantic import ValidationError
 
 from magan import config
-from magan.config import Arm, Correspondence, Study, Training, data_of, load, parse
+from magan.config import Arm, Correspondence, Training
 from magan.errors import InputError
+from magan.study import Study, load, parse
 
 PANELS = {"cells": "bodenmiller", "shared": ["CD3", "CD4"], "arms": {"magan": {"model": "magan"}}}
 STUDY = {"name": "demo", "title": "A demo"}
@@ -138,7 +140,7 @@ def test_training_is_merged_setting_by_setting_from_study_task_and_arm():
     arms = {"plain": {"model": "magan"}, "longer": {"model": "magan", "training": {"steps": 50, "betas": [0.1, 0.2]}}}
     some = study(
         training={"steps": 10, "batch_size": 20, "learning_rate": 0.1},
-        heldout={"a": {**PANELS, "training": {"batch_size": 30, "betas": [0.5, 0.9]}, "arms": arms}},
+        heldout={"a": {**PANELS, "deploy": "plain", "training": {"batch_size": 30, "betas": [0.5, 0.9]}, "arms": arms}},
     )
     task = some.find("heldout", "a")
     assert some.training_of(task, task.arms["plain"]) == Training(
@@ -169,7 +171,7 @@ def test_tasks_are_listed_by_kind_and_data_set():
         ("heldout", "a"), ("heldout", "b"), ("batch", "a"), ("digits", "d"),
     ]  # fmt: skip
     assert all(some.find(task, dataset) is settings for task, dataset, settings in listed)
-    assert [data_of(settings) for _, _, settings in listed] == [
+    assert [settings.data() for _, _, settings in listed] == [
         ("bodenmiller",),
         ("bodenmiller",),
         ("levine",),
@@ -271,7 +273,7 @@ def test_a_misspelt_key_of_panels_is_named():
 def test_control_samples_may_be_named_as_yaml_writes_them():
     settings = {"cells": "x", "reference": "a", "arms": {}, "train": {"is_control": True}}
     study = parse({"name": "n", "title": "t", "batch": {"x": settings}})
-    assert study.batch["x"].train == {"is_control": "True"}
+    assert study.section("batch")["x"].train == {"is_control": "True"}
 
 
 def test_a_translation_has_told_pairs_or_nothing_but_pairs():
@@ -289,3 +291,18 @@ def test_own_images_are_squares_or_as_they_are():
     assert message(own_images={"pets": {"path": "a", "szie": 3}}) == (
         "own_images.pets: unknown key 'szie' (did you mean 'size'?)"
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({}, "heldout.a: there are 2 arms; add deploy: with the name of the arm to be judged and used"),
+        ({"deploy": "third"}, "heldout.a: deploy names 'third', which is no arm; name one of first, second"),
+    ],
+)
+def test_of_several_arms_the_study_names_the_arm_that_is_deployed(changed, sentence):
+    arms = {"first": {"model": "magan"}, "second": {"model": "magan"}}
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        study(heldout={"a": {**PANELS, "arms": arms, **changed}})
+    assert study(heldout={"a": {**PANELS, "arms": arms, "deploy": "second"}}).find("heldout", "a").deployed == "second"
+    assert study(heldout={"a": {**PANELS, "arms": {"only": arms["first"]}}}).find("heldout", "a").deployed == "only"

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from magan.correspondence import CORRESPONDENCES, shared
+from magan.correspondence import shared
+from magan.correspondences import CORRESPONDENCES
 from magan.domains.domain import Domain
 from magan.errors import InputError
 from magan.losses.correspondence import landmarks

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from magan.config import SheetRow, Study
+from magan.config import SheetRow
+from magan.study import Study
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -51,5 +52,5 @@ def test_every_dependency_earns_its_place_in_a_line():
 def test_the_schemas_are_generated_from_the_models(name, model, word):
     written = (ROOT / "workflow" / "schemas" / f"{name}.schema.json").read_text()
     assert json.loads(written) == model.model_json_schema(), (
-        f"python -m magan.config{word} > workflow/schemas/{name}.schema.json"
+        f"python -m magan.schema{word} > workflow/schemas/{name}.schema.json"
     )

@@ -12,11 +12,14 @@ import synthetic
 from matplotlib.text import Text
 
 from magan import keys
-from magan.figures import FIGURES, METHOD_COLOURS, save
+from magan.figures import METHOD_COLOURS, save
 from magan.figures.embedding import coordinates
 from magan.figures.style import PALE
 from magan.tasks.batch_correction.batch_effects import before
 from magan.tasks.heldout_markers.figures import APART
+from magan.tasks.registry import MERGING, TASKS
+
+FIGURES = {name: drawing for task in (*TASKS.values(), MERGING) for name, drawing in task.figures.items()}
 
 DIGEST = "3f8a1c0b" * 8
 EFFECTS = {"dataset": "person_2", "reference": "day_1"}

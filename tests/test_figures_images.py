@@ -8,8 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from magan import keys
-from magan.figures import FIGURES, sample_grid
+from magan.figures import sample_grid
 from magan.figures.pictures import laid, ranked, typical
+from magan.tasks.registry import MERGING, TASKS
+
+FIGURES = {name: drawing for task in (*TASKS.values(), MERGING) for name, drawing in task.figures.items()}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from typer.testing import CliRunner
 
 from magan.baselines import BASELINES
 from magan.cli import app
-from magan.correspondence import CORRESPONDENCES
+from magan.correspondences import CORRESPONDENCES
 from magan.methods import methods, table
 from magan.models import MODELS
 from magan.presets import PRESETS

@@ -10,9 +10,9 @@ import torch
 import yaml
 
 from magan.aligner import Aligner
-from magan.config import Arm, Correspondence, Study, Training, load
+from magan.config import Arm, Correspondence, Training
 from magan.config.options import check_options
-from magan.correspondence import CORRESPONDENCES
+from magan.correspondences import CORRESPONDENCES
 from magan.domains.domain import Domain
 from magan.errors import InputError
 from magan.models import ALIGNING, GENERATING, MODELS
@@ -20,7 +20,8 @@ from magan.networks.replicate import Replicated
 from magan.presets import MAPS, PRESETS, UNSIZED, resolve
 from magan.recipe import Adam
 from magan.stages.align import aligner_of
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
+from magan.study import Study, load
 
 STUDIES = sorted((Path(__file__).parents[1] / "config").glob("*.yaml"))
 PANELS = ("CD3", "CD4", "CD8", "CD19"), ("CD8", "CD56", "CD3", "CD4")  # three markers are shared
@@ -195,14 +196,14 @@ def test_a_resolved_arm_says_all_and_is_read_back_the_same(name):
 def test_an_unknown_name_is_refused_with_the_nearest(written, sentence):
     study = {"name": "s", "title": "S", "batch": {"b": {"cells": "cytonorm", "reference": "1", "arms": {"m": written}}}}
     with pytest.raises(InputError) as refused:
-        plan(study)
+        validate_study(study)
     assert str(refused.value) == f"batch.b.arms.m: {sentence}"
 
 
 def test_a_size_may_be_given_to_a_model_of_samples():
-    study = {"name": "s", "title": "S", "generation": {"g": {"images": "digits", "arms": {}}}}
+    study = {"name": "s", "title": "S", "generation": {"g": {"images": "digits", "deploy": "plain", "arms": {}}}}
     study["generation"]["g"]["arms"] = {"narrow": {"model": "ns_gan", "size": "small"}, "plain": "vae"}
-    assert plan(study).generation["g"].arms["narrow"].options == {"width": 8}
+    assert validate_study(study).section("generation")["g"].arms["narrow"].options == {"width": 8}
     assert {"ns_gan", "vae"} <= set(GENERATING)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -28,12 +28,12 @@ def test_the_studies_of_ones_own_cells_and_images_are_accepted(mirror, tmp_path,
     (tmp_path / "config").symlink_to(ROOT / "config")
     monkeypatch.chdir(tmp_path)
     cells, images = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
-    assert plan(cells).name == "mine"
+    assert validate_study(cells).name == "mine"
     for name in ("cats", "dogs"):
         folder = tmp_path / "photos" / name
         folder.mkdir(parents=True)
         Image.new("RGB", (64, 64)).save(folder / "1.png")
-    assert list(plan({"name": "pets", "title": "Pets", **images}).translation) == ["pets"]
+    assert list(validate_study({"name": "pets", "title": "Pets", **images}).translation) == ["pets"]
 
 
 def test_every_file_it_names_is_there():

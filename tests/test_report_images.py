@@ -10,7 +10,8 @@ import synthetic
 from magan import keys
 from magan.report import images, render
 from magan.report.findings import answer
-from magan.report.phrasing import answering, aspects, number
+from magan.report.phrasing import aspects, number
+from magan.tasks.registry import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_without_partners_the_answer_is_by_sets(metrics):
     unpaired = metrics[~metrics["metric"].isin(["retrieved", "l1"])]
     text = told("translation", "emoji", unpaired, "magan")
     assert text.startswith("On emoji, magan reaches a mean Fréchet distance") and "No true partner is known" in text
-    assert answering("translation", {"sliced_wasserstein"}) == "sliced_wasserstein"
+    assert TASKS["translation"].question.answer({"sliced_wasserstein"}) == "sliced_wasserstein"
 
 
 def test_what_is_kept_after_a_renaming_is_told_where_it_is_more(metrics):

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from magan import config
 from magan.report.trainings import trainings
 from magan.stages.training_cost import costs
+from magan.study import parse
 from magan.tracking import EventLog
 
 HEALTH = ["seed", "sign", "term", "step", "lasted"]
@@ -51,7 +51,7 @@ def test_settings_are_what_differs_from_the_defaults():
 
 def test_costs_come_from_the_study_and_the_logs(tmp_path):
     arm = {"model": "gan", "options": {"width": 8}, "techniques": {"label_smoothing": {}}, "training": {"average": 0.9}}
-    study = config.parse(
+    study = parse(
         {
             "name": "one",
             "title": "One",

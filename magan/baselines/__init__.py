@@ -1,43 +1,28 @@
 """Simple aligners that a network must beat: each ``(x1, x2, query) -> (n, M2)`` float32 in arcsinh units.
 
-``x1`` and ``x2`` are the training cells of the two domains, the query cells of
-domain 1 to be mapped into domain 2; all deterministic. What needs a library of its
-own imports it when called.
+``x1`` and ``x2`` are the training cells of the two domains. The query holds cells of domain 1, to be mapped into
+domain 2. All are deterministic. A library that only one baseline needs is imported when the baseline is called.
 """
 
-from magan.baselines.boosting import boosting
-from magan.baselines.combat import combat
-from magan.baselines.cytonorm import cytonorm
-from magan.baselines.cytovi import cytovi
-from magan.baselines.gromov import gromov, gromov_pairs
-from magan.baselines.harmony import harmony
-from magan.baselines.identity import identity
-from magan.baselines.knn import knn, knn_draw
-from magan.baselines.pairs import pair_knn, pair_landmarks, pair_ridge, pair_ridge_shuffled
-from magan.baselines.quantile import quantile
-from magan.baselines.ridge import ridge
-from magan.baselines.scanorama import scanorama
-from magan.baselines.zscore import zscore
+from magan.registry import Entry, Registry
 
-FROM_PAIRS = ("pair_ridge", "pair_knn", "pair_landmarks", "pair_ridge_shuffled", "gromov", "gromov_pairs")
-OF_IMAGES = ("identity", "pair_ridge", "pair_knn")  # what also maps images
-BASELINES = {
-    "identity": identity,
-    "zscore": zscore,
-    "quantile": quantile,
-    "combat": combat,
-    "harmony": harmony,
-    "cytonorm": cytonorm,
-    "scanorama": scanorama,
-    "cytovi": cytovi,
-    "ridge": ridge,
-    "knn": knn,
-    "knn_draw": knn_draw,
-    "boosting": boosting,
-    "pair_ridge": pair_ridge,
-    "pair_knn": pair_knn,
-    "pair_landmarks": pair_landmarks,
-    "pair_ridge_shuffled": pair_ridge_shuffled,
-    "gromov": gromov,
-    "gromov_pairs": gromov_pairs,
-}
+BASELINES = Registry(
+    identity=Entry("magan.baselines.identity:identity", ("shared features",)),
+    zscore=Entry("magan.baselines.zscore:zscore", ("shared markers",)),
+    quantile=Entry("magan.baselines.quantile:quantile", ("shared markers",)),
+    combat=Entry("magan.baselines.combat:combat", ("shared markers",)),
+    harmony=Entry("magan.baselines.harmony:harmony", ("shared markers",)),
+    cytonorm=Entry("magan.baselines.cytonorm:cytonorm", ("shared markers",)),
+    scanorama=Entry("magan.baselines.scanorama:scanorama", ("shared markers",)),
+    cytovi=Entry("magan.baselines.cytovi:cytovi", ("shared markers",)),
+    ridge=Entry("magan.baselines.ridge:ridge", ("shared markers",)),
+    knn=Entry("magan.baselines.knn:knn", ("shared markers",)),
+    knn_draw=Entry("magan.baselines.knn:knn_draw", ("shared markers",)),
+    boosting=Entry("magan.baselines.boosting:boosting", ("shared markers",)),
+    pair_ridge=Entry("magan.baselines.pairs:pair_ridge", ("pairs",)),
+    pair_knn=Entry("magan.baselines.pairs:pair_knn", ("pairs",)),
+    pair_landmarks=Entry("magan.baselines.pairs:pair_landmarks", ("pairs", "cells")),
+    pair_ridge_shuffled=Entry("magan.baselines.pairs:pair_ridge_shuffled", ("pairs", "cells")),
+    gromov=Entry("magan.baselines.gromov:gromov", ("cells",)),
+    gromov_pairs=Entry("magan.baselines.gromov:gromov_pairs", ("pairs", "cells")),
+)

@@ -4,18 +4,12 @@ Also the door for a user's own files, which leave the same record of their diges
 """
 
 import importlib.util
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pooch
 from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.check_markers import check
-from magan.cytometry.combine_files import gather, stack, transform
-from magan.cytometry.consistent_markers import Rows
-from magan.cytometry.harmonise_names import Aliases
-from magan.cytometry.panel import Panel
 from magan.datasets.cells import CELLS
 from magan.datasets.dataset import DataSet
 from magan.datasets.download import download, verify
@@ -43,53 +37,6 @@ def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> A
         "citation": dataset.citation,
     }
     return adata
-
-
-def load_files(
-    files: Rows,
-    *,
-    panel: Panel | Mapping[str, Panel] | None = None,
-    cofactor: float | Mapping[str, float | None] | None = 5.0,
-    aliases: Aliases | None = None,
-    counts: Sequence[str] = (),
-    leave_out: bool = False,
-    name: str = "files",
-) -> AnnData:
-    """A user's own files, complete as `load` would give them.
-
-    Parameters
-    ----------
-    files, panel, aliases, counts
-        As in `magan.cytometry.combine_files.gather`.
-    cofactor
-        As in `magan.cytometry.combine_files.transform`.
-    leave_out
-        Go on without the files that cannot be used; ``uns["left_out"]`` names them.
-    name
-        Of the data set, for messages and the record.
-
-    Raises
-    ------
-    InputError
-        As `gather`, `transform` and `check`.
-    """
-    found = gather(files, panel=panel, aliases=aliases, counts=counts, leave_out=leave_out)
-    cytof = transform(found, cofactor, counts, leave_out)
-    adata = stack(found)
-    adata.uns[keys.CYTOF] = cytof
-    check(adata, name)
-    adata.uns[keys.SOURCE] = {"name": name, "files": _digests(list(found.cells)), "licence": "", "citation": ""}
-    return adata
-
-
-def _digests(paths: Sequence[str]) -> dict[str, str]:
-    """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
-    names = [Path(path).name for path in paths]
-    depth = 1
-    while len(set(names)) < len(paths):
-        depth += 1
-        names = [" ".join(Path(path).absolute().parts[-depth:]) for path in paths]
-    return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
 
 
 def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from magan.figures.drawing import Drawing
 from magan.figures.style import GREY, METHOD_COLOURS, colour, counted, empty, key, new, panels, styled
 
 COLUMNS = 3
@@ -70,3 +71,13 @@ def _term(axes: Axes, table: pd.DataFrame, tint, style) -> None:
 def _tint(arm: str, methods: Mapping[str, str]):
     method = methods.get(arm, arm.split("_")[0])
     return colour(method if method in METHOD_COLOURS else arm, arm)
+
+
+LOSS_CURVES = Drawing(
+    loss_curves,
+    "Loss terms along training",
+    "Thin lines are seeds, bold lines their mean. A lower loss is not a better map: the terms of a game move "
+    "against one another.",
+    "svg",
+    lambda r: {"curves": r.curves, "methods": r.arms},
+)

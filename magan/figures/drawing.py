@@ -1,15 +1,42 @@
 """What a study needs to know of a figure."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import pandas as pd
+from anndata import AnnData
 from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True)
+class Results:
+    """What the figures of a data set are drawn from."""
+
+    dataset: str
+    truth: AnnData
+    mapped: Mapping[str, AnnData]  # method -> its maps; the headline arm comes first
+    metrics: pd.DataFrame  # the tidy scores of the data set
+    summary: pd.DataFrame
+    curves: Mapping[str, pd.DataFrame]  # arm -> its losses
+    arms: Mapping[str, str]  # arm -> model
+    inputs: Mapping[str, Any]  # what the task computes for its figures
+
+    @property
+    def headline(self) -> AnnData:
+        """The maps of the headline arm."""
+        return next(iter(self.mapped.values()))
+
+
 class Drawing(NamedTuple):
-    """A figure a study can have."""
+    """A figure that a study can have."""
 
     draw: Callable[..., Figure]
     title: str
     caption: str  # how to read it; what it shows is for the numbers to say
     suffix: str  # png where thousands of cells would make a heavy svg
+    inputs: Callable[[Any], Mapping[str, Any]] = vars  # the keyword arguments of ``draw``, from a task's results
+
+    def figure(self, results: Any, digest: str) -> Figure:
+        """The figure of these results, with the digest of their data."""
+        return self.draw(**self.inputs(results), digest=digest)

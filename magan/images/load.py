@@ -11,9 +11,10 @@ import pooch
 from anndata import AnnData
 
 from magan import keys
+from magan.config import OwnImages
 from magan.errors import InputError, among
 from magan.images.arrays import from_images
-from magan.images.folders import BYTE, WORD, Form, formed, read_folder
+from magan.images.folders import BYTE, WORD, Form, files_in, formed, read_folder
 
 FOLDER = "folder"  # as labels: an image's sub-folder is its class
 UNSIGNED_BYTE = 0x08  # as idx files tell their type
@@ -153,3 +154,16 @@ def _as_images(values: np.ndarray, what: str) -> np.ndarray:
             "in [0, 1]"
         )
     return values
+
+
+def own_pictures(own: OwnImages, name: str) -> AnnData:
+    """The user's images as the study says."""
+    form = Form(own.size, own.crop, own.channels)
+    return own_images(own.path, array=own.array, labels=own.labels, paired=own.paired, form=form, name=name)
+
+
+def source_files(own: OwnImages) -> list[str]:
+    """The user's images and labels that exist; when one of them changes, the data set is made anew."""
+    path, labels = Path(own.path), Path(own.labels or "")
+    paths = sorted(files_in(path)) if path.is_dir() else [path]
+    return [str(file) for file in (*paths, labels) if file.is_file()]

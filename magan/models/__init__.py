@@ -1,65 +1,40 @@
-"""Every model there is, by the name configurations use."""
+"""Every model, by the name that studies use."""
 
-from functools import partial
+from magan.registry import Entry, Registry
 
-from magan.models.aae import aae
-from magan.models.autoencoder import autoencoder
-from magan.models.began import began
-from magan.models.cgan import cgan
-from magan.models.cyclegan import cyclegan
-from magan.models.dcgan import dcgan
-from magan.models.discogan import discogan
-from magan.models.dragan import dragan
-from magan.models.fgan import fgan
-from magan.models.gan import gan
-from magan.models.infogan import infogan
-from magan.models.lapgan import lapgan
-from magan.models.magan import magan
-from magan.models.next_frame import next_frame
-from magan.models.pix2pix import pix2pix
-from magan.models.progressive import progressive
-from magan.models.srgan import srgan
-from magan.models.stackgan import stackgan
-from magan.models.stylegan import stylegan
-from magan.models.stylegan2 import stylegan2
-from magan.models.travelgan import travelgan
-from magan.models.vae import vae
-from magan.models.wgan import wgan
-from magan.models.wgan_gp import wgan_gp
+# Models of two domains, from shapes {"x1", "x2"}. Each maps both ways; pix2pix maps the first into the second.
+ALIGNING = Registry(
+    magan=Entry("magan.models.magan:magan"),
+    cyclegan=Entry("magan.models.cyclegan:cyclegan"),
+    discogan=Entry("magan.models.discogan:discogan"),
+    travelgan=Entry("magan.models.travelgan:travelgan"),
+    pix2pix=Entry("magan.models.pix2pix:pix2pix"),
+)
 
-# Of two domains, from shapes {"x1", "x2"}: they map each into the other; pix2pix the first into the second
-ALIGNING = {
-    "magan": magan,
-    "cyclegan": cyclegan,
-    "discogan": discogan,
-    "travelgan": travelgan,
-    "pix2pix": pix2pix,
-}
+# Models of one domain, from shapes {"x"} and, where classes are known, {"label"}. They make samples of it.
+GENERATING = Registry(
+    gan=Entry("magan.models.gan:gan"),
+    mm_gan=Entry("magan.models.gan:gan", options={"adversarial": "minimax"}),
+    ns_gan=Entry("magan.models.gan:gan", options={"adversarial": "non_saturating"}),
+    lsgan=Entry("magan.models.gan:gan", options={"adversarial": "least_squares"}),
+    wgan=Entry("magan.models.wgan:wgan"),
+    wgan_gp=Entry("magan.models.wgan_gp:wgan_gp"),
+    dragan=Entry("magan.models.dragan:dragan"),
+    began=Entry("magan.models.began:began"),
+    fgan=Entry("magan.models.fgan:fgan"),
+    dcgan=Entry("magan.models.dcgan:dcgan"),
+    cgan=Entry("magan.models.cgan:cgan"),
+    infogan=Entry("magan.models.infogan:infogan"),
+    autoencoder=Entry("magan.models.autoencoder:autoencoder"),
+    vae=Entry("magan.models.vae:vae"),
+    aae=Entry("magan.models.aae:aae"),
+    lapgan=Entry("magan.models.lapgan:lapgan"),
+    progressive=Entry("magan.models.progressive:progressive"),
+    stylegan=Entry("magan.models.stylegan:stylegan"),
+    stylegan2=Entry("magan.models.stylegan2:stylegan2"),
+    stackgan=Entry("magan.models.stackgan:stackgan"),
+    srgan=Entry("magan.models.srgan:srgan"),
+    next_frame=Entry("magan.models.next_frame:next_frame"),
+)
 
-# Of one domain, from shapes {"x"} and, where classes are known, {"label"}: they make samples of it
-GENERATING = {
-    "gan": gan,
-    "mm_gan": partial(gan, adversarial="minimax"),
-    "ns_gan": partial(gan, adversarial="non_saturating"),
-    "lsgan": partial(gan, adversarial="least_squares"),
-    "wgan": wgan,
-    "wgan_gp": wgan_gp,
-    "dragan": dragan,
-    "began": began,
-    "fgan": fgan,
-    "dcgan": dcgan,
-    "cgan": cgan,
-    "infogan": infogan,
-    "autoencoder": autoencoder,
-    "vae": vae,
-    "aae": aae,
-    "lapgan": lapgan,
-    "progressive": progressive,
-    "stylegan": stylegan,
-    "stylegan2": stylegan2,
-    "stackgan": stackgan,
-    "srgan": srgan,
-    "next_frame": next_frame,
-}
-
-MODELS = ALIGNING | GENERATING
+MODELS = Registry(**ALIGNING.entries, **GENERATING.entries)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from magan import config, keys
+from magan import keys
+from magan.config import OwnData, Training
 from magan.cytometry.arcsinh import RAW_BELOW
 from magan.cytometry.channel_table import channel_table, doubts
 from magan.cytometry.check_markers import check
@@ -20,12 +21,13 @@ from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Files, Rows
 from magan.cytometry.fcs_read import FcsOptions, compensations
 from magan.cytometry.harmonise_names import proposals, unused
+from magan.cytometry.load import reading, rows_of
 from magan.cytometry.marker_names import TECHNICAL
 from magan.errors import InputError
 from magan.metrics.batch_distance import emd, labelled, split_half
 from magan.metrics.group_effects import confounded
-from magan.stages.prepare import reading, rows_of
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
+from magan.study import Study, load
 
 SAMPLED = 5000  # cells of a batch that are compared with those of others
 FEW_PER_BATCH, FEW_PER_FILE = 1000, 100  # cells: less is told
@@ -155,15 +157,15 @@ def preflights(
     if sheet.suffix.lower() not in (".yaml", ".yml"):
         FcsOptions(compensation, trust)  # refuses what it does not know
         own = {"sheet": str(sheet), "panel": panel and str(panel), "cofactor": _number(cofactor)}
-        one = config.OwnData(**own, aliases=str(aliases) if aliases else {}, compensation=compensation, trust=trust)
-        rows, steps = rows_of(one), config.Training().steps * len(config.Study(name="check", title="").seeds)
+        one = OwnData(**own, aliases=str(aliases) if aliases else {}, compensation=compensation, trust=trust)
+        rows, steps = rows_of(one), Training().steps * len(Study(name="check", title="").seeds)
         return {str(sheet): preflight(rows, **reading(one, rows), steps=steps)}
     if panel or aliases or compensation or trust:
         raise InputError(
             f"{sheet} is a study, which names its own panel, aliases, compensation and trust; leave these options out"
         )
-    study = config.load(sheet)
-    plan(study.model_dump(mode="json", exclude_unset=True))
+    study = load(sheet)
+    validate_study(study.model_dump(mode="json", exclude_unset=True))
     if not study.own_data:
         raise InputError(f"{sheet} has no own_data; give a sample sheet, or a study of your own files")
     found = {}
@@ -185,12 +187,12 @@ def _number(cofactor: str) -> float | None:
     return number
 
 
-def _steps(study: config.Study, data: str) -> int:
+def _steps(study: Study, data: str) -> int:
     """Of all arms and seeds that train on a data set."""
     return sum(
         study.training_of(settings, arm).steps * len(study.seeds_of(settings))
         for _, _, settings in study.tasks()
-        if config.data_of(settings) == data
+        if settings.data() == data
         for arm in settings.arms.values()
     )
 

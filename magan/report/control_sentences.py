@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from magan import keys
-from magan.report.phrasing import TASKS, answering, consensus_wins, counted, interval, number, trained, verdict
+from magan.report.phrasing import consensus_wins, counted, interval, number, trained, verdict
+from magan.tasks.registry import TASKS
 
 CONTROLS = {"alone": "without correspondence", "shuffled": "with its correspondence shuffled"}
 OUTCOMES = {"wins": "better", "loses": "worse", "ties": "not told apart from it, as the intervals overlap"}
@@ -21,7 +22,7 @@ def sentences(task: str, dataset: str, summary: pd.DataFrame, arm: str, controls
 def _controlled(task: str, rows: pd.DataFrame, arm: str, controls: Mapping[str, str]) -> str:
     """``arm`` and each of its controls by the task's score, and on which side their intervals lie."""
     whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
-    score = answering(task, set(whole.loc[whole["mean"].notna(), "metric"]))
+    score = TASKS[task].question.answer(set(whole.loc[whole["mean"].notna(), "metric"]))
     whole = whole[whole["metric"] == score]
     of = {row["arm"]: row for row in whole.to_dict("records") if math.isfinite(row["mean"])}
     if arm not in of:
@@ -61,10 +62,10 @@ def _apart(row: Mapping[str, float], other: Mapping[str, float], better: str) ->
 
 def _beaten(task: str, rows: pd.DataFrame) -> str:
     """In which of all comparisons with a best baseline, by score and by part, who wins."""
-    column, score = TASKS[task].split, TASKS[task].part_score
+    column, score = TASKS[task].question.split, TASKS[task].question.part_score
     other = {"feature": "group", "group": "feature"}[column]
     rows = rows[rows["metric"].isin(list(keys.SCORES)) & (rows[other] == keys.ALL)]
-    by_part = not TASKS[task].otherwise
+    by_part = not TASKS[task].question.otherwise
     rows = rows[(rows[column] == keys.ALL) | ((rows["metric"] == score) & by_part)]
     n, seeds, consensus = 0, {}, {}
     for method, arm in trained(rows):
@@ -79,7 +80,7 @@ def _beaten(task: str, rows: pd.DataFrame) -> str:
                 consensus.setdefault(arm, []).append(place)
     if not n:
         return ""
-    by = f"by score and by {TASKS[task].part}" if by_part else "by score"
+    by = f"by score and by {TASKS[task].question.part}" if by_part else "by score"
     told = f"Of {counted(n, 'comparison')} of seeds with a best baseline, {by}, "
     told += f"{_count(seeds)} won{_named(seeds)}"
     more = " more" if seeds else ""

@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from magan import keys
-from magan.report import images
-from magan.report.phrasing import TASKS, answering, consensus_wins, counted, interval, number, trained, verdict
+from magan.report.phrasing import consensus_wins, counted, interval, number, trained, verdict
+from magan.tasks.registry import TASKS
 
 
 def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> dict[str, str]:
@@ -16,17 +15,16 @@ def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
     mine = rows[rows["arm"] == arm]
     whole = mine[(mine["group"] == keys.ALL) & (mine["feature"] == keys.ALL)].set_index("metric")
-    score = answering(task, set(whole.index[whole["mean"].notna()]))
+    score = TASKS[task].question.answer(set(whole.index[whole["mean"].notna()]))
     if score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
         return {"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."}
     row, better = whole.loc[score], keys.SCORES[score][1]
-    part = score if TASKS[task].otherwise else TASKS[task].part_score
+    part = score if TASKS[task].question.otherwise else TASKS[task].question.part_score
     text = [_reached(dataset, arm, score, row, mine), _consensus(score, row)]
-    text[1:1] = [_compared(arm, score, row)] if task != "generation" else []
-    text += [_plain(task, whole), _nothing(rows, part), _floor(rows, part, TASKS[task].over)]
-    text += [_outcomes(dataset, arm, metrics)] if task == "digits" else []
-    text += [tell(rows, metrics, arm) for tell in images.SENTENCES.get(task, ())]
-    text += [_split(task, mine)] if not TASKS[task].otherwise else []
+    text[1:1] = [_compared(arm, score, row)] if TASKS[task].question.compared else []
+    text += [_plain(task, whole), _nothing(rows, part), _floor(rows, part, TASKS[task].question.over)]
+    text += [sentence(rows, metrics, arm) for sentence in TASKS[task].sentences]
+    text += [_split(task, mine)] if not TASKS[task].question.otherwise else []
     text += [_others(whole, score)]
     outcome = "consensus" if consensus_wins(row, better) else verdict(row, better) or "no verdict"
     return {"arm": arm, "verdict": outcome, "text": " ".join(part for part in text if part)}
@@ -83,8 +81,8 @@ def _consensus(score: str, row) -> str:
 
 def _plain(task: str, whole: pd.DataFrame) -> str:
     """The score of the parts over all cells, where the answer is by another: what is said next is by it."""
-    score = TASKS[task].part_score
-    if score == TASKS[task].score or score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
+    score = TASKS[task].question.part_score
+    if score == TASKS[task].question.score or score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
         return ""
     row = whole.loc[score]
     known = row["best_baseline"] and math.isfinite(row["best_baseline_value"])
@@ -117,11 +115,11 @@ def _tested(p: float, n_seeds: int) -> str:
 
 def _split(task: str, mine: pd.DataFrame) -> str:
     """On which markers, or populations, the arm wins and on which it loses."""
-    column, score = TASKS[task].split, TASKS[task].part_score
+    column, score = TASKS[task].question.split, TASKS[task].question.part_score
     other = {"feature": "group", "group": "feature"}[column]
     rows = mine[(mine["metric"] == score) & (mine[column] != keys.ALL) & (mine[other] == keys.ALL)]
     told = {row[column]: verdict(row, keys.SCORES[score][1]) for row in rows.to_dict("records")}
-    return _listed(f"{TASKS[task].part.capitalize()} by {TASKS[task].part}", told)
+    return _listed(f"{TASKS[task].question.part.capitalize()} by {TASKS[task].question.part}", told)
 
 
 def _others(whole: pd.DataFrame, score: str) -> str:
@@ -139,15 +137,3 @@ def _listed(opening: str, told: Mapping[str, str]) -> str:
     named = {outcome: [name for name, v in told.items() if v == outcome] for outcome in phrases}
     parts = [f"{phrases[outcome]} {', '.join(names)}" for outcome, names in named.items() if names]
     return f"{opening} the seeds {'; '.join(parts)}." if parts else ""
-
-
-def _outcomes(dataset: str, arm: str, metrics: pd.DataFrame) -> str:
-    rows = metrics[(metrics["task"] == "digits") & (metrics["dataset"] == dataset) & (metrics["arm"] == arm)]
-    rows = rows[(rows["group"] == keys.ALL) & pd.to_numeric(rows["seed"], errors="coerce").notna()]
-    counts = {name: int(rows.loc[rows["metric"] == name, "value"].sum()) for name in ("right", "flipped", "mixed")}
-    n = sum(counts.values())
-    if n == 0:
-        return ""
-    low, high = binomtest(counts["right"], n).proportion_ci(method="wilson")
-    told = f"{counts['right']} of {counted(n, 'seed')} are right (95 % Wilson interval {number(low)} to {number(high)})"
-    return f"{told}, {counts['flipped']} flipped, {counts['mixed']} mixed."

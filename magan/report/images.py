@@ -1,12 +1,13 @@
 """What a study on images found, in sentences: who made what, which classes are missing, and how good the judge is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from magan import keys
-from magan.report.phrasing import answering, interval, number, trained
+from magan.report.phrasing import interval, number, trained
+from magan.tasks.registry import TASKS
 
 SURE = 0.99  # what a judge of identity should be right on, of real images
 DROPPED = 0.1  # share of a class, made over real, below which it counts as dropped
@@ -58,7 +59,7 @@ def partners(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
 
 def order(rows: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> str:
     """All arms by their median seed, with their best; not those that are given images."""
-    score, copies = answering("generation", set(_whole(rows)["metric"])), _copies(rows)
+    score, copies = TASKS["generation"].question.answer(set(_whole(rows)["metric"])), _copies(rows)
     found = {name: values for name, values in _seeds(metrics, rows, score).items() if name not in copies}
     if len(found) < 2:
         return ""
@@ -159,11 +160,3 @@ def _dropped(metrics: pd.DataFrame, rows: pd.DataFrame, arm: str) -> list[str] |
     ordered = ranks.sort_values(["modes", "class_divergence"], ascending=[False, True], kind="stable").index
     shares = here[(here["number"] == ordered[len(ordered) // 2]) & (here["metric"] == "class_share")]
     return sorted(shares.loc[shares["value"] < DROPPED, "group"])
-
-
-# Task -> what is said beside the answer, each of (summary of the data set, all metrics, the arm that is told of)
-SENTENCES: dict[str, tuple[Callable[[pd.DataFrame, pd.DataFrame, str], str], ...]] = {
-    "digits": (renamed, judge),
-    "translation": (partners, judge),
-    "generation": (order, collapse, asked, published, judge),
-}

@@ -11,11 +11,11 @@ import yaml
 from magan.report import control_sentences
 from magan.report.findings import answer, headline
 from magan.report.lectures import experiment
-from magan.report.phrasing import TASKS
 from magan.report.tables import tables
 from magan.report.trainings import trainings
 from magan.tasks.batch_correction.report import judged
 from magan.tasks.panel_merging.report import merged
+from magan.tasks.registry import TASKS
 
 HEAVY = 400_000  # bytes of an svg above which a png beside it is taken
 PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}, "judges": {}}
@@ -69,7 +69,7 @@ def render(
             for dataset in dict.fromkeys(metrics.loc[metrics["task"] == task, "dataset"])
         ]
         shared = [figure for figure in of if not figure.get("dataset")]
-        sections.append({"key": task, "datasets": datasets, "figures": shared, **TASKS[task]._asdict()})
+        sections.append({"key": task, "datasets": datasets, "figures": shared, **TASKS[task].question._asdict()})
     panels = [
         {**merged(**told), "figures": [f for f in images if (f["task"], f.get("dataset")) == ("panels", told["name"])]}
         for told in study.get("panels", ())

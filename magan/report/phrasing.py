@@ -9,7 +9,7 @@ import pandas as pd
 from magan import keys
 
 
-class Task(NamedTuple):
+class Question(NamedTuple):
     """What a task asks, and the score that answers it."""
 
     title: str
@@ -20,12 +20,11 @@ class Task(NamedTuple):
     part_score: str  # the score of one part: the same, or what it is made of
     otherwise: tuple[str, ...] = ()  # the scores that answer where that one is not known, in this order
     over: str = "markers and cells"  # what a score is over
+    compared: bool = True  # whether there are baselines to compare an arm with
 
-
-def answering(task: str, known: Container[str]) -> str:
-    """The score that answers a task: the first of its own that is ``known``."""
-    of = TASKS[task]
-    return next((score for score in (of.score, *of.otherwise) if score in known), of.score)
+    def answer(self, known: Container[str]) -> str:
+        """The score that answers: the first of the question's scores that is ``known``."""
+        return next((score for score in (self.score, *self.otherwise) if score in known), self.score)
 
 
 def verdict(row: Mapping[str, object], better: str) -> str:
@@ -95,67 +94,3 @@ ASPECTS = (
     (KEPT, "what the cells keep", "how near the batches come"),
     (AS_A_SET, "the images as a set, against real ones", "image by image"),
 )
-
-TASKS = {
-    "heldout": Task(
-        "Markers a panel did not measure",
-        "A marker both panels share is removed from one of them before training, predicted by the map, and compared "
-        "with what was measured.",
-        "pearson",
-        "feature",
-        "marker",
-        "pearson",
-    ),
-    "batch": Task(
-        "Batches",
-        "The cells of each batch are mapped into a reference batch; cells held out of training are compared with it, "
-        "population by population where populations are known: batches may hold them in different shares.",
-        "emd_reduction",
-        "group",
-        "population",
-        "emd",
-    ),
-    "digits": Task(
-        "Digits",
-        "Images of digits are mapped to images of the same digits turned; nothing tells the map which belongs to "
-        "which but its correspondence.",
-        "identity_accuracy",
-        "group",
-        "digit",
-        "identity_accuracy",
-        over="images",
-    ),
-    "translation": Task(
-        "Images of one kind as another",
-        "Images of one set are mapped to what they would be in another, trained without being told which belongs to "
-        "which, or with a few pairs; images that were kept from training are compared with their true partner, where "
-        "there is one, and with real images of the other set.",
-        "retrieved",
-        "group",
-        "number of nearest",
-        "retrieved",
-        ("frechet", "sliced_wasserstein"),
-        "images",
-    ),
-    "generation": Task(
-        "Images made",
-        "Models learn from images to make others like them; their samples are compared with real images that none of "
-        "them saw, by the features of a classifier that saw real images alone. Distances on these features cannot be "
-        "compared with published ones.",
-        "frechet",
-        "group",
-        "class",
-        "class_share",
-        ("sliced_wasserstein",),
-        "images",
-    ),
-    "matching": Task(
-        "Cells measured in two ways",
-        "The same cells were measured in two ways that share no marker. A few pairs of measurements are told; the "
-        "other cells are mapped and compared with their own second measurement.",
-        "foscttm",
-        "group",
-        "draw",
-        "foscttm",
-    ),
-}

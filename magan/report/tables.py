@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from magan import keys
-from magan.report.phrasing import TASKS, Task, aspects, consensus_wins, interval, number, verdict
+from magan.report.phrasing import Question, aspects, consensus_wins, interval, number, verdict
+from magan.tasks.registry import TASKS
 
 
 def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) -> list[dict]:
@@ -14,12 +15,12 @@ def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) ->
     whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
     scores = [score for score in keys.SCORES if score in set(whole.loc[whole["mean"].notna(), "metric"])]
     faults = {name: f for (t, d, name), f in failures.items() if (t, d) == (task, dataset)}
-    over = TASKS[task].over
+    over = TASKS[task].question.over
     found = [_by_method(whole, part, (over, about), faults) for about, part in aspects(scores).items()]
-    column, score = TASKS[task].split, TASKS[task].part_score
+    column, score = TASKS[task].question.split, TASKS[task].question.part_score
     other = {"feature": "group", "group": "feature"}[column]
     parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[other] == keys.ALL)]
-    return found + ([_by_part(parts, TASKS[task])] if len(parts) else [])
+    return found + ([_by_part(parts, TASKS[task].question)] if len(parts) else [])
 
 
 def _by_method(
@@ -60,24 +61,24 @@ def _by_method(
     }
 
 
-def _by_part(parts: pd.DataFrame, task: Task) -> dict:
+def _by_part(parts: pd.DataFrame, question: Question) -> dict:
     """One row per marker, population or digit, one column per method; all of one score."""
     order = {keys.BASELINE: 1, keys.CEILING: 2}
     parts = parts[~parts["arm"].isin([keys.CONTROL, keys.FLOOR])]
     pairs = list(dict.fromkeys(zip(parts["method"], parts["arm"])))
     pairs = sorted(pairs, key=lambda pair: order.get(pair[1], 0))
     lines = []
-    for name, of in parts.groupby(task.split, sort=False):
+    for name, of in parts.groupby(question.split, sort=False):
         rows = of.set_index(["method", "arm"])
         cells = [
-            _cell(rows.loc[pair] if pair in rows.index else None, task.part_score, _best(of, task.part_score))
+            _cell(rows.loc[pair] if pair in rows.index else None, question.part_score, _best(of, question.part_score))
             for pair in pairs
         ]
         lines.append({"name": name, "kind": "part", "seeds": None, "cells": cells})
     heads = [{"name": method if arm == keys.BASELINE else arm, "arrow": ""} for method, arm in pairs]
-    head = _head(task.part_score)
-    caption = f"{head['name']} {head['arrow']}".strip() + f", one {task.part} at a time"
-    return {"caption": caption, "corner": task.part, "heads": heads, "lines": lines}
+    head = _head(question.part_score)
+    caption = f"{head['name']} {head['arrow']}".strip() + f", one {question.part} at a time"
+    return {"caption": caption, "corner": question.part, "heads": heads, "lines": lines}
 
 
 def _best(rows: pd.DataFrame, score: str) -> str:

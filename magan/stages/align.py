@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from anndata import AnnData
 
-from magan import config, keys, tracking
+from magan import keys, tracking
 from magan.aligner import Aligner
 from magan.baselines import BASELINES
+from magan.config import Arm, Training
 from magan.errors import InputError
 from magan.stages.atomic_files import write
 from magan.stages.job import Job, job_of, pictures
-from magan.tasks import folds
+from magan.tasks.registry import TASKS
 
 
 def align(
@@ -53,9 +54,9 @@ def align(
         seconds = time.monotonic() - start
         job.trained(aligner)
         maps = {fold: aligner.map(x, fold=f) for f, (fold, x) in enumerate(queries.items())}
-        whole = folds.gather(task, maps)
-        if task == "digits":
-            back = aligner.cycle(queries["digits"])
+        whole = TASKS[task].join(maps)
+        if TASKS[task].maps_back:
+            back = aligner.cycle(next(iter(queries.values())))
             for seed in aligner.good_seeds_:
                 whole.layers[f"back_{seed}"] = back.layers[f"seed_{seed}"]
         replicates = len(pairs) * len(seeds)
@@ -63,7 +64,7 @@ def align(
         return whole
 
     nothing = {fold: nan_map(queries[fold], x2) for fold, (_, x2) in pairs.items()}
-    whole = run_or_record_failure(run, lambda: folds.gather(task, nothing), job.record, log)
+    whole = run_or_record_failure(run, lambda: TASKS[task].join(nothing), job.record, log)
     job.end(aligner, whole)
 
 
@@ -80,16 +81,16 @@ def baseline(task: str, dataset: str, name: str, train: str, query: str, events:
             maps[fold] = AnnData(values, obs=queries[fold].obs.copy(), layers={keys.BASELINE: values})
             maps[fold].var_names = x2.var_names
         record.end(seconds=time.monotonic() - start, steps=0, replicates=len(pairs), device="cpu")
-        return folds.gather(task, maps)
+        return TASKS[task].join(maps)
 
     nothing = {fold: nan_map(queries[fold], x2) for fold, (_, x2) in pairs.items()}
-    whole = run_or_record_failure(run, lambda: folds.gather(task, nothing), record, log)
+    whole = run_or_record_failure(run, lambda: TASKS[task].join(nothing), record, log)
     whole.uns |= {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: name, keys.ARM: keys.BASELINE}
     whole.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}
     write(whole, mapped)
 
 
-def aligner_of(arm: config.Arm, training: config.Training, seeds: Sequence[int], device: str) -> Aligner:
+def aligner_of(arm: Arm, training: Training, seeds: Sequence[int], device: str) -> Aligner:
     """The untrained aligner that an arm describes."""
     return Aligner(
         arm.model,

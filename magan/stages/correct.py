@@ -1,4 +1,4 @@
-"""The user's own files corrected: what the safety gate says of the first arm, and every file written again."""
+"""The user's own files corrected: what the safety gate says of the deployed arm, and every file written again."""
 
 import json
 import shutil
@@ -12,25 +12,26 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from magan import config, keys
+from magan import keys
 from magan.aligner import Aligner
+from magan.config import OwnData
 from magan.correction import CELLS, Correction, correction, mapped_units
 from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH
+from magan.cytometry.load import rows_of
 from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.metrics.group_effects import confounded
 from magan.stages.apply_model import correct
 from magan.stages.atomic_files import read_gate, write, write_table
-from magan.stages.prepare import rows_of
 from magan.tasks.batch_correction import safety_gate as gates
 
 FILES = ("file", "batch", "events", "status", "reason")
 
 
 def judge(truth: str, mapped: str, gate: str, verdict: str) -> None:
-    """Rule `judge`: marker by marker, is a batch better or worse after the first arm, and what to do with it."""
+    """Rule `judge`: marker by marker, is a batch better or worse after the deployed arm, and what to do with it."""
     cells, after = anndata.read_h5ad(truth), anndata.read_h5ad(mapped)
     arm, error = str(after.uns[keys.ARM]), str(after.uns[keys.ERROR])
     both = confounded(cells.obs[keys.BATCH], cells.obs[keys.GROUP]) if keys.GROUP in cells.obs else ""
@@ -66,7 +67,7 @@ def correct_files(
         name: _with_fallback(correction(Path(model), name), table[table["batch"] == name], fallback, told["word"])
         for name in aligner.names_
     }
-    rows = rows_of(config.OwnData.model_validate(own))
+    rows = rows_of(OwnData.model_validate(own))
     left_out = adata.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
     lines = []
     for row, place in zip(rows, _places(rows, folder / "files")):

@@ -6,10 +6,10 @@ import anndata
 import pandas as pd
 
 from magan import keys
-from magan.evaluation import CONTROLS, FLOORS, SCORES
 from magan.metrics.summary import summarise as summary_of
 from magan.stages.atomic_files import read_metrics, write_table
 from magan.stages.classifier import shown
+from magan.tasks.registry import TASKS
 
 
 def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str, classifier: str | None = None) -> None:
@@ -18,10 +18,11 @@ def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str, classif
     Images are scored as the ``classifier`` saw them.
     """
     answers = shown(classifier, anndata.read_h5ad(truth))
-    tables = [SCORES[task](answers, shown(classifier, anndata.read_h5ad(path))) for path in mapped]
-    tables.append(FLOORS[task](answers))
-    if task in CONTROLS:
-        tables.append(CONTROLS[task](answers))
+    entry = TASKS[task]
+    tables = [entry.score(answers, shown(classifier, anndata.read_h5ad(path))) for path in mapped]
+    tables.append(entry.floor(answers))
+    if entry.controls:
+        tables.append(entry.controls(answers))
     write_table(pd.concat(tables, ignore_index=True), metrics)
 
 

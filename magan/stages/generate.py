@@ -13,8 +13,8 @@ from magan import keys
 from magan.stages.align import nan_map, run_or_record_failure
 from magan.stages.job import job_of, pictures
 from magan.synthesizer import Synthesizer
-from magan.tasks import folds
 from magan.tasks.image_generation.folds import FOLD
+from magan.tasks.registry import TASKS
 
 
 def generate(
@@ -55,7 +55,7 @@ def generate(
         seconds = time.monotonic() - start
         job.trained(synthesizer)
         start = time.monotonic()
-        whole = folds.gather(job.task, {FOLD: synthesizer.sample(asked)})
+        whole = TASKS[job.task].join({FOLD: synthesizer.sample(asked)})
         per_sample = (time.monotonic() - start) / max(1, len(whole.layers) * whole.n_obs)
         whole.uns[keys.GIVEN] = np.array(synthesizer.conditioned_on(asked), dtype=str)
         whole.uns[keys.MEASURES] = synthesizer.model_scores(asked)
@@ -63,5 +63,5 @@ def generate(
         job.record.end(seconds=seconds, per_sample=per_sample, **cost)
         return whole
 
-    whole = run_or_record_failure(run, lambda: folds.gather(job.task, {FOLD: nan_map(asked, x)}), job.record, log)
+    whole = run_or_record_failure(run, lambda: TASKS[job.task].join({FOLD: nan_map(asked, x)}), job.record, log)
     job.end(synthesizer, whole)

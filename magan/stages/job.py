@@ -11,8 +11,9 @@ import numpy as np
 from anndata import AnnData
 from torch import Tensor
 
-from magan import config, keys, tracking
+from magan import keys, tracking
 from magan.aligner import Aligner
+from magan.config import Arm, Training
 from magan.progress import progress
 from magan.stages.atomic_files import atomic_write, code, write
 from magan.synthesizer import Synthesizer
@@ -24,7 +25,7 @@ LOOKS, PICTURES = "looks", 10  # of one training: their folder and number
 N_IMAGES, N_SEEDS = 10, 8  # in one picture
 
 
-def every(training: config.Training) -> int:
+def every(training: Training) -> int:
     """Steps between two records."""
     return max(1, training.steps // CURVE_POINTS)
 
@@ -36,8 +37,8 @@ class Job:
     task: str
     dataset: str
     name: str
-    arm: config.Arm
-    training: config.Training
+    arm: Arm
+    training: Training
     seeds: Sequence[int]
     model: str
     mapped: str
@@ -90,7 +91,7 @@ def job_of(
     mapped: str,
 ) -> Job:
     """The job that a rule's parameters describe; its log begins with its settings."""
-    arm, training = config.Arm.model_validate(arm), config.Training.model_validate(training)
+    arm, training = Arm.model_validate(arm), Training.model_validate(training)
     settings = {"arm": arm.model_dump(mode="json"), "training": training.model_dump(mode="json"), "device": device}
     record = tracking.EventLog(events, seeds)
     record.params(flat(settings))
@@ -110,7 +111,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def pictures(
-    folder: str | Path, training: config.Training, shape: tuple[int, ...]
+    folder: str | Path, training: Training, shape: tuple[int, ...]
 ) -> Callable[[int, Mapping[str, np.ndarray], Sequence[int], np.ndarray], None]:
     """Draws what networks make of the same inputs along a training, a file a moment.
 

@@ -9,10 +9,11 @@ import anndata
 import pandas as pd
 import torch
 
-from magan import config
-from magan.figures import OF_LECTURE, save
+from magan.figures import save
+from magan.figures.lectures import OF_LECTURE
 from magan.lectures import LECTURES, result_table
 from magan.stages.atomic_files import atomic_write, write_table
+from magan.study import Study
 
 WORDS = dict.fromkeys(("arm", "quantity", "item", "claim", "holds"), str)
 
@@ -46,7 +47,7 @@ def read_points(path: str | Path) -> pd.DataFrame:
     return _read(path, result_table.POINTS).astype({"seed": "Int64"})
 
 
-def lectures(study: config.Study, root: str) -> list[dict[str, Any]]:
+def lectures(study: Study, root: str) -> list[dict[str, Any]]:
     """What the report tells of each experiment: its names, numbers and picture."""
     found = []
     for name in study.lectures:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from magan import config, tracking
+from magan import tracking
+from magan.study import Study
 
 
-def costs(study: config.Study, root: str, task: str, dataset: str) -> list[dict[str, Any]]:
+def costs(study: Study, root: str, task: str, dataset: str) -> list[dict[str, Any]]:
     """The arguments of `magan.report.trainings.trainings`, arm by arm."""
     settings = study.find(task, dataset)
     runs = []

@@ -6,34 +6,30 @@ first, because later techniques change samples. The technique that looks ahead c
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from magan.recipe import Recipe
-from magan.techniques.dropout import dropout
-from magan.techniques.experience_replay import experience_replay
-from magan.techniques.feature_statistics import feature_matching, minibatch_discrimination
-from magan.techniques.historical_averaging import historical_averaging
-from magan.techniques.instance_noise import instance_noise
-from magan.techniques.label_noise import label_smoothing, noisy_labels
-from magan.techniques.spectral_normalisation import spectral_normalisation
-from magan.techniques.unrolled import unrolled
+from magan.registry import Entry, Registry
 
-TECHNIQUES = {
-    "label_smoothing": label_smoothing,
-    "noisy_labels": noisy_labels,
-    "experience_replay": experience_replay,
-    "feature_matching": feature_matching,
-    "minibatch_discrimination": minibatch_discrimination,
-    "dropout": dropout,
-    "spectral_normalisation": spectral_normalisation,
-    "instance_noise": instance_noise,
-    "historical_averaging": historical_averaging,
-    "unrolled": unrolled,
-}
+if TYPE_CHECKING:
+    from magan.recipe import Recipe
+
+TECHNIQUES = Registry(
+    label_smoothing=Entry("magan.techniques.label_noise:label_smoothing"),
+    noisy_labels=Entry("magan.techniques.label_noise:noisy_labels"),
+    experience_replay=Entry("magan.techniques.experience_replay:experience_replay"),
+    feature_matching=Entry("magan.techniques.feature_statistics:feature_matching"),
+    minibatch_discrimination=Entry("magan.techniques.feature_statistics:minibatch_discrimination"),
+    dropout=Entry("magan.techniques.dropout:dropout"),
+    spectral_normalisation=Entry("magan.techniques.spectral_normalisation:spectral_normalisation"),
+    instance_noise=Entry("magan.techniques.instance_noise:instance_noise"),
+    historical_averaging=Entry("magan.techniques.historical_averaging:historical_averaging"),
+    unrolled=Entry("magan.techniques.unrolled:unrolled"),
+)
 
 
-def applied(recipe: Recipe, chosen: Mapping[str, Mapping[str, Any]]) -> Recipe:
+def applied(recipe: "Recipe", chosen: Mapping[str, Mapping[str, Any]]) -> "Recipe":
     """Apply every chosen technique, name -> options, to the recipe.
+
     Raises
     ------
     ValueError
@@ -44,7 +40,7 @@ def applied(recipe: Recipe, chosen: Mapping[str, Mapping[str, Any]]) -> Recipe:
     for name in chosen:
         if name not in TECHNIQUES:
             raise ValueError(f"technique '{name}' is unknown; there are {', '.join(TECHNIQUES)}")
-    for name, technique in TECHNIQUES.items():
+    for name in TECHNIQUES:
         if name in chosen:
-            recipe = technique(recipe, **chosen[name])
+            recipe = TECHNIQUES[name](recipe, **chosen[name])
     return recipe

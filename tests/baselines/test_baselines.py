@@ -3,9 +3,11 @@ import pytest
 from anndata import AnnData
 
 from magan import keys
-from magan.baselines import BASELINES, FROM_PAIRS
+from magan.baselines import BASELINES
 from magan.errors import InputError
 
+SHARED = {"shared features", "shared markers"}
+FROM_PAIRS = [name for name, entry in BASELINES.entries.items() if not SHARED & {*entry.needs}]
 DIRECT = ["identity", "zscore", "quantile", "combat"]  # need every marker in domain 1
 REGRESSIONS = ["ridge", "knn", "boosting"]
 SIMPLE = [*DIRECT, *REGRESSIONS]

@@ -4,10 +4,12 @@ import pytest
 from anndata import AnnData
 
 from magan import keys
-from magan.baselines import BASELINES, FROM_PAIRS
+from magan.baselines import BASELINES
 from magan.baselines.gromov import steps
 from magan.errors import InputError
 
+SHARED = {"shared features", "shared markers"}
+FROM_PAIRS = [name for name, entry in BASELINES.entries.items() if not SHARED & {*entry.needs}]
 N = 90
 
 

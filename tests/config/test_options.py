@@ -6,7 +6,7 @@ import pytest
 
 from magan import option_types
 from magan.config.options import check_options, options_model
-from magan.correspondence import CORRESPONDENCES
+from magan.correspondences import CORRESPONDENCES
 from magan.errors import InputError
 from magan.lectures import LECTURES
 from magan.losses.adversarial import ADVERSARIAL

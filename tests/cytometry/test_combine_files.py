@@ -10,9 +10,9 @@ from magan import keys
 from magan.cytometry.arcsinh import arcsinh, cofactors
 from magan.cytometry.check_markers import check
 from magan.cytometry.combine_files import gather, read_many, stack, transform
+from magan.cytometry.load import load_files
 from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
-from magan.datasets.registry import load_files
 from magan.errors import InputError
 
 TABLE = "CD3,CD19\n1.5,20\n0,300\n"

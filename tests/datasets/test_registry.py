@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from magan.cytometry.load import load_files
 from magan.cytometry.read_cells import read
 from magan.datasets import cells
 from magan.datasets.download import File
-from magan.datasets.registry import DATASETS, DataSet, fetch, load, load_files
+from magan.datasets.registry import DATASETS, DataSet, fetch, load
 from magan.errors import InputError
 
 CONTENT = b"CD3,CD19\n150,2\n0,300\n90,4\n"

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from small_lectures import SMALL
 
-from magan.figures import OF_LECTURE, save
+from magan.figures import save
+from magan.figures.lectures import OF_LECTURE
 from magan.images.arrays import digits
 from magan.lectures import LECTURES, result_table
 from magan.stages.atomic_files import write_table

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from fcs_bytes import write as write_fcs
 
-from magan import config, keys
+from magan import keys
 from magan.aligner import Aligner
+from magan.config import OwnData, Training
+from magan.cytometry.load import own_cells
 from magan.cytometry.read_cells import read
 from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.correct import correct_files, judge
-from magan.stages.prepare import own_cells
 from magan.tasks import folds
 from magan.tasks.batch_correction.safety_gate import GATE
 
@@ -39,9 +40,9 @@ def study(tmp_path_factory) -> dict[str, str]:
     rows = [f"{sample}\t{sample}.fcs\t{sample[0].upper()}" for sample in (*files, "b3")]
     (folder / "samples.tsv").write_text("sample\tpath\tbatch\n" + "\n".join(rows) + "\n")
     own = {"sheet": str(folder / "samples.tsv")}
-    adata = own_cells(config.OwnData.model_validate(own), "lab")
+    adata = own_cells(OwnData.model_validate(own), "lab")
     one = folds.batch(adata, reference="A", markers=MARKERS, batch_size=50)
-    training = config.Training(steps=20, batch_size=50)
+    training = Training(steps=20, batch_size=50)
     aligner = Aligner("magan", correspondence="correlation", training=training, seeds=(0, 1), device="cpu", **ARM)
     aligner.fit(*([pair[i] for pair in one.train.values()] for i in (0, 1)), names=list(one.train))
     mapped = aligner.map(one.query["B"])

@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 from small_lectures import SMALL
 
-from magan import config
 from magan.errors import InputError
 from magan.images.arrays import digits
 from magan.lectures import LECTURES
 from magan.stages import lectures
 from magan.stages.evaluate import summarise
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
+from magan.study import parse
 
 STUDY = {"name": "s", "title": "S", "seeds": 2}
 
@@ -34,7 +34,7 @@ def test_an_experiment_leaves_points_numbers_and_a_figure_twice(tmp_path):
     place = tmp_path / "lectures/optimal_discriminator"
     assert sorted(path.name for path in place.iterdir()) == ["figure.png", "figure.svg", "numbers.tsv", "table.tsv"]
     again = LECTURES["optimal_discriminator"].judge(lectures.read_points(place / "table.tsv"))
-    (told,) = lectures.lectures(config.parse({**STUDY, "lectures": {"optimal_discriminator": {}}}), str(tmp_path))
+    (told,) = lectures.lectures(parse({**STUDY, "lectures": {"optimal_discriminator": {}}}), str(tmp_path))
     pd.testing.assert_frame_equal(told["numbers"], again, check_dtype=False)
     assert told["path"] == str(place / "figure.svg") and told["title"] == "The best discriminator"
 
@@ -89,10 +89,10 @@ def test_a_study_of_experiments_alone_has_empty_tables(tmp_path):
 )
 def test_an_experiment_that_cannot_run_is_refused_before_anything_does(asked, sentence):
     with pytest.raises(InputError) as error:
-        plan({**STUDY, "lectures": asked})
+        validate_study({**STUDY, "lectures": asked})
     assert str(error.value) == sentence
 
 
 def test_experiments_have_the_studys_seeds_or_their_own():
-    study = plan({**STUDY, "lectures": {"mode_collapse": {"seeds": 3}, "f_divergences": {}}})
+    study = validate_study({**STUDY, "lectures": {"mode_collapse": {"seeds": 3}, "f_divergences": {}}})
     assert [study.seeds_of(study.lectures[name]) for name in study.lectures] == [(0, 1, 2), (0, 1)]

@@ -9,11 +9,17 @@ import pytest
 from PIL import Image
 
 from magan import keys
-from magan.config import HeldOut, OwnImages, Translation
+from magan.config import OwnImages
 from magan.errors import InputError
 from magan.stages.prepare import prepare, read, sources
+from magan.tasks.heldout_markers.settings import HeldOut
+from magan.tasks.image_translation.settings import Translation
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
+
+
+def folders_in(folder: Path) -> dict[str, str]:
+    return {"train": str(folder / "train"), "query": str(folder / "query"), "truth": str(folder / "truth.h5ad")}
 
 
 @pytest.fixture
@@ -43,9 +49,8 @@ def test_own_files_become_one_checked_data_set(files, tmp_path):
 def test_own_files_are_prepared_into_folds(files, tmp_path):
     read("mine", files, None, str(tmp_path / "cache"), str(tmp_path / "mine.h5ad"))
     settings = HeldOut(cells="mine", shared=("CD3", "CD4"), only_1=("CD8",), only_2=("CD19",), arms={})
-    out = {name: str(tmp_path / name) for name in ("train", "query")}
-    prepare("heldout", "mine", settings.model_dump(mode="json"), 20, [str(tmp_path / "mine.h5ad")], **out,
-            truth=str(tmp_path / "truth.h5ad"))  # fmt: skip
+    cells = [str(tmp_path / "mine.h5ad")]
+    prepare("heldout", "mine", settings.model_dump(mode="json"), 20, cells, folders_in(tmp_path))
     assert list(anndata.read_h5ad(tmp_path / "train/CD4/x1.h5ad").var_names) == ["CD3", "CD8"]
     assert list(anndata.read_h5ad(tmp_path / "train/CD4/x2.h5ad").var_names) == ["CD3", "CD4", "CD19"]
     assert anndata.read_h5ad(tmp_path / "truth.h5ad").uns[keys.DATASET] == "mine"
@@ -87,9 +92,7 @@ def test_folders_of_images_are_read_and_prepared_for_translation(folders, tmp_pa
     cells = read_images(folders, tmp_path)
     assert f"left out file {tmp_path}/A/notes.txt: not a PNG, JPEG or TIFF file" in capsys.readouterr().out
     settings = Translation(images_1="A", images_2="B", n_test=5, n_pairs=3, arms={})
-    out = {name: str(tmp_path / name) for name in ("train", "query")}
-    prepare("translation", "pets", settings.model_dump(mode="json"), 8, cells, **out,
-            truth=str(tmp_path / "truth.h5ad"))  # fmt: skip
+    prepare("translation", "pets", settings.model_dump(mode="json"), 8, cells, folders_in(tmp_path))
     x1, x2 = (anndata.read_h5ad(tmp_path / f"train/images/x{i}.h5ad") for i in (1, 2))
     assert x1.X.dtype == np.uint8 and list(x1.uns[keys.IMAGE]["shape"]) == [1, 4, 4]
     assert list(x1.obs[keys.PAIR][:3]) == list(x2.obs[keys.PAIR][:3]) and (x1.obs[keys.PAIR][3:] == "").all()
@@ -103,8 +106,7 @@ def test_fewer_images_than_a_minibatch_are_refused(folders, tmp_path):
     cells = read_images(folders, tmp_path)
     settings = Translation(images_1="A", images_2="B", n_test=5, arms={})
     with pytest.raises(InputError) as error:
-        prepare("translation", "pets", settings.model_dump(mode="json"), 64, cells, str(tmp_path / "train"),
-                str(tmp_path / "query"), str(tmp_path / "truth.h5ad"))  # fmt: skip
+        prepare("translation", "pets", settings.model_dump(mode="json"), 64, cells, folders_in(tmp_path))
     assert str(error.value) == (
         "images_1 has 17 training samples, fewer than a minibatch of 64; lower training.batch_size"
     )

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from magan.baselines import OF_IMAGES
-from magan.config import data_of
 from magan.errors import InputError
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
 
 SMOKE = yaml.safe_load((Path(__file__).parents[1] / "workflow" / "smoke.yaml").read_text())
 
@@ -71,12 +69,12 @@ def changed(path: str, value: object) -> dict:
 )
 def test_an_unknown_name_is_refused_with_the_nearest(path, value, sentence):
     with pytest.raises(InputError) as refused:
-        plan(changed(path, value))
+        validate_study(changed(path, value))
     assert str(refused.value) == sentence
 
 
 def test_the_same_study_without_a_mistake_is_accepted():
-    assert plan(SMOKE).name == "smoke"
+    assert validate_study(SMOKE).name == "smoke"
 
 
 def matching(**parts) -> dict:
@@ -86,7 +84,7 @@ def matching(**parts) -> dict:
 
 
 def test_sets_without_a_common_marker_take_what_needs_none():
-    assert [data for _, _, settings in plan(matching()).tasks() for data in data_of(settings)] == [
+    assert [data for _, _, settings in validate_study(matching()).tasks() for data in settings.data()] == [
         "snare_rna",
         "snare_atac",
     ]
@@ -96,16 +94,19 @@ def test_sets_without_a_common_marker_take_what_needs_none():
     ("parts", "sentence"),
     [
         ({"cells_2": "snare_atak"}, "matching.snare: data set 'snare_atak' is unknown (did you mean 'snare_atac'?)"),
-        ({"baselines": ["ridge"]}, "matching.snare.baselines: 'ridge' needs markers that both sets measure; use pair"),
+        (
+            {"baselines": ["ridge"]},
+            "matching.snare.baselines: 'ridge' needs shared markers, which this task does not have; use pair_",
+        ),
         (
             {"arms": {"magan": {"model": "magan", "correspondence": "shared_markers"}}},
-            "matching.snare.arms.magan: correspondence 'shared_markers' needs what the two sets do not share; use",
+            "matching.snare.arms.magan: correspondence 'shared_markers' needs shared markers, which this task ",
         ),
     ],
 )
 def test_what_needs_a_common_marker_is_refused_before_anything_runs(parts, sentence):
     with pytest.raises(InputError) as refused:
-        plan(matching(**parts))
+        validate_study(matching(**parts))
     assert str(refused.value).startswith(sentence)
 
 
@@ -115,13 +116,13 @@ PANELS = {"cells": "huimm_panels", "panels": ["A", "B"], "arms": {"mine": {"mode
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"arms": {}}, "panels.two.arms: there is none; give at least one, the first merges the panels"),
+        ({"arms": {}}, "panels.two.arms: there is none; give the arm that merges the panels"),
         (
             {"arms": {"mine": {"model": "magan"}}},
-            "panels.two.arms.mine: calibrate is 0; set it, e.g. 0.2, for the first arm merges the panels and "
-            "needs cells kept apart to tell what may be trusted",
+            "panels.two.arms.mine: calibrate is 0; set it, e.g. 0.2, for this arm merges the panels and "
+            "needs a calibration split to tell what may be trusted",
         ),
-        ({"panels": ["T 1", "T-1"]}, "panels.two.panels: T 1, T-1 do not have names of their own; rename one"),
+        ({"panels": ["T 1", "T-1"]}, "panels.two.panels: T 1, T-1 do not have distinct names; rename one"),
         (
             {"arms": {"mine": {"model": "mgan", "calibrate": 0.2}}},
             "heldout.two_A_B.arms.mine: model 'mgan' is unknown (did you mean 'magan'?)",
@@ -130,7 +131,7 @@ PANELS = {"cells": "huimm_panels", "panels": ["A", "B"], "arms": {"mine": {"mode
 )
 def test_panels_that_cannot_be_merged_are_refused(settings, sentence):
     with pytest.raises(InputError) as refused:
-        plan(changed("panels", {"two": {**PANELS, **settings}}))
+        validate_study(changed("panels", {"two": {**PANELS, **settings}}))
     assert str(refused.value) == sentence
 
 
@@ -140,11 +141,11 @@ def test_an_audit_may_not_be_called_like_another_task():
     with pytest.raises(
         InputError, match=r"^heldout.cyto_norm_B: panels to be merged have an audit of this name; rename"
     ):
-        plan(study)
+        validate_study(study)
 
 
 def test_panels_bring_their_audits_along():
-    study = plan(changed("panels", {"two": PANELS}))
+    study = validate_study(changed("panels", {"two": PANELS}))
     names = [dataset for task, dataset, _ in study.tasks() if task == "heldout"]
     assert names == ["cytonorm", "two_A_B", "two_B_A"]
     audit = study.find("heldout", "two_B_A")
@@ -158,8 +159,10 @@ EMOJI = {"images_1": "emoji_noto", "images_2": "emoji_fx", "arms": {"mine": {"mo
 
 @pytest.mark.parametrize("told", [{"n_pairs": 5}, {"paired": True}])
 def test_a_translation_with_told_pairs_may_use_them(told):
-    study = plan(changed("translation", {"emoji": {**EMOJI, **told, "arms": PAIRS, "baselines": ["identity"]}}))
-    assert [data_of(settings) for task, _, settings in study.tasks() if task == "translation"] == [
+    study = validate_study(
+        changed("translation", {"emoji": {**EMOJI, **told, "arms": PAIRS, "baselines": ["identity"]}})
+    )
+    assert [settings.data() for task, _, settings in study.tasks() if task == "translation"] == [
         ("emoji_noto", "emoji_fx")
     ]
 
@@ -170,23 +173,23 @@ def test_a_translation_with_told_pairs_may_use_them(told):
         (
             "translation.emoji",
             {**EMOJI, "arms": PAIRS},
-            "translation.emoji.arms.mine: correspondence 'pairs' has none; set translation.emoji.n_pairs",
+            "translation.emoji.arms.mine: correspondence 'pairs' needs pairs, and none is known; set n_pairs",
         ),
         (
             "translation.emoji",
             {**EMOJI, "arms": {"mine": {"model": "magan", "correspondence": "shared_markers"}}},
-            "translation.emoji.arms.mine: correspondence 'shared_markers' needs markers, and images have none; "
-            "use pairs",
+            "translation.emoji.arms.mine: correspondence 'shared_markers' needs shared markers, "
+            "which this task does not have; use none, labels, transformation, feature",
         ),
         (
             "translation.emoji",
             {**EMOJI, "baselines": ["quantile"]},
-            f"translation.emoji.baselines: 'quantile' needs markers, and images have none; use {', '.join(OF_IMAGES)}",
+            "translation.emoji.baselines: 'quantile' needs shared markers, which this task does not have; use identity",
         ),
         (
             "translation.emoji",
             {**EMOJI, "baselines": ["identity", "pair_ridge"]},
-            "translation.emoji.baselines: 'pair_ridge' has no pairs; set translation.emoji.n_pairs",
+            "translation.emoji.baselines: 'pair_ridge' needs pairs, and none is known; set n_pairs",
         ),
         (
             "translation.emoji",
@@ -206,34 +209,34 @@ def test_a_translation_with_told_pairs_may_use_them(told):
         (
             "digits.digits.n_pairs",
             0,
-            "digits.digits.arms.discogan: correspondence 'pairs' has none; set digits.digits.n_pairs",
+            "digits.digits.arms.discogan: correspondence 'pairs' needs pairs, and none is known; set n_pairs",
         ),
     ],
 )
 def test_what_images_do_not_have_is_refused_before_anything_runs(path, value, sentence):
     with pytest.raises(InputError) as refused:
-        plan(changed(path, value))
+        validate_study(changed(path, value))
     assert str(refused.value) == sentence
 
 
 def test_own_images_are_images_and_have_a_name_of_their_own():
     own = {"own_images": {"pets": {"path": "pets"}}}
-    study = plan(changed("translation", {"pets": {**EMOJI, "images_1": "pets"}}) | own)
+    study = validate_study(changed("translation", {"pets": {**EMOJI, "images_1": "pets"}}) | own)
     assert study.own("pets").path == "pets" and study.own("emoji_fx") is None
     with pytest.raises(InputError, match=r"^heldout.cytonorm: data set 'pets' holds images, and this task is of cells"):
-        plan(changed("heldout.cytonorm.cells", "pets") | own)
+        validate_study(changed("heldout.cytonorm.cells", "pets") | own)
     table = {"own_data": {"pets": {"files": [{"path": "a.fcs"}]}}}
     with pytest.raises(InputError, match=r"^own_images.pets: own_data has a data set of this name; rename one$"):
-        plan(SMOKE | own | table)
+        validate_study(SMOKE | own | table)
 
 
 DRAWN = {"images": "digits", "arms": {"mine": {"model": "gan", "techniques": {"label_smoothing": {}}}}}
 
 
 def test_models_that_make_samples_are_planned_with_their_techniques():
-    study = plan(changed("generation", {"drawn": DRAWN}))
+    study = validate_study(changed("generation", {"drawn": DRAWN}))
     assert study.find("generation", "drawn").arms["mine"].techniques == {"label_smoothing": {}}
-    assert [data_of(settings) for task, _, settings in study.tasks() if task == "generation"] == [("digits",)]
+    assert [settings.data() for task, _, settings in study.tasks() if task == "generation"] == [("digits",)]
 
 
 @pytest.mark.parametrize(
@@ -262,10 +265,10 @@ def test_models_that_make_samples_are_planned_with_their_techniques():
 )
 def test_what_no_model_that_makes_samples_has_is_refused(parts, sentence):
     with pytest.raises(InputError) as refused:
-        plan(changed("generation", {"drawn": DRAWN | parts}))
+        validate_study(changed("generation", {"drawn": DRAWN | parts}))
     assert str(refused.value).startswith(sentence)
 
 
 def test_a_model_that_makes_samples_maps_nothing():
     with pytest.raises(InputError, match=r"^digits.digits.arms.cyclegan: model 'wgan' is unknown"):
-        plan(changed("digits.digits.arms.cyclegan.model", "wgan"))
+        validate_study(changed("digits.digits.arms.cyclegan.model", "wgan"))

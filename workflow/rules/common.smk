@@ -3,13 +3,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 
-from magan.config import OF_IMAGES, TASKS, data_of
 from magan.errors import InputError
 from magan.stages.prepare import sources
-from magan.stages.validate_study import plan
+from magan.stages.validate_study import validate_study
+from magan.tasks.registry import TASKS
 
 try:
-    STUDY = plan(config)
+    STUDY = validate_study(config)
 except InputError as error:
     raise WorkflowError(f"the study cannot run: {error}")
 
@@ -20,11 +20,14 @@ ROOT = f"results/{STUDY.name}"
 TASK = f"{ROOT}/{{task}}/{{dataset}}"
 BATCH = f"{ROOT}/batch/{{dataset}}"
 PANELS = f"{ROOT}/panels/{{panels}}"
-# Of the batch alignments: those whose first arm is judged, and those that write the files again.
-JUDGED = [dataset for dataset, settings in STUDY.batch.items() if settings.arms]
-CORRECTED = [dataset for dataset in JUDGED if STUDY.batch[dataset].correct]
-# The models that make samples: each is a target of its own.
-ZOO = sorted({arm for settings in STUDY.generation.values() for arm in settings.arms})
+# Batch corrections whose deployed arm is judged, and those that write the files again.
+CORRECTIONS = STUDY.section("batch")
+JUDGED = [dataset for dataset, settings in CORRECTIONS.items() if settings.arms]
+CORRECTED = [dataset for dataset in JUDGED if CORRECTIONS[dataset].correct]
+MERGED = STUDY.panels_to_merge()
+# Models that make samples: each arm is a target.
+SAMPLING = [(task, dataset, settings) for task, dataset, settings in STUDY.tasks() if TASKS[task].makes_samples]
+ZOO = sorted({arm for _, _, settings in SAMPLING for arm in settings.arms})
 
 
 wildcard_constraints:
@@ -32,7 +35,7 @@ wildcard_constraints:
     dataset="|".join(dataset for _, dataset, _ in STUDY.tasks()),
     arm="|".join(sorted({arm for _, _, settings in STUDY.tasks() for arm in settings.arms})),
     baseline="|".join(sorted({name for _, _, settings in STUDY.tasks() for name in settings.baselines})) or "none",
-    panels="|".join(STUDY.panels) or "none",
+    panels="|".join(MERGED) or "none",
     lecture="|".join(STUDY.lectures) or "none",
 
 
@@ -48,9 +51,9 @@ def own_data(wildcards):
 
 def preparing(wildcards):
     """What a task is made from; not what is done with it, so that a new arm prepares nothing again."""
-    return settings_of(wildcards).model_dump(mode="json", exclude={"baselines", "seeds", "training", "correct"}) | {
-        "arms": {}
-    }
+    return settings_of(wildcards).model_dump(
+        mode="json", exclude={"baselines", "seeds", "training", "correct", "deploy"}
+    ) | {"arms": {}}
 
 
 def largest_batch(wildcards):
@@ -62,9 +65,16 @@ def arm_of(wildcards):
     return settings_of(wildcards).arms[wildcards.arm]
 
 
-def first_of(wildcards):
-    """The arm of a batch alignment that is judged, and that corrects."""
-    return next(iter(STUDY.batch[wildcards.dataset].arms))
+def deployed_of(wildcards):
+    """The arm of a batch correction that is judged, and that corrects."""
+    return CORRECTIONS[wildcards.dataset].deployed
+
+
+def models_of(wildcards):
+    """Arm -> model, the deployed arm first."""
+    settings = settings_of(wildcards)
+    arms = sorted(settings.arms, key=lambda name: name != settings.deployed)
+    return {name: settings.arms[name].model for name in arms}
 
 
 def methods(file):
@@ -79,34 +89,38 @@ def methods(file):
 
 
 def classifier_of(wildcards):
-    """What looks at the images of a task before they are scored."""
-    return {"classifier": f"{TASK.format(**wildcards)}/classifier.safetensors"} if wildcards.task in OF_IMAGES else {}
+    """The classifier that annotates images before they are scored."""
+    images = TASKS[wildcards.task].data == "images"
+    return {"classifier": f"{TASK.format(**wildcards)}/classifier.safetensors"} if images else {}
 
 
-def first_arm(wildcards):
-    return next(iter(STUDY.panels[wildcards.panels].arms.items()))
+def merging_arm(wildcards):
+    """Name and settings of the arm that merges panels."""
+    panels = MERGED[wildcards.panels]
+    return panels.deployed, panels.arms[panels.deployed]
 
 
 def merging(wildcards):
     """What merged cells are made from; not what else is compared with them."""
-    name, arm = first_arm(wildcards)
-    settings = STUDY.panels[wildcards.panels].model_dump(mode="json", include={"cells", "where", "by", "panels"})
+    name, arm = merging_arm(wildcards)
+    settings = MERGED[wildcards.panels].model_dump(mode="json", include={"cells", "where", "by", "panels"})
     return settings | {"arms": {name: arm.model_dump(mode="json", exclude={"training"})}}
 
 
 def pairs_of(wildcards):
     """Ordered pairs of panels, in the order of their audits."""
-    names = STUDY.panels[wildcards.panels].panels
-    return [(one, other) for one in names for other in names if one != other]
+    names = MERGED[wildcards.panels].panels
+    return [(panel, source) for panel in names for source in names if panel != source]
 
 
 def audits(file):
-    """Input function: a file of the first arm, or of the task, of every ordered pair of panels."""
+    """Input function: a file of the merging arm, or of the task, of every ordered pair of panels."""
 
     def paths(wildcards):
-        arm, _ = first_arm(wildcards)
-        tasks = STUDY.panels[wildcards.panels].audits(wildcards.panels)
-        return [f"{ROOT}/heldout/{dataset}/{file.format(arm=arm)}" for dataset in tasks]
+        arm, _ = merging_arm(wildcards)
+        panels = MERGED[wildcards.panels]
+        tasks = panels.audits(wildcards.panels)
+        return [f"{ROOT}/{panels.audited_by}/{dataset}/{file.format(arm=arm)}" for dataset in tasks]
 
     return paths
 
@@ -114,9 +128,7 @@ def audits(file):
 def scored(arm):
     """The scores of an arm on every data set that it is trained on."""
     return [
-        f"{ROOT}/generation/{dataset}/{arm}/metrics.tsv"
-        for dataset, settings in STUDY.generation.items()
-        if arm in settings.arms
+        f"{ROOT}/{task}/{dataset}/{arm}/metrics.tsv" for task, dataset, settings in SAMPLING if arm in settings.arms
     ]
 
 

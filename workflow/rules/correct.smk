@@ -1,8 +1,8 @@
 rule judge:
-    """Marker by marker: is a batch better or worse after the first arm?"""
+    """Marker by marker: is a batch better or worse after the deployed arm?"""
     input:
         truth=f"{BATCH}/truth.h5ad",
-        mapped=lambda wildcards: f"{BATCH}/{first_of(wildcards)}/mapped.h5ad",
+        mapped=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/mapped.h5ad",
     output:
         gate=report(f"{BATCH}/gate.tsv", category="Tables", caption="../report/gate.rst"),
         verdict=f"{BATCH}/verdict.json",
@@ -22,8 +22,8 @@ rule judge:
 rule correct:
     """Every file of the user's again as the reference batch would have measured it, and all cells as one .h5ad."""
     input:
-        cells=lambda wildcards: f"{ROOT}/cells/{STUDY.batch[wildcards.dataset].cells}.h5ad",
-        model=lambda wildcards: f"{BATCH}/{first_of(wildcards)}/model.safetensors",
+        cells=lambda wildcards: f"{ROOT}/cells/{CORRECTIONS[wildcards.dataset].cells}.h5ad",
+        model=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/model.safetensors",
         gate=rules.judge.output.gate,
         verdict=rules.judge.output.verdict,
     output:
@@ -38,7 +38,7 @@ rule correct:
     resources:
         mem_mb=4000,
     params:
-        own=lambda wildcards: STUDY.own_data[STUDY.batch[wildcards.dataset].cells].model_dump(mode="json"),
-        fallback=lambda wildcards: STUDY.batch[wildcards.dataset].correct.fallback,
+        own=lambda wildcards: STUDY.own_data[CORRECTIONS[wildcards.dataset].cells].model_dump(mode="json"),
+        fallback=lambda wildcards: CORRECTIONS[wildcards.dataset].correct.fallback,
     script:
         "../scripts/correct.py"

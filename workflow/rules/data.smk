@@ -24,7 +24,7 @@ rule read:
 rule prepare:
     """What training, mapping and scoring may each see, in files of their own."""
     input:
-        lambda wildcards: [f"{ROOT}/cells/{data}.h5ad" for data in data_of(settings_of(wildcards))],
+        lambda wildcards: [f"{ROOT}/cells/{data}.h5ad" for data in settings_of(wildcards).data()],
     output:
         train=directory(f"{TASK}/train"),
         query=directory(f"{TASK}/query"),

@@ -1,7 +1,7 @@
 rule merge:
     """Every marker of any panel on every cell, and a verdict on each that was imputed."""
     input:
-        cells=lambda wildcards: f"{ROOT}/cells/{STUDY.panels[wildcards.panels].cells}.h5ad",
+        cells=lambda wildcards: f"{ROOT}/cells/{MERGED[wildcards.panels].cells}.h5ad",
         scores=audits("metrics.tsv"),
         mapped=audits("{arm}/mapped.h5ad"),
         trained=audits("{arm}/model.safetensors"),
@@ -21,12 +21,12 @@ rule merge:
         gpu=1,
     params:
         settings=merging,
-        training=lambda wildcards: STUDY.training_of(
-            STUDY.panels[wildcards.panels], first_arm(wildcards)[1]
-        ).model_dump(mode="json"),
-        seeds=lambda wildcards: list(STUDY.seeds_of(STUDY.panels[wildcards.panels])),
+        training=lambda wildcards: STUDY.training_of(MERGED[wildcards.panels], merging_arm(wildcards)[1]).model_dump(
+            mode="json"
+        ),
+        seeds=lambda wildcards: list(STUDY.seeds_of(MERGED[wildcards.panels])),
         device=STUDY.device,
-        audits=f"{ROOT}/heldout",
+        audits=lambda wildcards: f"{ROOT}/{MERGED[wildcards.panels].audited_by}",
     script:
         "../scripts/merge.py"
 
@@ -57,6 +57,6 @@ rule draw_merged:
     resources:
         mem_mb=2000,
     params:
-        names=lambda wildcards: [f"{one} given markers of {other}" for one, other in pairs_of(wildcards)],
+        names=lambda wildcards: [f"{panel} given markers of {source}" for panel, source in pairs_of(wildcards)],
     script:
         "../scripts/draw_merged.py"

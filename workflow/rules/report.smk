@@ -45,11 +45,8 @@ rule draw:
     resources:
         mem_mb=2000,
     params:
-        arms=lambda wildcards: {name: arm.model for name, arm in settings_of(wildcards).arms.items()},
-        methods=lambda wildcards: [
-            *settings_of(wildcards).arms,
-            *settings_of(wildcards).baselines,
-        ],
+        arms=lambda wildcards: models_of(wildcards),
+        baselines=lambda wildcards: list(settings_of(wildcards).baselines),
         folder=lambda wildcards, input: str(Path(input.truth).parent),
     script:
         "../scripts/draw.py"
@@ -60,8 +57,8 @@ rule report:
     input:
         verdicts=[f"{ROOT}/batch/{dataset}/verdict.json" for dataset in JUDGED],
         gates=[f"{ROOT}/batch/{dataset}/gate.tsv" for dataset in JUDGED],
-        merged=[f"{ROOT}/panels/{name}/verdicts.tsv" for name in STUDY.panels],
-        pictures=[f"{ROOT}/figures/panels/{name}" for name in STUDY.panels],
+        merged=[f"{ROOT}/panels/{name}/verdicts.tsv" for name in MERGED],
+        pictures=[f"{ROOT}/figures/panels/{name}" for name in MERGED],
         figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
         lectures=[f"{ROOT}/lectures/{lecture}/numbers.tsv" for lecture in STUDY.lectures],
         metrics=rules.summarise.output.metrics,

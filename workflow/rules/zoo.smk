@@ -17,7 +17,7 @@ rule generate:
     benchmark:
         f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
     wildcard_constraints:
-        task="generation",  # every other is for rule align
+        task="|".join(task for task in TASKS if TASKS[task].makes_samples),  # see rule align
     conda:
         "../../envs/magan.yaml"
     threads: 1

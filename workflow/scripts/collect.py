@@ -1,7 +1,7 @@
 """Rule `collect`: one call into the package, nothing decided here."""
 
 from magan.stages.atomic_files import log_to
-from magan.stages.telling import collect
+from magan.stages.track import collect
 
 with log_to(snakemake.log[0]):
     collect(

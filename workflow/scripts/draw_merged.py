@@ -1,7 +1,7 @@
 """Rule `draw_merged`: one call into the package, nothing decided here."""
 
 from magan.stages.atomic_files import log_to
-from magan.tasks.panel_merging.merge import draw_merged
+from magan.stages.draw import draw_merged
 
 with log_to(snakemake.log[0]):
     draw_merged(

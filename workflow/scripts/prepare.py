@@ -10,7 +10,5 @@ with log_to(snakemake.log[0]):
         settings=snakemake.params.settings,
         batch_size=snakemake.params.batch_size,
         cells=snakemake.input,
-        train=snakemake.output.train,
-        query=snakemake.output.query,
-        truth=snakemake.output.truth,
+        folders=dict(snakemake.output.items()),
     )

@@ -1,7 +1,7 @@
 """Rule `report`: one call into the package, nothing decided here."""
 
 from magan.stages.atomic_files import log_to
-from magan.stages.telling import report
+from magan.stages.report import report
 
 with log_to(snakemake.log[0]):
     report(

@@ -9,6 +9,9 @@ from matplotlib.lines import Line2D
 from scipy.ndimage import gaussian_filter1d
 
 from magan import keys
+from magan.figures.curves import LOSS_CURVES
+from magan.figures.drawing import Drawing
+from magan.figures.embedding import umap
 from magan.figures.style import (
     GREY,
     INK,
@@ -26,6 +29,7 @@ from magan.figures.style import (
     panels,
     styled,
 )
+from magan.tasks.batch_correction.effect_figures import batch_effects
 
 SCORES = ("emd", "mmd", "batch_auc", "label_transfer", "rank_kept", "population_variance", "emd_reduction", "mad")
 BEFORE, AFTER = "#E69F00", METHOD_COLOURS["magan"]
@@ -167,3 +171,42 @@ def _score_panel(axes: Axes, table: pd.DataFrame, pairs, score: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
+
+
+FIGURES = {
+    "batch_effects": Drawing(
+        batch_effects,
+        "Batch effects before correction",
+        "Left, the distance between batches, marker by marker, beside what two samples of one batch of as many cells "
+        "would give (grey ticks); the classifier's AUC is 0.5 where it cannot tell two batches apart. Right, samples "
+        "placed by their median markers: near samples are alike. Held-out cells as measured.",
+        "svg",
+        lambda r: r.inputs,
+    ),
+    "batch_scores": Drawing(
+        batch_scores,
+        "Scores of the mapped batches",
+        "Points are means over seeds with their 95 % bootstrap interval, hollow diamonds the consensus of seeds, grey "
+        "points baselines. The dashed line is the score of one half of the reference batch against the other: what "
+        "a perfect map would score with half the cells.",
+        "svg",
+        lambda r: {"summary": r.summary, "dataset": r.dataset},
+    ),
+    "batch_densities": Drawing(
+        batch_densities,
+        "Markers before and after",
+        "Densities over cells: the reference batch in grey, the other batches before (dashed) and after the map. The "
+        "markers with the largest batch effect come first.",
+        "svg",
+        lambda r: {"truth": r.truth, "mapped": r.headline},
+    ),
+    "umap": Drawing(
+        umap,
+        "Cells before and after",
+        "One UMAP of the reference cells and of the same cells before and after the map, so that the panels share "
+        "their coordinates. It shows neighbourhoods; distances between groups mean little.",
+        "png",
+        lambda r: {"truth": r.truth, "mapped": r.headline},
+    ),
+    "loss_curves": LOSS_CURVES,
+}

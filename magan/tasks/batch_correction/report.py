@@ -5,7 +5,17 @@ from collections.abc import Mapping
 import pandas as pd
 
 from magan import keys
-from magan.report.phrasing import counted, number
+from magan.report.phrasing import Question, counted, number
+
+QUESTION = Question(
+    "Batches",
+    "The cells of each batch are mapped into a reference batch; cells held out of training are compared with it, "
+    "population by population where populations are known: batches may hold them in different shares.",
+    "emd_reduction",
+    "group",
+    "population",
+    "emd",
+)
 
 SHOWN = 30  # rows of the table; the whole is in gate.tsv
 KINDS = {"safe": "wins", "safe but": "consensus", "do not use": "loses", "not needed": "ties"}  # verdict -> its look

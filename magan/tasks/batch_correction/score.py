@@ -12,6 +12,7 @@ from magan.metrics.density_peaks import consistent_peaks
 from magan.metrics.group_effects import group_effect
 from magan.metrics.markers import pearson, wasserstein
 from magan.metrics.tidy import Maps, failures, floor_rows, join, maps, nan_mean, rows, same_rows
+from magan.tasks.batch_correction.batch_effects import before
 
 PAIRED = {"pearson": pearson, "wasserstein": wasserstein}  # where the truth of a cell is known
 WITHIN = {
@@ -89,6 +90,12 @@ def floor(truth: AnnData) -> pd.DataFrame:
         for (metric, group), value in scores.items()
     ]
     return join(tables)
+
+
+def figure_inputs(truth: AnnData) -> dict[str, object]:
+    """What figures of the batch effects as measured need, see `batch_effects.before`."""
+    about = {keys.DATASET: str(truth.uns[keys.DATASET]), keys.REFERENCE: str(truth.uns[keys.REFERENCE])}
+    return {**before(truth)._asdict(), **about}
 
 
 def _score_batch(before: AnnData, mapped: np.ndarray, target: Cells) -> dict[tuple[str, str], np.ndarray]:

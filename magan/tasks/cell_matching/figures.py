@@ -8,6 +8,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from magan import keys
+from magan.figures.curves import LOSS_CURVES
+from magan.figures.drawing import Drawing
 from magan.figures.forest import forest
 from magan.figures.style import GREY, GROUP_COLOURS, METHOD_COLOURS, PALE, counted, empty, label, lanes, new, styled
 
@@ -124,3 +126,27 @@ def _draws(metrics: pd.DataFrame) -> pd.DataFrame:
     means = of.groupby(["method", "arm", "metric", "group"], as_index=False)["value"].mean()
     numbers = means.groupby(["method", "arm", "metric"]).cumcount()
     return means.assign(seed=numbers, group=keys.ALL, feature=keys.ALL)
+
+
+FIGURES = {
+    "matching_scores": Drawing(
+        matching_scores,
+        "Do cells land beside their own measurement?",
+        "FOSCTTM is the share of other cells that lie closer than the cell's own second measurement (.5 is chance); "
+        "label transfer the share of mapped cells whose five nearest real cells have their label. Cells whose pair "
+        "was told count in neither. Large points are means with their 95 % bootstrap interval over seeds, small ones "
+        "draws of the told pairs, hollow diamonds the consensus of seeds, grey points baselines.",
+        "svg",
+        lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
+    ),
+    "matching_cells": Drawing(
+        matching_cells,
+        "Where the mapped cells land",
+        "Real cells and mapped cells in the target's space, along the two directions in which the real cells vary "
+        "most. Where the colours of the left panel lie apart, the map missed the distribution; where those of the "
+        "right panel mix, it lost the populations.",
+        "png",
+        lambda r: {"truth": r.truth, "mapped": r.headline},
+    ),
+    "loss_curves": LOSS_CURVES,
+}

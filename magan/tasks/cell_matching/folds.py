@@ -1,6 +1,6 @@
 """Two sets of cells without a common marker, and the few pairs that are told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import anndata
 import numpy as np
@@ -10,7 +10,18 @@ from anndata import AnnData
 from magan import keys
 from magan.cytometry.check_markers import check
 from magan.errors import InputError
-from magan.tasks.folds import Folds, without_labels
+from magan.tasks.cell_matching.settings import Matching
+from magan.tasks.folds import Folds, join_rows, without_labels
+
+OPTIONS = ("n_pairs", "n_draws")
+
+join = join_rows
+
+
+def split(settings: Matching, cells: Sequence[AnnData], batch_size: int) -> Folds:
+    """The folds that a study asks for, see `matching`."""
+    asked = {name: getattr(settings, name) for name in OPTIONS}
+    return matching(*cells, **asked, batch_size=batch_size, seed=settings.split_seed)
 
 
 def matching(

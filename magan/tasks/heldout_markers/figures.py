@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
 from magan import keys
+from magan.figures.curves import LOSS_CURVES
+from magan.figures.drawing import Drawing
 from magan.figures.style import (
     GREY,
     INK,
@@ -239,3 +241,32 @@ def _hexagons(axes: Axes, real: pd.Series, cells: AnnData, marker: str) -> None:
     r = np.corrcoef(x, y)[0, 1] if x.std() and y.std() else np.nan
     halo = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
     axes.text(0.04, 0.96, f"r {short(r)}", transform=axes.transAxes, va="top", bbox=halo)
+
+
+FIGURES = {
+    "heldout_markers": Drawing(
+        heldout_markers,
+        "Held-out markers, one by one",
+        "Pearson's r between the measured and the predicted values of a marker that was removed from one panel before "
+        "training. Small points are seeds, larger ones their mean with its 95 % bootstrap interval, hollow diamonds "
+        "the mean prediction of all seeds; grey lines are baselines that draw no random numbers. The ceiling learns "
+        "from the truth itself, which no panel has. Markers are sorted by the r of kNN.",
+        "svg",
+        lambda r: {"metrics": r.metrics, "summary": r.summary},
+    ),
+    "heldout_scatter": Drawing(
+        heldout_scatter,
+        "Measured and predicted values",
+        "Every test cell, darker where there are more. On the dashed line a prediction equals the measurement.",
+        "png",
+        lambda r: {"truth": r.truth, "mapped": r.mapped},
+    ),
+    "loss_curves": LOSS_CURVES,
+}
+
+
+def shown(arms: Mapping[str, str], baselines: Sequence[str], summary: pd.DataFrame) -> list[str]:
+    """The headline arm, and the baseline that is best at Pearson's r."""
+    whole = summary[(summary["metric"] == "pearson") & (summary["feature"] == keys.ALL)]
+    best = [name for name in whole["best_baseline"].unique() if name in (*arms, *baselines)]
+    return [next(iter(arms)), *best[:1]]

@@ -1,6 +1,6 @@
 """Figures of images made by the zoo: what they look like, how well they are made, and which classes are missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,8 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 
 from magan import keys
+from magan.figures.curves import LOSS_CURVES
+from magan.figures.drawing import Drawing
 from magan.figures.forest import forest
 from magan.figures.pictures import laid, shape_of, typical
 from magan.figures.style import GREY, INK, counted, empty, lanes, new, panels, seeds_of, short, styled
@@ -160,3 +162,39 @@ def _shares(table: pd.DataFrame, pair: tuple[str, str], classes: list[str], wors
     seed = ordered[-1] if worst else ordered[len(ordered) // 2]
     shares = own[(own["metric"] == "class_share") & (own["number"] == seed)].set_index("group")["value"]
     return shares.reindex(classes).to_numpy(dtype=float)
+
+
+FIGURES = {
+    "generation_grid": Drawing(
+        generation_grid,
+        "What each arm makes",
+        "Samples of the median seed of each arm, by the Fréchet distance, beside real test images. The first samples "
+        "as they come; where classes were asked for one row each, and where an arm was given part of an image the "
+        "sample stands below that image.",
+        "png",
+        lambda r: {"truth": r.truth, "mapped": r.mapped, "metrics": r.metrics},
+    ),
+    "generation_scores": Drawing(
+        generation_scores,
+        "Scores of the images made",
+        "Large points are means over seeds with their 95 % bootstrap interval, small ones seeds. Dashed: what real "
+        "training images score against as many real test images. Features are those of a classifier "
+        "that saw real images alone; distances on them cannot be compared with published ones.",
+        "svg",
+        lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
+    ),
+    "generation_modes": Drawing(
+        generation_modes,
+        "Which classes are made, and which are missing",
+        "How often the classifier finds each class among the samples, relative to real images, for the median and "
+        "the worst seed of each arm. A cross is a class that was dropped.",
+        "svg",
+        lambda r: {"metrics": r.metrics, "dataset": r.dataset},
+    ),
+    "loss_curves": LOSS_CURVES,
+}
+
+
+def shown(arms: Mapping[str, str], baselines: Sequence[str], summary: pd.DataFrame) -> list[str]:
+    """Every arm: a reader compares images by eye."""
+    return list(arms)

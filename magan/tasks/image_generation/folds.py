@@ -7,9 +7,19 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
-from magan.tasks.folds import Folds, enough, image_truth, select_cells, without_labels
+from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cells, without_labels
+from magan.tasks.image_generation.settings import Generation
 
 FOLD = "images"  # there is one
+OPTIONS = ("classes", "n_train", "n_test")
+
+join = join_rows
+
+
+def split(settings: Generation, cells: Sequence[AnnData], batch_size: int) -> Folds:
+    """The folds that a study asks for, see `generating`."""
+    asked = {name: getattr(settings, name) for name in OPTIONS}
+    return generating(cells[0], **asked, batch_size=batch_size, seed=settings.split_seed)
 
 
 def generating(

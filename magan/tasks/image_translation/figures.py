@@ -8,6 +8,8 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 
 from magan import keys
+from magan.figures.curves import LOSS_CURVES
+from magan.figures.drawing import Drawing
 from magan.figures.forest import forest
 from magan.figures.pictures import laid, ranked, shape_of, typical
 from magan.figures.style import GREY, PALE, colour, counted, empty, label, lanes, marks, new, short, styled
@@ -171,3 +173,39 @@ def _named_at_the_left(axes, ends: Sequence[tuple[float, str, object]], apart: f
             ha="right",
             va="center",
         )
+
+
+FIGURES = {
+    "translation_grid": Drawing(
+        translation_grid,
+        "What the maps do to an image",
+        "Test images of one set, their true partners where they are known, and what the arms make of them: the best, "
+        "the median and the worst seed of the first arm, the median seed of the others. No image was chosen.",
+        "png",
+        lambda r: {"truth": r.truth, "mapped": r.mapped, "metrics": r.metrics},
+    ),
+    "translation_scores": Drawing(
+        translation_scores,
+        "Scores of the translated images",
+        "Large points are means over seeds with their 95 % bootstrap interval, small ones seeds, hollow diamonds the "
+        "mean image of all seeds, grey points baselines. Dashed: what real images of the target score against other "
+        "real ones. Features are those of a classifier that saw real images alone; distances on them "
+        "cannot be compared with published ones.",
+        "svg",
+        lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
+    ),
+    "translation_retrieval": Drawing(
+        translation_retrieval,
+        "Is the true partner among the nearest?",
+        "For every mapped image the real partners are ordered by their distance from it. The line is the share of "
+        "images whose own partner is among the first so many; dashed lines are baselines.",
+        "svg",
+        lambda r: {"summary": r.summary, "dataset": r.dataset},
+    ),
+    "loss_curves": LOSS_CURVES,
+}
+
+
+def shown(arms: Mapping[str, str], baselines: Sequence[str], summary: pd.DataFrame) -> list[str]:
+    """Every arm: a reader compares images by eye."""
+    return list(arms)

@@ -10,10 +10,20 @@ from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import from_images, images_of, shape_of, shrink, with_channels
 from magan.tasks.cell_matching.folds import sources
-from magan.tasks.folds import Folds, enough, image_truth, select_cells, without_labels
+from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cells, without_labels
+from magan.tasks.image_translation.settings import Translation
 
 FOLD = "images"  # there is one
 JUDGING = 2**29  # bytes of real training images, as floats, that are there to judge by; more would not judge better
+OPTIONS = ("size", "channels", "classes", "n_train", "n_test", "n_pairs", "paired")
+
+join = join_rows
+
+
+def split(settings: Translation, cells: Sequence[AnnData], batch_size: int) -> Folds:
+    """The folds that a study asks for, see `translating`."""
+    asked = {name: getattr(settings, name) for name in OPTIONS}
+    return translating(*cells, **asked, batch_size=batch_size, seed=settings.split_seed)
 
 
 @dataclass(frozen=True)

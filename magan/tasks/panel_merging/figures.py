@@ -1,6 +1,7 @@
 """Figures of merged panels: which imputed markers may be used, whether intervals hold, and where the cells lie."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from magan import keys
+from magan.figures.drawing import Drawing
 from magan.figures.embedding import coordinates, populations
 from magan.figures.style import GREY, GROUP_COLOURS, INK, empty, key, new, panels, short, styled
 
@@ -18,6 +20,16 @@ SHAPES = {"usable": "o", "as a trend": "s", "not usable": "X"}
 N_BINS = 10  # of cells with similar predictions
 POINTS = {"s": 4, "lw": 0, "alpha": 0.7, "rasterized": True}
 NOMINAL = 0.9  # share of cells whose value an interval is to hold
+
+
+@dataclass(frozen=True)
+class MergedPanels:
+    """What the figures of merged panels are drawn from."""
+
+    verdicts: pd.DataFrame
+    merged: AnnData
+    audits: Mapping[str, tuple[AnnData, AnnData]]  # name -> truth, and maps of the merging arm
+    asked: Mapping[str, float]  # verdict -> the lowest r that it asks for
 
 
 @styled
@@ -190,3 +202,32 @@ def _cloud(axes: Axes, place: np.ndarray, order: np.ndarray, of: pd.Series, tint
         handles = [Line2D([], [], ls="", marker="o", ms=5, color=tint, label=name) for name, tint in tints.items()]
         below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": 2}
         axes.legend(handles=handles, handletextpad=0.1, columnspacing=1.0, **below)
+
+
+FIGURES = {
+    "panel_verdicts": Drawing(
+        panel_verdicts,
+        "Which imputed markers may be used",
+        "Of every marker that a panel lacks, Pearson's r to be expected of its prediction; the bar reaches from the "
+        "lowest r that the audit allows for to the one that is claimed. Beside it, how well seeds agree with one "
+        "another, and methods. A black tick is r with the truth, where the data know it.",
+        "svg",
+        lambda r: {"verdicts": r.verdicts, "asked": r.asked},
+    ),
+    "panel_calibration": Drawing(
+        panel_calibration,
+        "Do predictions and their intervals hold?",
+        "Cells of each held-out marker in ten groups by what was predicted of them. Above, their mean measurement: on "
+        "the dashed line predictions are right on average. Below, the share of them inside the 90 % interval.",
+        "svg",
+        lambda r: {"audits": r.audits},
+    ),
+    "panel_umap": Drawing(
+        panel_umap,
+        "Merged cells",
+        "One UMAP of all cells by all markers, measured or drawn. Panels that are well merged mix; confidence is how "
+        "ordinary a cell would be among those of the panel that its markers come from.",
+        "png",
+        lambda r: {"merged": r.merged},
+    ),
+}

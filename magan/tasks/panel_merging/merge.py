@@ -12,20 +12,20 @@ import pandas as pd
 import torch
 from anndata import AnnData
 
-from magan import config, keys
+from magan import keys
 from magan.aligner import SOURCE, Aligner
 from magan.baselines import BASELINES
+from magan.config import Training
 from magan.errors import InputError
-from magan.figures import FIGURES, OF_PANELS, save
 from magan.metrics.markers import pearson
 from magan.progress import progress
 from magan.stages.align import aligner_of
 from magan.stages.atomic_files import atomic_write, read_metrics, write, write_table
-from magan.stages.telling import digest
 from magan.tasks import folds
 from magan.tasks.panel_merging import merged_table as panel_merging_merged_table
 from magan.tasks.panel_merging.agreement import agreement, claimed, confidence, least_agreement
-from magan.tasks.panel_merging.verdicts import ASKED, kept, verdicts
+from magan.tasks.panel_merging.settings import Panels, audit_name
+from magan.tasks.panel_merging.verdicts import kept, verdicts
 
 CELLS = 32768  # mapped at a time: the maps of all seeds are held for so many
 COMPARED = 5000  # cells of a panel on which seeds and methods are compared
@@ -57,14 +57,14 @@ def merge(
     output: str,
     table: str,
 ) -> None:
-    """Rule `merge`: train the first arm on all cells of every two panels, and write what it says of each cell.
+    """Rule `merge`: train the deployed arm on all cells of every two panels, and write what it says of each cell.
 
     ``audits`` is the folder of the held-out tasks, ``models`` the one that trained models go to, and ``table`` the
     file of the verdicts.
     """
     torch.set_num_threads(threads)
-    chosen = config.Panels.model_validate(settings)
-    arm_name, arm = next(iter(chosen.arms.items()))
+    chosen = Panels.model_validate(settings)
+    arm_name, arm = chosen.deployed, chosen.arms[chosen.deployed]
     adata = folds.select_cells(anndata.read_h5ad(cells), chosen.where, f"panels.{name}.where")
     panels = {panel: _panel(adata, chosen.by, panel, f"panels.{name}") for panel in chosen.panels}
     wanted = panel_merging_merged_table.sources({panel: list(part.var_names) for panel, part in panels.items()})
@@ -73,17 +73,17 @@ def merge(
         ways = [way for way in ((one, other, "x2"), (other, one, "x1")) if way[1] in wanted[way[0]].values()]
         if not ways:
             continue
-        aligner = aligner_of(arm, config.Training.model_validate(training), seeds, device)
+        aligner = aligner_of(arm, Training.model_validate(training), seeds, device)
         pair = f"{one} and {other}"
         show = progress(f"panels/{name}: {pair}", aligner.training.steps, len(seeds))
         aligner.fit(panels[one], panels[other], names=[pair], record=show)
         if not aligner.good_seeds_:
             raise InputError(f"panels.{name}: every seed of '{arm_name}' failed on {pair}; change the arm")
-        with atomic_write(Path(models, f"{config.audit_name(name, one, other)}.safetensors")) as part:
+        with atomic_write(Path(models, f"{audit_name(name, one, other)}.safetensors")) as part:
             aligner.save(part)
         for own, source, to in ways:
             lacking = [marker for marker, panel in wanted[own].items() if panel == source]
-            audit = Path(audits, config.audit_name(name, own, source))
+            audit = Path(audits, audit_name(name, own, source))
             held = _claims_held(audit, arm_name)
             told.append(_told(aligner, to, panels, own, source, lacking, held))
     whole, judged = _whole(adata, panels, told, chosen.by)
@@ -223,26 +223,3 @@ def _true(whole: AnnData, adata: AnnData, judged: pd.DataFrame) -> list[float]:
         truth = adata[told.obs_names, marker].layers[keys.TRUTH]
         found.append(float(pearson(truth, told.layers[keys.EXPECTED][None])[0, 0]))
     return found
-
-
-def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], output: str) -> None:
-    """Rule `draw_merged`: the figures of merged panels, each as SVG and PNG.
-
-    ``audits`` is name -> files of the truth and of what the merging arm said.
-    """
-    cells, verdicts = anndata.read_h5ad(merged), pd.read_csv(table, sep="\t")
-    mark = digest({"verdicts": Path(table).read_text()})
-    read = {audit: tuple(anndata.read_h5ad(path) for path in paths) for audit, paths in audits.items()}
-    lowest = {word: least[0] for word, least in ASKED.items()}
-    drawings = {
-        "panel_verdicts": ((verdicts,), {"asked": lowest}),
-        "panel_calibration": ((read,), {}),
-        "panel_umap": ((cells,), {}),
-    }
-    Path(output).mkdir(parents=True, exist_ok=True)
-    for figure_name in OF_PANELS:
-        positional, named = drawings[figure_name]
-        figure = FIGURES[figure_name].draw(*positional, **named, digest=mark)
-        for suffix in ("svg", "png"):
-            with atomic_write(f"{output}/{figure_name}.{suffix}") as part:
-                save(figure, part)

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from magan import keys
+from magan.figures.curves import LOSS_CURVES
+from magan.figures.drawing import Drawing
 from magan.figures.pictures import laid, ranked, shape_of
 from magan.figures.style import (
     GREY,
@@ -142,3 +144,24 @@ def _outcome(axes: Axes, y: int, rows: pd.DataFrame, named: bool) -> None:
     axes.plot([low, high], [y + 0.38] * 2, color=INK, lw=1.4, solid_capstyle="butt")
     axes.plot(counts["right"] / n, y + 0.38, "|", ms=6, color=INK)
     axes.text(1.015, y, counted(n, "seed") + (f"\n+ {failed} failed" if failed else ""), va="center", fontsize=9)
+
+
+FIGURES = {
+    "digit_outcomes": Drawing(
+        digit_outcomes,
+        "How often the map keeps the digits",
+        "A seed is right when nearly all images keep their digit, flipped when nearly all get the other one, and "
+        "mixed otherwise. The black line is the 95 % Wilson interval of the share of seeds that are right.",
+        "svg",
+        lambda r: {"metrics": r.metrics},
+    ),
+    "digit_grid": Drawing(
+        digit_grid,
+        "What the map does to an image",
+        "Test images, what they are mapped to, the truth (the same image rotated) and what comes back, for the best, "
+        "the median and the worst seed by the share of images that keep their digit.",
+        "png",
+        lambda r: {"truth": r.truth, "mapped": r.headline, "metrics": r.metrics},
+    ),
+    "loss_curves": LOSS_CURVES,
+}

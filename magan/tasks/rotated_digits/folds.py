@@ -9,9 +9,19 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import images_of, pixels, rotate
-from magan.tasks.folds import Folds, enough, image_truth, select_cells, without_labels
+from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cells, without_labels
+from magan.tasks.rotated_digits.settings import Digits
 
 FOLD = "digits"  # there is one
+OPTIONS = ("classes", "degrees", "n_pairs", "n_train", "n_test")
+
+join = join_rows
+
+
+def split(settings: Digits, cells: Sequence[AnnData], batch_size: int) -> Folds:
+    """The folds that a study asks for, see `turning`."""
+    asked = {name: getattr(settings, name) for name in OPTIONS}
+    return turning(cells[0], **asked, batch_size=batch_size, seed=settings.split_seed)
 
 
 def turning(

@@ -108,7 +108,9 @@ def test_the_half_that_lends_values_is_not_scored_against(monkeypatch):
         lambda t, q, rows, name: lent.extend(rows) or perfect(t, q, rows, name),
     )
     monkeypatch.setattr(
-        batch_correction_controls.batch, "score", lambda answers, x: seen.append(answers) or score(answers, x)
+        batch_correction_controls.batch_correction_score,
+        "score",
+        lambda answers, x: seen.append(answers) or score(answers, x),
     )
     batch_correction_controls.controls(truth)
     assert len(lent) == 50 and len(seen) == len(NAMES)

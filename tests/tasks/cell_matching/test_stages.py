@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from magan import keys
-from magan.config import Arm, Matching, Training
+from magan.config import Arm, Training
 from magan.stages.align import align, baseline
 from magan.stages.atomic_files import read_metrics
+from magan.stages.draw import draw
 from magan.stages.evaluate import evaluate, summarise
 from magan.stages.prepare import prepare, read
-from magan.stages.telling import draw
+from magan.tasks.cell_matching.settings import Matching
 
 N = 120
 
@@ -38,7 +39,8 @@ def folder(tmp_path_factory) -> Path:
     settings = Matching(cells_1="proteins", cells_2="genes", n_pairs=15, n_draws=2, arms={})
     paths = [str(folder / f"{name}.h5ad") for name in ("proteins", "genes")]
     own = {name: str(folder / name) for name in ("train", "query")}
-    prepare("matching", "own", settings.model_dump(mode="json"), 32, paths, **own, truth=str(folder / "truth.h5ad"))
+    truth = {"truth": str(folder / "truth.h5ad")}
+    prepare("matching", "own", settings.model_dump(mode="json"), 32, paths, own | truth)
     arm = Arm(model="magan", correspondence="pairs", scale="each",
               options={"generator_hidden": [16], "discriminator_hidden": [16]})  # fmt: skip
     training = Training(steps=300, batch_size=32, learning_rate=5e-3)
@@ -80,7 +82,7 @@ def test_draws_are_scored_apart_and_every_seed_is_there(folder):
 def test_both_figures_are_drawn(folder):
     methods = ["magan", "pair_ridge", "pair_ridge_shuffled"]
     tables = [str(folder / f"{name}.tsv") for name in ("metrics", "summary")]
-    draw("matching", "own", {"magan": "magan"}, methods, str(folder), *tables, str(folder / "figures"))
+    draw("matching", "own", {"magan": "magan"}, methods[1:], tuple(tables), (str(folder), str(folder / "figures")))
     scores, cells = ((folder / "figures" / f"matching_{name}.svg").read_text() for name in ("scores", "cells"))
     for word in (*methods, "FOSCTTM", "label transfer", "2 draws"):
         assert word in scores

@@ -7,7 +7,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
-from magan.tasks import folds
+from magan.tasks.heldout_markers import folds
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19", "CD45RA", "CD56", "DNA1"]
 LACKS = {"A": ["CD45RA", "CD56"], "B": ["CD19"]}

@@ -5,7 +5,6 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import from_images, pixels
-from magan.tasks import folds
 from magan.tasks.image_translation import folds as image_translation_folds
 
 SHAPE = (1, 4, 4)
@@ -175,7 +174,7 @@ def test_the_source_names_both_sets():
 
 def test_the_one_fold_is_gathered_as_it_is():
     _, _, query, _ = parts_of(*both())
-    whole = folds.gather("translation", {"images": query})
+    whole = image_translation_folds.join({"images": query})
     assert list(whole.obs_names) == list(query.obs_names) and set(whole.obs[keys.FOLD]) == {"images"}
 
 

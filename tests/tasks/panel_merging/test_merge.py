@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from magan import config, keys
+from magan import keys
 from magan.aligner import Aligner
+from magan.config import Training
 from magan.metrics.markers import pearson
 from magan.stages.atomic_files import write_table
 from magan.tasks.panel_merging.merge import merge
+from magan.tasks.panel_merging.settings import Panels
 from magan.uncertainty.conformal import Calibration
 
 LACKS = {"A": ["CD56", "CD45RA"], "B": ["CD19"], "C": ["CD45RA"]}
@@ -50,7 +52,7 @@ def audited(folder: Path) -> None:
     The cells kept from training are the audited cells themselves, so that the claim is their r.
     """
     draw = np.random.default_rng(1)
-    for name in config.Panels.model_validate(STUDY).audits("three"):
+    for name in Panels.model_validate(STUDY).audits("three"):
         place = folder / "heldout" / name
         truth = draw.normal(size=(400, 2)).astype(np.float32)
         expected = (truth + draw.normal(size=(400, 2))).astype(np.float32)
@@ -72,7 +74,7 @@ def trained(markers: list[str], truth: np.ndarray, expected: np.ndarray) -> Alig
     x2 = AnnData(truth, layers={keys.PREPROCESSED: truth})
     x2.var_names = markers
     pairs = [(x2[:, [other]].copy(), x2) for other in markers[::-1]]
-    one_step = config.Training(steps=1, batch_size=32)
+    one_step = Training(steps=1, batch_size=32)
     aligner = Aligner(options=ARM["options"], training=one_step, correspondence="shared_markers", calibrate=0.3)
     aligner.fit([a for a, _ in pairs], [b for _, b in pairs], names=markers)
     aligner.calibrations_["x2"] = [Calibration(expected.copy(), truth.copy()) for _ in markers]

@@ -6,7 +6,6 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import rotate
-from magan.tasks import folds
 from magan.tasks.rotated_digits import folds as rotated_digits_folds
 
 SHAPE = (1, 8, 8)
@@ -135,7 +134,7 @@ def test_digits_kept_as_bytes_that_pair_with_other_sets_are_divided_like_any():
 def test_the_one_fold_is_gathered_as_it_is():
     _, _, query, truth = parts_of()
     query.layers["seed_0"] = query.X + 1
-    whole = folds.gather("digits", {"digits": query})
+    whole = rotated_digits_folds.join({"digits": query})
     assert list(whole.obs_names) == list(truth.obs_names[truth.obs[keys.DOMAIN] == "1"])
     np.testing.assert_array_equal(whole.layers["seed_0"], query.X + 1)
     assert set(whole.obs[keys.FOLD]) == {"digits"}

@@ -1,4 +1,4 @@
-"""Tests of magan.stages.telling: figures and report keep the study's order, and the page knows its controls."""
+"""Tests of magan.stages.report: figures and report keep the study's order, and the page knows its controls."""
 
 import re
 
@@ -8,17 +8,19 @@ import pandas as pd
 import pytest
 import synthetic
 
-from magan import config, keys
+from magan import keys
 from magan.aligner import Aligner
 from magan.config import Training
 from magan.cytometry.arcsinh import arcsinh
-from magan.figures import OF_TASK
-from magan.stages import telling
+from magan.stages import draw, provenance, report, track
 from magan.stages.atomic_files import write_table
+from magan.study import parse
+from magan.tasks.registry import TASKS
 
 SHARED = {"model": "magan", "correspondence": "shared_markers"}
 HELDOUT = {
     "cells": "blood",
+    "deploy": "magan",
     "shared": ["CD4", "CD8"],
     "arms": {
         "magan": SHARED | {"options": {"correspondence_weight": 2.0}},
@@ -57,13 +59,13 @@ def page(tables, tmp_path):
     """The report of a study that lists its methods in no order of the alphabet."""
     pictures, place = tmp_path / "figures" / "heldout" / "control_1", tmp_path / "heldout" / "control_1"
     pictures.mkdir(parents=True)
-    for name in OF_TASK["heldout"]:
+    for name in TASKS["heldout"].figures:
         (pictures / f"{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
         (pictures / f"{name}.png").write_bytes(b"\x89PNG")
     logs(place, [*HELDOUT["arms"], *HELDOUT["baselines"]])
     blood(tmp_path)
     study = {"name": "demo", "title": "Demo", "heldout": {"control_1": HELDOUT}}
-    telling.report(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"))
+    report.report(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"))
     return (tmp_path / "index.html").read_text()
 
 
@@ -76,7 +78,7 @@ def test_the_report_lists_methods_as_the_study_does(page):
 
 def test_the_report_tells_the_control_and_the_code_it_was_made_with(page):
     assert "Without correspondence the same network (magan_alone) reaches" in page
-    assert telling.provenance()["code"] in page
+    assert provenance.provenance()["code"] in page
     assert "seeds of heldout/control_1</dt><dd>0, 1, 2</dd>" in page
 
 
@@ -87,7 +89,8 @@ def test_a_figure_lists_methods_as_the_study_does(tables, tmp_path):
     truth.write_h5ad(tmp_path / "truth.h5ad")
     mapped.write_h5ad(tmp_path / "magan" / "mapped.h5ad")
     output = tmp_path / "figures"
-    telling.draw("digits", "threes_sevens", arms, [*arms], str(tmp_path), *map(str, tables), str(output))
+    places = str(tmp_path), str(output)
+    draw.draw("digits", "threes_sevens", arms, [], tuple(map(str, tables)), places)
     drawn = re.findall(r">(magan|discogan|magan_alone)</text>", (output / "digit_outcomes.svg").read_text())
     assert drawn == ["magan", "discogan", "magan_alone"]
 
@@ -108,14 +111,14 @@ def test_a_figure_lists_methods_as_the_study_does(tables, tmp_path):
         ({"a": {"model": "magan"}, "b": {"model": "magan"}}, {}),
     ],
 )
-def test_a_control_is_the_first_arm_but_for_its_correspondence(arms, found):
-    study = config.parse({"name": "demo", "title": "Demo", "heldout": {"blood": HELDOUT | {"arms": arms}}})
-    assert telling._controls(study.find("heldout", "blood")) == found
+def test_a_control_is_the_deployed_arm_but_for_its_correspondence(arms, found):
+    study = parse({"name": "demo", "title": "Demo", "heldout": {"blood": HELDOUT | {"deploy": "a", "arms": arms}}})
+    assert report._controls(study.find("heldout", "blood")) == found
 
 
 def test_the_floor_and_unlisted_methods_come_last():
     table = synthetic.batch().sample(frac=1, random_state=0)
-    ordered = telling._of(table, "batch", "person_2", ["magan_alone", "magan", "quantile", "identity"])
+    ordered = draw.rows_of(table, "batch", "person_2", ["magan_alone", "magan", "quantile", "identity"])
     names = ordered["method"].where(ordered["arm"] == keys.BASELINE, ordered["arm"])
     assert list(dict.fromkeys(names))[:4] == ["magan_alone", "magan", "quantile", "identity"]
     assert set(names[-len(names[names.isin(["floor", "cyclegan", "harmony"])]) :]) == {"floor", "cyclegan", "harmony"}
@@ -124,6 +127,7 @@ def test_the_floor_and_unlisted_methods_come_last():
 
 BATCH = {
     "cells": "blood",
+    "deploy": "magan",
     "reference": "wed",
     "train": {"sample": "control_1"},
     "test": {"sample": "control_2"},
@@ -137,28 +141,28 @@ def collected(tables, tmp_path, monkeypatch, capsys):
     """What `collect` hands to the store of a study with a batch alignment, given what stands in for its model."""
 
     def collect(save):
-        place, draw = tmp_path / "batch" / "days", np.random.default_rng(0)
+        place, random = tmp_path / "batch" / "days", np.random.default_rng(0)
         blood(tmp_path)
         for folder in ("magan", "query"):
             (place / folder).mkdir(parents=True)
         var = pd.DataFrame({keys.MARKER_TYPE: "lineage"}, index=["CD4", "CD8"])
         names = [str(i) for i in range(60)]
-        cells = [pd.DataFrame(draw.gamma(0.5, 100, (60, 2)).astype("f4"), names, var.index) for _ in range(3)]
+        cells = [pd.DataFrame(random.gamma(0.5, 100, (60, 2)).astype("f4"), names, var.index) for _ in range(3)]
         x1, x2, y = (arcsinh(anndata.AnnData(one, var=var)) for one in cells)
         for name, x in (("mon", x1), ("tue", x2)):
             x.write_h5ad(place / "query" / f"{name}.h5ad")
         training = Training(steps=1, batch_size=20)
         save(Aligner(training=training, device="cpu").fit([x1, x2], [y, y], names=["mon", "tue"]), place / "magan")
         given = {}
-        monkeypatch.setattr(telling.tracking, "collect", lambda uri, **given_: given.update(given_) or pd.DataFrame())
+        monkeypatch.setattr(track.tracking, "collect", lambda uri, **given_: given.update(given_) or pd.DataFrame())
         study = {"name": "demo", "title": "Demo", "heldout": {"control_1": HELDOUT}, "batch": {"days": BATCH}}
-        telling.collect(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"), str(tmp_path / "t.tsv"))
+        track.collect(study, str(tmp_path), *map(str, tables), str(tmp_path / "index.html"), str(tmp_path / "t.tsv"))
         return {(run.task, run.name): run.model for run in given["runs"]}, cells[0], capsys.readouterr().out
 
     return collect
 
 
-def test_the_first_arm_of_a_batch_alignment_is_registered_and_no_other(collected):
+def test_the_deployed_arm_of_a_batch_correction_is_registered_and_no_other(collected):
     models, cells, _ = collected(lambda aligner, folder: aligner.save(folder / "model.safetensors"))
     model = models.pop(("batch", "magan"))
     assert (model.name, model.batch, model.path.name) == ("demo-days", "mon", "model.safetensors")

@@ -1,0 +1,107 @@
+"""A user's files of cells, as a study lists them, into one AnnData."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pooch
+from anndata import AnnData
+
+from magan import keys
+from magan.config import OwnData
+from magan.cytometry.check_markers import check
+from magan.cytometry.combine_files import gather, stack, transform
+from magan.cytometry.consistent_markers import Rows
+from magan.cytometry.gating import gate
+from magan.cytometry.harmonise_names import Aliases, read_aliases
+from magan.cytometry.panel import Panel, read_panel
+from magan.cytometry.sample_sheet import read_sheet
+from magan.errors import InputError, among
+
+
+def own_cells(own: OwnData, name: str) -> AnnData:
+    """The user's files as `load_files` reads them, with populations by gates where there are any."""
+    rows = rows_of(own)
+    adata = load_files(rows, **reading(own, rows), leave_out=own.sheet is not None, name=name)
+    return gate(adata, own.gates) if own.gates else adata
+
+
+def rows_of(own: OwnData) -> list[dict[str, object]]:
+    """A row for each of the user's files, as a sample sheet has them.
+
+    Raises
+    ------
+    InputError
+        As `read_sheet`.
+    """
+    rows = read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
+    said = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
+    return [row | {key: row.get(key) or value for key, value in said.items()} for row in rows]
+
+
+def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
+    """What `load_files` must know besides the rows."""
+    panels = {str(row.get(keys.PANEL, "")) for row in rows}
+    counts = (sorted(panels) if own.counts else ()) if isinstance(own.counts, bool) else own.counts
+    for panel in (*counts, *(own.panel if isinstance(own.panel, dict) else ())):
+        if panel not in panels:
+            raise InputError(f"there is no file of panel '{panel}'{among(panel, panels)}")
+    tables = {name: read_panel(path) for name, path in own.panel.items()} if isinstance(own.panel, dict) else own.panel
+    panel = read_panel(tables) if isinstance(tables, str) else tables
+    aliases = read_aliases(own.aliases) if isinstance(own.aliases, str) else own.aliases
+    return {"panel": panel, "cofactor": own.cofactor, "aliases": aliases, "counts": counts}
+
+
+def load_files(
+    files: Rows,
+    *,
+    panel: Panel | Mapping[str, Panel] | None = None,
+    cofactor: float | Mapping[str, float | None] | None = 5.0,
+    aliases: Aliases | None = None,
+    counts: Sequence[str] = (),
+    leave_out: bool = False,
+    name: str = "files",
+) -> AnnData:
+    """A user's own files, complete as `load` would give them.
+
+    Parameters
+    ----------
+    files, panel, aliases, counts
+        As in `magan.cytometry.combine_files.gather`.
+    cofactor
+        As in `magan.cytometry.combine_files.transform`.
+    leave_out
+        Go on without the files that cannot be used; ``uns["left_out"]`` names them.
+    name
+        Of the data set, for messages and the record.
+
+    Raises
+    ------
+    InputError
+        As `gather`, `transform` and `check`.
+    """
+    found = gather(files, panel=panel, aliases=aliases, counts=counts, leave_out=leave_out)
+    cytof = transform(found, cofactor, counts, leave_out)
+    adata = stack(found)
+    adata.uns[keys.CYTOF] = cytof
+    check(adata, name)
+    adata.uns[keys.SOURCE] = {"name": name, "files": _digests(list(found.cells)), "licence": "", "citation": ""}
+    return adata
+
+
+def _digests(paths: Sequence[str]) -> dict[str, str]:
+    """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
+    names = [Path(path).name for path in paths]
+    depth = 1
+    while len(set(names)) < len(paths):
+        depth += 1
+        names = [" ".join(Path(path).absolute().parts[-depth:]) for path in paths]
+    return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
+
+
+def source_files(own: OwnData) -> list[str]:
+    """The user's files, sheet and tables that exist; when one of them changes, the data set is made anew."""
+    tables = own.panel.values() if isinstance(own.panel, dict) else [own.panel]
+    aliases = own.aliases if isinstance(own.aliases, str) else None
+    paths = [own.sheet, aliases, *tables, *(str(row["path"]) for row in rows_of(own))]
+    return [path for path in paths if path and Path(path).is_file()]

@@ -1,0 +1,89 @@
+"""The figures of a data set."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pandas as pd
+
+from magan import keys, tracking
+from magan.figures import Drawing, Results, save
+from magan.stages.atomic_files import atomic_write, read_metrics
+from magan.stages.provenance import digest, sources_of
+from magan.tasks.panel_merging.figures import MergedPanels
+from magan.tasks.panel_merging.verdicts import ASKED
+from magan.tasks.registry import MERGING, TASKS
+
+
+def draw(
+    task: str,
+    dataset: str,
+    arms: Mapping[str, str],
+    baselines: Sequence[str],
+    tables: tuple[str, str],
+    folders: tuple[str, str],
+) -> None:
+    """Rule `draw`: the figures of one data set, each as SVG and PNG.
+
+    Parameters
+    ----------
+    arms
+        Arm -> model, in the study's order but for the deployed arm, which comes first: its cells are shown.
+    baselines
+        In the study's order.
+    tables
+        Files of the scores and of their summary.
+    folders
+        The folder that holds truth.h5ad and a folder of each method, and the folder of the figures.
+    """
+    entry, (folder, output) = TASKS[task], folders
+    methods = [*arms, *baselines]
+    metrics, summary = (rows_of(read_metrics(path), task, dataset, methods) for path in tables)
+    truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
+    shown = entry.shown(arms, baselines, summary) if entry.shown else list(arms)[:1]
+    results = Results(
+        dataset=dataset,
+        truth=truth,
+        mapped={name: anndata.read_h5ad(f"{folder}/{name}/mapped.h5ad") for name in shown},
+        metrics=metrics,
+        summary=summary,
+        curves={arm: tracking.read_events(f"{folder}/{arm}/events.jsonl").curves for arm in arms},
+        arms=arms,
+        inputs=entry.inputs(truth) if entry.inputs else {},
+    )
+    mark = digest(sources_of(truth) | {"metrics": hashlib.sha256(Path(tables[0]).read_bytes()).hexdigest()})
+    _save(entry.figures, results, mark, output)
+
+
+def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], output: str) -> None:
+    """Rule `draw_merged`: the figures of merged panels, each as SVG and PNG.
+
+    ``audits`` is name -> files of the truth and of the maps of the merging arm.
+    """
+    results = MergedPanels(
+        verdicts=pd.read_csv(table, sep="\t"),
+        merged=anndata.read_h5ad(merged),
+        audits={audit: tuple(anndata.read_h5ad(path) for path in paths) for audit, paths in audits.items()},
+        asked={word: least[0] for word, least in ASKED.items()},
+    )
+    _save(MERGING.figures, results, digest({"verdicts": Path(table).read_text()}), output)
+
+
+def _save(figures: Mapping[str, Drawing], results: Any, mark: str, output: str) -> None:
+    """Write every figure as SVG and PNG into a folder."""
+    Path(output).mkdir(parents=True, exist_ok=True)
+    for name, drawing in figures.items():
+        figure = drawing.figure(results, mark)
+        for suffix in ("svg", "png"):
+            with atomic_write(f"{output}/{name}.{suffix}") as part:
+                save(figure, part)
+
+
+def rows_of(table: pd.DataFrame, task: str, dataset: str, methods: Sequence[str]) -> pd.DataFrame:
+    """The rows of a data set in the order of ``methods``, the floor last."""
+    rows = table[(table[keys.TASK] == task) & (table[keys.DATASET] == dataset)]
+    names = rows[keys.METHOD].where(rows[keys.ARM] == keys.BASELINE, rows[keys.ARM])
+    place = {name: i for i, name in enumerate(methods)}
+    return rows.iloc[names.map(place).fillna(len(place)).to_numpy().argsort(kind="stable")]

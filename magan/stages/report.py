@@ -1,0 +1,142 @@
+"""The report of a study."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pandas as pd
+
+from magan import classifier, keys, tracking
+from magan.config import Arm, TaskSettings
+from magan.report import render
+from magan.stages.atomic_files import atomic_write, read_gate, read_metrics
+from magan.stages.draw import rows_of
+from magan.stages.lectures import lectures
+from magan.stages.provenance import provenance, study_sources
+from magan.stages.training_cost import costs
+from magan.study import PANELS, Study
+from magan.tasks.panel_merging.verdicts import ASKED
+from magan.tasks.registry import MERGING, TASKS
+
+
+def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, output: str) -> None:
+    """Rule `report`: one self-contained page, every number from the tables."""
+    checked = Study.model_validate(study)
+    trained = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.arms}
+    page = render(
+        {
+            "name": checked.name,
+            "title": checked.title,
+            "description": checked.summary,
+            "headline": {place: settings.deployed for place, settings in trained.items()},
+            "controls": {place: _controls(settings) for place, settings in trained.items()},
+            "verdicts": {place: _judged(root, place[1]) for place in trained if place[0] == "batch"},
+            "lectures": lectures(checked, root),
+            "panels": [_merged(name, settings, root) for name, settings in checked.panels_to_merge().items()],
+            "left_out": {place: _left_out(settings, root) for place, settings in trained.items()},
+            "trainings": {place: costs(checked, root, *place) for place in trained},
+        },
+        _ordered(read_metrics(summary), checked),
+        _ordered(read_metrics(metrics), checked),
+        _pictures(checked, root),
+        {
+            **provenance(),
+            "config": study,
+            "sources": list(study_sources(checked, root).values()),
+            "seeds": {"/".join(place): list(checked.seeds_of(settings)) for place, settings in trained.items()},
+            "judges": _judges(checked, root),
+            "failures": _failures(checked, root),
+        },
+    )
+    with atomic_write(output) as part:
+        part.write_text(page)
+
+
+def _ordered(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Tasks, datasets and methods in the order in which the study lists them."""
+    parts = [
+        rows_of(table, task, dataset, [*settings.arms, *settings.baselines])
+        for task, dataset, settings in study.tasks()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else table
+
+
+def _controls(settings: TaskSettings) -> dict[str, str]:
+    """The arms that differ from the deployed arm by their correspondence alone: without any, and with it shuffled."""
+    deployed = settings.arms[settings.deployed]
+    found: dict[str, str] = {}
+    for name, arm in settings.arms.items():
+        wanted = arm.correspondence
+        shuffled = wanted.name == deployed.correspondence.name and wanted.options.get("shuffled", False)
+        kind = "alone" if wanted.name == "none" else "shuffled" if shuffled else ""
+        if kind and name != settings.deployed and _network(arm) == _network(deployed):
+            found.setdefault(kind, name)
+    return {} if deployed.correspondence.name == "none" else found
+
+
+def _network(arm: Arm) -> tuple:
+    """Everything of an arm but its correspondence and the weight of its correspondence."""
+    options = {name: value for name, value in arm.options.items() if name != "correspondence_weight"}
+    return arm.model, options, arm.techniques, arm.scale, arm.training
+
+
+def _pictures(study: Study, root: str) -> list[dict[str, str]]:
+    places = [(PANELS, name, MERGING.figures) for name in study.panels_to_merge()]
+    places += [(task, dataset, TASKS[task].figures) for task, dataset, _ in study.tasks()]
+    return [
+        {
+            "title": drawing.title,
+            "caption": drawing.caption,
+            "path": f"{root}/figures/{task}/{dataset}/{name}.{drawing.suffix}",
+            "task": task,
+            "dataset": dataset,
+        }
+        for task, dataset, figures in places
+        for name, drawing in figures.items()
+    ]
+
+
+def _judged(root: str, dataset: str) -> tuple[dict[str, Any], pd.DataFrame]:
+    """What rule `judge` found of a batch alignment."""
+    folder = Path(root, "batch", dataset)
+    return json.loads((folder / "verdict.json").read_text()), read_gate(folder / "gate.tsv")
+
+
+def _merged(name: str, panels: TaskSettings, root: str) -> dict[str, Any]:
+    """What rule `merge` found of panels."""
+    verdicts = pd.read_csv(Path(root, PANELS, name, "verdicts.tsv"), sep="\t", keep_default_na=False, na_values=[""])
+    return {"name": name, "arm": panels.deployed, "verdicts": verdicts, "asked": ASKED}
+
+
+def _judges(study: Study, root: str) -> dict[str, str]:
+    """Data set of images -> SHA-256 of the weights of the classifier that judged them, where there is one."""
+    paths = {
+        f"{task}/{dataset}": Path(root, task, dataset, "classifier.safetensors")
+        for task, dataset, _ in study.tasks()
+        if TASKS[task].data == "images"
+    }
+    return {
+        name: classifier.digest(classifier.load(path))
+        for name, path in paths.items()
+        if path.exists() and path.stat().st_size
+    }
+
+
+def _left_out(settings: TaskSettings, root: str) -> list[tuple[str, str, str]]:
+    """Kind, name and reason of all that was not used of the user's files."""
+    found = [
+        anndata.read_h5ad(f"{root}/cells/{name}.h5ad", backed="r").uns.get(keys.LEFT_OUT) for name in settings.data()
+    ]
+    return [tuple(row) for table in found if table is not None for row in table.itertuples(index=False)]
+
+
+def _failures(study: Study, root: str) -> list[dict[str, str]]:
+    failed = []
+    for task, dataset, settings in study.tasks():
+        for name in (*settings.arms, *settings.baselines):
+            events = tracking.read_events(f"{root}/{task}/{dataset}/{name}/events.jsonl")
+            if events.error:
+                failed.append({"task": task, "dataset": dataset, "name": name, **events.error})
+    return failed

@@ -1,0 +1,75 @@
+"""Runs of a study in the tracking store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from magan import keys, tracking
+from magan.config import Arm
+from magan.correction import correction
+from magan.errors import InputError
+from magan.stages.atomic_files import read_metrics, write_table
+from magan.stages.job import LOOKS, flat
+from magan.stages.provenance import provenance, study_sources
+from magan.study import Study
+
+
+def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, page: str, output: str) -> None:
+    """Rule `collect`: every event log and score into the tracking store; a second time changes nothing."""
+    checked = Study.model_validate(study)
+    sources = study_sources(checked, root)
+    runs = []
+    for task, dataset, settings in checked.tasks():
+        files = {name: sources[name]["files"] for name in settings.data()}
+        digests = {f"{name}/{file}": sha for name, part in files.items() for file, sha in part.items()}
+        place = Path(root, task, dataset)
+        for name, arm in settings.arms.items():
+            registered = task == "batch" and name == settings.deployed
+            model = _model(f"{checked.name}-{dataset}", place, name) if registered else None
+            looks = place / name / LOOKS
+            runs.append(
+                tracking.Run(
+                    *(task, dataset, name, arm.model, name, place / name / "events.jsonl"),
+                    _chosen(arm, checked.training_of(settings, arm).model_dump(mode="json")),
+                    digests,
+                    model,
+                    {LOOKS: looks} if looks.is_dir() else {},
+                )
+            )
+        for name in settings.baselines:
+            events = place / name / "events.jsonl"
+            runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests))
+    done = tracking.collect(
+        checked.tracking.uri,
+        study=study,
+        runs=runs,
+        metrics=read_metrics(metrics),
+        summary=read_metrics(summary),
+        commit=provenance()["commit"],
+        artifacts={"report": Path(page), "figures": Path(root, "figures")},
+    )
+    write_table(done, output)
+
+
+def _chosen(arm: Arm, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an arm with dotted names."""
+    return {**flat(arm.model_dump(mode="json", exclude={"training"})), **flat({"training": training})}
+
+
+def _model(name: str, place: Path, arm: str) -> tracking.Model | None:
+    """An arm's model for the registry, and five cells of its first batch; None, with a word, if it corrects nothing."""
+    path, query = place / arm / "model.safetensors", min((place / "query").glob("*.h5ad"))
+    if not path.stat().st_size:
+        print(f"{name} is not registered: every seed of {arm} failed")
+        return None
+    try:
+        corrector = correction(path, query.stem)
+    except InputError as error:
+        print(f"{name} is not registered: {error}")
+        return None
+    cells = anndata.read_h5ad(query)[:5, list(corrector.markers)]
+    return tracking.Model(name, path, pd.DataFrame(np.asarray(cells.X), columns=cells.var_names), query.stem)

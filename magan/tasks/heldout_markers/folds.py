@@ -1,0 +1,138 @@
+"""Two panels on different cells: one fold for each marker that panel 1 is predicted to have measured."""
+
+from collections.abc import Mapping, Sequence
+
+import anndata
+import numpy as np
+from anndata import AnnData
+
+from magan import keys
+from magan.cytometry.check_markers import check
+from magan.errors import InputError
+from magan.tasks.folds import LABELLED, Conditions, Folds, enough, known_markers, measured, select_cells, without_labels
+from magan.tasks.heldout_markers.settings import HeldOut
+
+OPTIONS = ("panel_1", "panel_2", "shared", "only_1", "only_2", "hold_out", "n_cells", "test_fraction")
+
+
+def split(settings: HeldOut, cells: Sequence[AnnData], batch_size: int) -> Folds:
+    """The folds that a study asks for, see `heldout`."""
+    chosen = select_cells(cells[0], settings.where, "heldout.where")
+    asked = {name: getattr(settings, name) for name in OPTIONS}
+    return heldout(chosen, **asked, batch_size=batch_size, seed=settings.split_seed)
+
+
+def join(mapped: Mapping[str, AnnData]) -> AnnData:
+    """The same cells, with the column of its marker from each fold."""
+    return anndata.concat([part[:, [marker]] for marker, part in mapped.items()], axis="var", merge="same")
+
+
+def heldout(
+    adata: AnnData,
+    *,
+    panel_1: Conditions | None = None,
+    panel_2: Conditions | None = None,
+    shared: Sequence[str] | None = None,
+    only_1: Sequence[str] | None = None,
+    only_2: Sequence[str] | None = None,
+    hold_out: Sequence[str] | None = None,
+    n_cells: int | None = None,
+    test_fraction: float = 0.2,
+    batch_size: int,
+    seed: int = 0,
+) -> Folds:
+    """Two panels on disjoint cells; one fold per held-out marker.
+
+    Panels are the cells that match ``panel_1`` and ``panel_2`` (obs column ->
+    values); without these, random halves of the cells that are no test cells.
+    Test cells are a random ``test_fraction`` of panel 1's. In fold m, panel 1
+    (and so the query) lacks marker m; panel 2 has it. Markers that are not
+    named are those that the panels measure, see `measured`.
+
+    Raises
+    ------
+    InputError
+        A marker is unknown, not measured or not shared, panels overlap elsewhere,
+        a marker is constant, or too few cells are left for a minibatch.
+    """
+    order = np.random.default_rng(seed).permutation(adata.n_obs)
+    if panel_1 or panel_2:
+        own, other = _cells_of_panels(adata, panel_1 or {}, panel_2 or {})
+        order = order[(own | other)[order]][:n_cells]
+        order_1, second = order[own[order]], order[other[order]]
+        n_test = round(test_fraction * len(order_1))
+        test, first = order_1[:n_test], order_1[n_test:]
+    else:
+        order = order[:n_cells]
+        n_test = round(test_fraction * len(order))
+        test, first, second = np.split(order, [n_test, n_test + (len(order) - n_test) // 2])
+    test, first, second = (np.sort(part) for part in (test, first, second))
+    enough({"panel 1": first, "panel 2": second}, batch_size)
+    shared, only_1, only_2 = _panel_markers(adata[np.sort([*test, *first])], adata[second], shared, only_1, only_2)
+    hold_out = list(shared) if hold_out is None else list(hold_out)
+    for marker in hold_out:
+        if marker not in shared:
+            raise InputError(f"held-out marker '{marker}' is not shared; shared are {', '.join(shared)}")
+    panel_1_markers, panel_2_markers = [*shared, *only_1], [*shared, *only_2]
+    check(adata[first, panel_1_markers], "panel 1")
+    check(adata[second, panel_2_markers], "panel 2")
+    train, query = {}, {}
+    for marker in hold_out:
+        known = [m for m in panel_1_markers if m != marker]
+        train[marker] = (
+            without_labels(adata[first, known], LABELLED),
+            without_labels(adata[second, panel_2_markers], LABELLED),
+        )
+        query[marker] = without_labels(adata[test, known])
+    truth = adata[test, hold_out].copy()
+    truth.uns[keys.PAIRED] = {
+        "markers": np.array(panel_1_markers),
+        "train": np.asarray(adata[first, panel_1_markers].layers[keys.PREPROCESSED]),
+        "query": np.asarray(adata[test, panel_1_markers].layers[keys.PREPROCESSED]),
+    }
+    return Folds(train, query, truth)
+
+
+def _cells_of_panels(adata: AnnData, panel_1: Conditions, panel_2: Conditions) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells each panel has, ``(n,), (n,)`` booleans."""
+    if not panel_1 or not panel_2:
+        raise InputError(f"panel_{2 if panel_1 else 1} is missing; give conditions for both panels or for neither")
+    own, other = (
+        adata.obs_names.isin(select_cells(adata, wanted, f"heldout.panel_{i}").obs_names)
+        for i, wanted in enumerate((panel_1, panel_2), start=1)
+    )
+    if (own & other).any():
+        raise InputError(
+            f"heldout: {(own & other).sum()} cells are in both panel_1 {dict(panel_1)} and panel_2 {dict(panel_2)}; "
+            "make the two disjoint"
+        )
+    return own, other
+
+
+def _panel_markers(
+    first: AnnData,
+    second: AnnData,
+    shared: Sequence[str] | None,
+    only_1: Sequence[str] | None,
+    only_2: Sequence[str] | None,
+) -> tuple[list[str], list[str], list[str]]:
+    """Markers of both panels, of panel 1 alone and of panel 2 alone: as named, else as measured."""
+    has_1, has_2 = measured(first, "panel 1"), measured(second, "panel 2")
+    shared = [m for m in has_1 if m in has_2] if shared is None else list(shared)
+    only_1 = [m for m in has_1 if m not in [*has_2, *shared]] if only_1 is None else list(only_1)
+    only_2 = [m for m in has_2 if m not in [*has_1, *shared]] if only_2 is None else list(only_2)
+    named = [*shared, *only_1, *only_2]
+    known_markers(named, first)
+    twice = sorted({m for m in named if named.count(m) > 1})
+    if twice:
+        raise InputError(f"marker '{twice[0]}' is listed twice among shared, only_1 and only_2; list it once")
+    for panel, wanted, known in ((1, [*shared, *only_1], has_1), (2, [*shared, *only_2], has_2)):
+        for marker in wanted:
+            if marker not in known and first.var.loc[marker, keys.TO_CORRECT]:
+                raise InputError(f"panel {panel} does not measure marker '{marker}'; correct shared, only_1 and only_2")
+    if len(shared) < 2:
+        raise InputError(
+            f"the panels share {len(shared)} marker{'s' * (len(shared) != 1)}"
+            f"{' (' + shared[0] + ')' if shared else ''}; the audit hides one and needs another to predict from"
+        )
+    return shared, only_1, only_2

@@ -1,0 +1,24 @@
+"""Settings of held-out markers."""
+
+from pydantic import Field, PositiveInt
+
+from magan.config.tasks import TaskSettings
+
+
+class HeldOut(TaskSettings):
+    """Two panels on disjoint cells; each shared marker in turn is hidden from panel 1.
+
+    The panels are the cells that match ``panel_1`` and ``panel_2`` (obs column
+    -> kept values) or, where neither is given, random halves of one sample.
+    """
+
+    cells: str
+    where: dict[str, str | tuple[str, ...]] = {}  # obs column -> kept values
+    panel_1: dict[str, str | tuple[str, ...]] = {}
+    panel_2: dict[str, str | tuple[str, ...]] = {}
+    shared: tuple[str, ...] | None = None  # default: what both panels measure
+    only_1: tuple[str, ...] | None = None  # default: what panel 1 alone measures
+    only_2: tuple[str, ...] | None = None
+    hold_out: tuple[str, ...] | None = None  # default: every shared marker
+    n_cells: PositiveInt | None = None  # default: all
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)

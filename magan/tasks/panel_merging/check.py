@@ -1,0 +1,27 @@
+"""What can be known of panels to be merged before they are."""
+
+from magan.errors import InputError
+from magan.study import StudySettings
+from magan.tasks.panel_merging.settings import Panels
+
+
+def check(study: StudySettings, dataset: str, settings: Panels) -> None:
+    """`InputError` for panels that cannot be merged, and for audits without distinct names."""
+    here = f"panels.{dataset}"
+    if not settings.arms:
+        raise InputError(f"{here}.arms: there is none; give the arm that merges the panels")
+    if not settings.arms[settings.deployed].calibrate:
+        raise InputError(
+            f"{here}.arms.{settings.deployed}: calibrate is 0; set it, e.g. 0.2, for this arm merges the panels and "
+            "needs a calibration split to tell what may be trusted"
+        )
+    audits = settings.audits(dataset)
+    if len(audits) < len(settings.panels) * (len(settings.panels) - 1):
+        raise InputError(f"{here}.panels: {', '.join(settings.panels)} do not have distinct names; rename one")
+    every = [*getattr(study, settings.audited_by)]
+    every += [audit for name, panels in study.panels_to_merge().items() for audit in panels.audits(name)]
+    for audit in audits:
+        if every.count(audit) > 1:
+            raise InputError(
+                f"{settings.audited_by}.{audit}: panels to be merged have an audit of this name; rename one"
+            )

@@ -1,0 +1,45 @@
+"""Settings of panels to be merged."""
+
+import re
+from typing import ClassVar
+
+from pydantic import Field, PositiveInt
+
+from magan.config.tasks import TaskSettings
+from magan.tasks.heldout_markers.settings import HeldOut
+
+
+class Panels(TaskSettings):
+    """Panels to be merged by the first arm: every marker of any of them on every cell.
+
+    Each ordered pair of panels is audited first, as the held-out task
+    ``<name>_<panel 1>_<panel 2>``: are markers of panel 2 right on cells of
+    panel 1? ``hold_out``, ``n_cells`` and ``test_fraction`` are as there.
+    """
+
+    audited_by: ClassVar[str] = "heldout"  # the task that tells what merged markers are worth
+
+    cells: str
+    where: dict[str, str | tuple[str, ...]] = {}
+    by: str = "panel"  # obs column that tells the panels apart
+    panels: tuple[str, ...] = Field(min_length=2)  # its values, in the order in which markers are sought
+    baselines: tuple[str, ...] = ("ridge", "knn", "boosting")
+    hold_out: tuple[str, ...] | None = None
+    n_cells: PositiveInt | None = None
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+
+    def audits(self, name: str) -> dict[str, HeldOut]:
+        """The held-out task of every ordered pair of panels, by the data set's name."""
+        same = self.model_dump(exclude={"by", "panels", "arms", "seeds", "training"})
+        same |= {"arms": self.arms, "seeds": self.seeds, "training": self.training}
+        return {
+            audit_name(name, one, other): HeldOut(**same, panel_1={self.by: one}, panel_2={self.by: other})
+            for one in self.panels
+            for other in self.panels
+            if one != other
+        }
+
+
+def audit_name(name: str, one: str, other: str) -> str:
+    """Of the audit of ``other``'s markers on cells of the panel ``one``; it names folders, so of letters and digits."""
+    return "_".join([name, *(re.sub(r"[^A-Za-z0-9]+", "-", panel) for panel in (one, other))])
