@@ -165,11 +165,12 @@ def test_a_size_replaces_the_presets_widths_and_options_overrule_it():
 
 
 def test_a_preset_is_not_changed_by_the_arms_made_of_it():
-    before = arm("image_translation").model_dump()
-    chosen = arm({"preset": "image_translation", "options": {"depth": 1}})
-    chosen.options["depth"] = 9
-    chosen.correspondence.options["landmarks"] = 9.0
-    assert arm("image_translation").model_dump() == before
+    before = arm("magan_2018").model_dump()
+    chosen = resolve("magan_2018")
+    chosen["options"]["generator_hidden"].append(7)
+    chosen["correspondence"]["options"]["summed"] = False
+    chosen["training"]["betas"].append(0.5)
+    assert arm("magan_2018").model_dump() == before
 
 
 @pytest.mark.parametrize("name", PRESETS)
