@@ -18,6 +18,8 @@ def test_every_name_of_every_registry_has_a_row_with_a_line():
     assert [row.name for row in rows if row.kind == "correspondence"] == list(CORRESPONDENCES)
     assert [row.name for row in rows if row.kind == "technique"] == list(TECHNIQUES)
     assert [row.name for row in rows if row.kind == "baseline"] == list(BASELINES)
+    lines = {row.name: row.summary for row in rows}
+    assert lines["lsgan"] == lines["gan"] != lines["wgan"]  # lsgan is gan with an argument given
     assert all(row.summary and "\n" not in row.summary for row in rows)
 
 
