@@ -283,6 +283,11 @@ class Aligner:
         return [s for s in self.seeds if self.status_[s][0] != "failed"]
 
     @property
+    def layers_(self) -> list[str]:
+        """Layers of `map`: the consensus and every seed that did not fail; [] where all failed."""
+        return [keys.CONSENSUS, *(f"{keys.SEED}_{seed}" for seed in self.good_seeds_)] if self.good_seeds_ else []
+
+    @property
     def two_way_(self) -> bool:
         """Whether domain 2 is mapped to domain 1 too."""
         return ROLE["x1"] in self.generators_

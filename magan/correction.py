@@ -12,12 +12,14 @@ from anndata import AnnData
 
 from magan import keys
 from magan.aligner import Aligner
+from magan.batch_mapper import BatchMapper
 from magan.cytometry.arcsinh import arcsinh, cofactors, transformed
 from magan.cytometry.fcs_read import ROWS, as_slice
 from magan.cytometry.fcs_write import finite
 from magan.cytometry.marker_names import FUNCTIONAL
 from magan.cytometry.write_corrected import raw_corrected
 from magan.errors import InputError, among, nearest
+from magan.training import checkpoint
 
 CELLS = ROWS  # mapped at a time: the maps of all seeds are held for so many
 JUDGED = 100  # fewer cells than these say too little of the scale that they are on
@@ -25,13 +27,13 @@ JUDGED = 100  # fewer cells than these say too little of the scale that they are
 
 @dataclass(frozen=True)
 class Correction:
-    """One fold and one layer of a trained model, and what they need to know of a file.
+    """One fold and one layer of a saved model, and what they need to know of a file.
 
     ``markers`` are those of the trained panel, ``both`` those of them that the reference has too, which are corrected,
     and ``monotone`` those of them that are corrected by their two scalings alone, without the network.
     """
 
-    aligner: Aligner
+    mapper: Aligner | BatchMapper
     fold: int
     layer: str
     markers: tuple[str, ...]
@@ -42,12 +44,12 @@ class Correction:
     @property
     def before(self) -> list[float | str]:
         """Cofactors of ``markers``, as files are measured."""
-        return [self.aligner.cofactors_["x1"][self.fold][marker] for marker in self.markers]
+        return [self.mapper.cofactors_["x1"][self.fold][marker] for marker in self.markers]
 
     @property
     def after(self) -> list[float | str]:
         """Cofactors of ``both``, as the map gives them: the reference's, but "none" in files transformed already."""
-        own, other = (self.aligner.cofactors_[domain][self.fold] for domain in ("x1", "x2"))
+        own, other = (self.mapper.cofactors_[domain][self.fold] for domain in ("x1", "x2"))
         return ["none" if own[marker] == "none" else other[marker] for marker in self.both]
 
 
@@ -57,7 +59,7 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
     Parameters
     ----------
     model
-        What `Aligner.save` wrote.
+        What `Aligner.save` or `BatchMapper.save` wrote.
     batch
         Name of the fold; a model of one fold needs none.
     seed
@@ -69,18 +71,18 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
         The model cannot be read, does not know the batch or the seed, maps images, or was trained on cells that did
         not say how they were transformed.
     """
-    aligner = Aligner.load(model)
-    fold = _fold(aligner, model, batch)
-    layers = {keys.CONSENSUS: keys.CONSENSUS, **{str(s): f"{keys.SEED}_{s}" for s in aligner.good_seeds_}}
-    if not aligner.good_seeds_:
+    mapper = load_mapper(model)
+    fold = _fold(mapper, model, batch)
+    layers = {layer.removeprefix(f"{keys.SEED}_"): layer for layer in mapper.layers_}
+    if not layers:
         raise InputError(f"every seed of model {model} failed; train it again")
     if seed not in layers:
         raise InputError(f"model {model} has no seed '{seed}'{among(seed, layers)}")
-    markers, other = (aligner.features_[domain][fold] for domain in ("x1", "x2"))
+    markers, other = (mapper.features_[domain][fold] for domain in ("x1", "x2"))
     both = [marker for marker in markers if marker in other]
     if not both:
         raise InputError(f"model {model} has no marker that both of its domains measure; there is nothing to correct")
-    own, reference = (aligner.cofactors_[domain][fold] for domain in ("x1", "x2"))
+    own, reference = (mapper.cofactors_[domain][fold] for domain in ("x1", "x2"))
     for marker in both:
         if marker not in own or marker not in reference:
             raise InputError(
@@ -96,12 +98,24 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
         "MAGAN_VERSION": importlib.metadata.version("magan"),
         "MAGAN_MODEL": model.name,
         "MAGAN_MODEL_SHA256": hashlib.sha256(model.read_bytes()).hexdigest(),
-        "MAGAN_BATCH": aligner.names_[fold],
-        "MAGAN_REFERENCE": aligner.reference_,
+        "MAGAN_BATCH": mapper.names_[fold],
+        "MAGAN_REFERENCE": mapper.reference_,
         "MAGAN_SEED": seed,
         "MAGAN_MARKERS": ",".join(both),
     }
-    return Correction(aligner, fold, layers[seed], tuple(markers), tuple(both), about)
+    return Correction(mapper, fold, layers[seed], tuple(markers), tuple(both), about)
+
+
+def load_mapper(model: Path) -> Aligner | BatchMapper:
+    """The aligner or the batch mapper in a file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, or holds neither.
+    """
+    about, _ = checkpoint.load(model)
+    return BatchMapper.load(model) if "batch_mapper" in about else Aligner.load(model)
 
 
 def of_model(one: Correction, cells: AnnData, file: Path) -> AnnData:
@@ -131,11 +145,11 @@ def of_model(one: Correction, cells: AnnData, file: Path) -> AnnData:
 
 def mapped_units(one: Correction, units: np.ndarray) -> np.ndarray:
     """Cells by the model's markers to cells by those that are corrected, in arcsinh units: ``(n, M1) -> (n, M)``."""
-    other, values = one.aligner.features_["x2"][one.fold], torch.from_numpy(np.ascontiguousarray(units))
-    mapped = one.aligner.map_values(values, fold=one.fold)[one.layer]
+    other, values = one.mapper.features_["x2"][one.fold], torch.from_numpy(np.ascontiguousarray(units))
+    mapped = one.mapper.map_values(values, fold=one.fold)[one.layer]
     mapped = mapped[:, as_slice([other.index(marker) for marker in one.both])]
     if one.monotone:
-        alone = one.aligner.monotone(values, fold=one.fold)
+        alone = one.mapper.monotone(values, fold=one.fold)
         for marker in one.monotone:
             mapped[:, one.both.index(marker)] = alone[:, one.markers.index(marker)]
     return mapped
@@ -191,15 +205,15 @@ def corrected_table(one: Correction, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _fold(aligner: Aligner, model: Path, batch: str | None) -> int:
-    if not aligner.features_["x1"][0]:
+def _fold(mapper: Aligner | BatchMapper, model: Path, batch: str | None) -> int:
+    if not mapper.features_["x1"][0]:
         raise InputError(f"model {model} maps images, not cells; give the model of a batch study")
-    known = f"it knows {', '.join(aligner.names_)}"
-    if batch is None and len(aligner.names_) > 1:
-        raise InputError(f"model {model} has a map for each of {len(aligner.names_)} batches; give --batch, {known}")
+    known = f"it knows {', '.join(mapper.names_)}"
+    if batch is None and len(mapper.names_) > 1:
+        raise InputError(f"model {model} has a map for each of {len(mapper.names_)} batches; give --batch, {known}")
     if batch is None:
         return 0
-    if batch not in aligner.names_:
-        reason = " (the reference needs no map)" if batch == aligner.reference_ else nearest(batch, aligner.names_)
+    if batch not in mapper.names_:
+        reason = " (the reference needs no map)" if batch == mapper.reference_ else nearest(batch, mapper.names_)
         raise InputError(f"model {model} does not know the batch '{batch}'{reason}; {known}")
-    return aligner.names_.index(batch)
+    return mapper.names_.index(batch)

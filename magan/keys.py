@@ -76,6 +76,7 @@ SEEDS = "seeds"  # all asked for
 GIVEN = "given"  # of samples: what their model was told of each test image, any of "label" (its class) and "x"
 MEASURES = "measures"  # what a model says of the test images: score -> one value a seed that did not fail
 PAIRED = "paired"  # {"markers", "train", "query"}: panel 1 with the truth, which only the ceiling may read
+CHOICE = "choice"  # a table: every candidate map of each batch, its criterion, and the reason of the choice
 ERROR = "error"  # "" or why the whole method failed
 
 # tables
@@ -84,8 +85,9 @@ ALL = "all"  # every population, or the mean over features
 BASELINE = "baseline"  # the arm of a method that draws no random number
 CEILING = "ceiling"  # the method and arm of what the truth itself would predict
 CONTROL = "control"  # the arm of maps whose scores are known beforehand
+WRITTEN = "written"  # the arm of the cells as they are written, with markers put back as measured
 FLOOR = "floor"  # the method and arm of the split-half floor
-SEEDLESS = (BASELINE, CEILING, CONTROL, FLOOR)  # arms that are not trained
+SEEDLESS = (BASELINE, CEILING, CONTROL, FLOOR, WRITTEN)  # arms that are not trained
 FAILED = "failed"  # the metric that is 1 for a seed that failed
 
 # scores: name in a figure or table, and which way is better ("one": the nearer 1 the better; "nominal": the nearer 0.9)

@@ -20,11 +20,14 @@ class Entry:
         domains have the same features) and "shared markers".
     options
         Options that the name sets.
+    deployable
+        Whether what it learns can be saved and can correct files that arrive later.
     """
 
     source: str
     needs: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    deployable: bool = False
 
     def load(self) -> Callable[..., Any]:
         """The function itself."""

@@ -43,13 +43,15 @@ ROOMS = {
     "domains": {"cytometry", "errors", "images", "keys", "recipe"},
     "correspondence": {"domains", "errors", "keys", "losses", "option_types", "recipe"},
     "correspondences": {"registry"},
-    "baselines": {"domains", "errors", "images", "keys", "registry"},
+    "batch_maps": {"domains", "errors"},
+    "batch_mapper": {"batch_maps", "cytometry", "domains", "errors", "keys", "training"},
+    "baselines": {"batch_mapper", "domains", "errors", "images", "keys", "registry"},
     "classifier": {"errors", "keys", "training"},
     "metrics": {"errors", "keys"},
     "tracking": {"correction", "errors", "keys"},
     "figures": {"keys"},
     "report": {"keys", "tasks/registry", "tasks/report"},
-    "tasks/settings": {"config", "errors"},
+    "tasks/settings": {"baselines", "config", "errors"},
     "tasks/registry": {"config", "tasks/settings"},
     "study": {"config", "errors", "tasks/registry"},
     "schema": {"config", "study"},
@@ -74,7 +76,7 @@ ROOMS["lectures"] = {
     *("option_types", "recipe", "techniques", "training"),
 }
 ROOMS["methods"] = {"baselines", "correspondences", "models", "presets", "techniques"}
-ROOMS["correction"] = {"aligner", "cytometry", "errors", "keys"}
+ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys", "training"}
 ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
 ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages", "study"}
@@ -92,7 +94,7 @@ TENSORS = {
     "recipe",
     "synthesizer",
 }
-TENSORS |= {"lectures", "techniques", "training"}
+TENSORS |= {"batch_mapper", "lectures", "techniques", "training"}
 OUTSIDE = {
     "torch": TENSORS | {"correction", "images", "progress", "stages", "tasks/folds", "tasks/merge"},
     "mlflow": {"tracking"},

@@ -6,10 +6,21 @@ domain 2. All are deterministic. A library that only one baseline needs is impor
 
 from magan.registry import Entry, Registry
 
+
+def _map(method: str) -> Entry:
+    """A map of `magan.batch_maps`, or the choice among them."""
+    return Entry("magan.baselines.batch_map:batch_map", ("shared markers",), {"method": method}, deployable=True)
+
+
 BASELINES = Registry(
     identity=Entry("magan.baselines.identity:identity", ("shared features",)),
-    zscore=Entry("magan.baselines.zscore:zscore", ("shared markers",)),
-    quantile=Entry("magan.baselines.quantile:quantile", ("shared markers",)),
+    auto=_map("auto"),
+    zscore=_map("zscore"),
+    quantile=_map("quantile"),
+    monotone=_map("monotone"),
+    monotone_balanced=_map("monotone_balanced"),
+    population_monotone=_map("population_monotone"),
+    flow=_map("flow"),
     combat=Entry("magan.baselines.combat:combat", ("shared markers",)),
     harmony=Entry("magan.baselines.harmony:harmony", ("shared markers",)),
     cytonorm=Entry("magan.baselines.cytonorm:cytonorm", ("shared markers",)),

@@ -25,19 +25,24 @@ class TaskSettings(Strict):
     split_seed: NonNegativeInt = 0  # of the one division into training and test cells
 
     @model_validator(mode="after")
-    def _deploys_an_arm(self) -> Self:
-        if self.deploy is None and len(self.arms) > 1:
+    def _deploys_a_method(self) -> Self:
+        if self.deploy is None and not self.deployed and self.arms:
             raise ValueError(
                 f"there are {len(self.arms)} arms; add deploy: with the name of the arm to be judged and used"
             )
-        if self.deploy is not None and self.deploy not in self.arms:
-            raise ValueError(f"deploy names '{self.deploy}', which is no arm; name one of {', '.join(self.arms)}")
+        known = self.deployable()
+        if self.deploy is not None and self.deploy not in known:
+            raise ValueError(f"deploy names '{self.deploy}', which is no method here; name one of {', '.join(known)}")
         return self
+
+    def deployable(self) -> tuple[str, ...]:
+        """Names that ``deploy`` may give."""
+        return tuple(self.arms)
 
     @property
     def deployed(self) -> str:
-        """The name of the arm that is judged and used; "" where there is no arm."""
-        return self.deploy or next(iter(self.arms), "")
+        """The name of the method that is judged and used; "" where there is none."""
+        return self.deploy or (next(iter(self.arms)) if len(self.arms) == 1 else "")
 
     def data(self) -> tuple[str, ...]:
         """Names of the data sets that the task reads."""

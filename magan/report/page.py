@@ -8,12 +8,13 @@ import jinja2
 import pandas as pd
 import yaml
 
+from magan import keys
 from magan.report import control_sentences
 from magan.report.findings import answer, headline
 from magan.report.lectures import experiment
 from magan.report.tables import tables
 from magan.report.trainings import trainings
-from magan.tasks.batch_correction.report import judged
+from magan.tasks.batch_correction.report import chosen, judged
 from magan.tasks.panel_merging.report import merged
 from magan.tasks.registry import TASKS
 
@@ -61,6 +62,7 @@ def render(
                 "name": dataset,
                 **_told(task, dataset, summary, metrics, study),
                 "verdict": _verdict((task, dataset), study),
+                "choice": _choice((task, dataset), study),
                 "left_out": (study.get("left_out") or {}).get((task, dataset), []),
                 "tables": tables(task, dataset, summary, failures),
                 "trainings": trainings((study.get("trainings") or {}).get((task, dataset), ())),
@@ -93,7 +95,9 @@ def render(
 def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, study: Mapping) -> dict:
     """The one answer of a data set, none where nothing was trained, and what is said of the other arms."""
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
-    arm = headline(rows, (study.get("headline") or {}).get((task, dataset), ""))
+    named = (study.get("headline") or {}).get((task, dataset), "")
+    baseline = named in set(rows.loc[rows["arm"] == keys.BASELINE, "method"])
+    arm = "" if baseline else headline(rows, named)  # of a deployed baseline the verdict and the choice say all
     controls = (study.get("controls") or {}).get((task, dataset), {})
     return {
         "answer": answer(task, dataset, summary, metrics, arm) if arm else None,
@@ -104,6 +108,11 @@ def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame,
 def _verdict(place: tuple[str, str], study: Mapping) -> dict | None:
     verdicts = study.get("verdicts") or {}
     return judged(*verdicts[place]) if place in verdicts else None
+
+
+def _choice(place: tuple[str, str], study: Mapping) -> dict | None:
+    table = (study.get("choices") or {}).get(place)
+    return None if table is None else chosen(table)
 
 
 def _seeds(seeds: Sequence[int]) -> str:

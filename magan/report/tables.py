@@ -31,7 +31,7 @@ def _by_method(
     ``told`` is what the scores are over, and about.
     """
     lines = []
-    order = {keys.BASELINE: 1, keys.CEILING: 2, keys.CONTROL: 3, keys.FLOOR: 4}
+    order = {keys.WRITTEN: -1, keys.BASELINE: 1, keys.CEILING: 2, keys.CONTROL: 3, keys.FLOOR: 4}
     pairs = sorted(dict.fromkeys(zip(whole["method"], whole["arm"])), key=lambda pair: order.get(pair[1], 0))
     for method, arm in pairs:
         mine = whole[(whole["method"] == method) & (whole["arm"] == arm)].set_index("metric")

@@ -13,10 +13,8 @@ from anndata import AnnData
 
 from magan import keys, tracking
 from magan.aligner import Aligner
-from magan.baselines import BASELINES
 from magan.config import Arm, Training
 from magan.errors import InputError
-from magan.stages.atomic_files import write
 from magan.stages.job import Job, job_of, pictures
 from magan.tasks.registry import TASKS
 
@@ -43,7 +41,7 @@ def align(
         *(task, dataset, arm_name, arm, training, seeds),
         **{"device": device, "train": train, "model": model, "events": events, "mapped": mapped},
     )
-    pairs, queries = _read_folds(train, query)
+    pairs, queries = read_folds(train, query)
     aligner = aligner_of(job.arm, job.training, seeds, device)
 
     def run() -> AnnData:
@@ -68,28 +66,6 @@ def align(
     job.end(aligner, whole)
 
 
-def baseline(task: str, dataset: str, name: str, train: str, query: str, events: str, mapped: str, log: str) -> None:
-    """Rule `baseline`: one simple method on the same files."""
-    pairs, queries = _read_folds(train, query)
-    record = tracking.EventLog(events, [])
-    record.params({"baseline": name})
-
-    def run() -> AnnData:
-        start, maps = time.monotonic(), {}
-        for fold, (x1, x2) in pairs.items():
-            values = BASELINES[name](x1, x2, queries[fold])
-            maps[fold] = AnnData(values, obs=queries[fold].obs.copy(), layers={keys.BASELINE: values})
-            maps[fold].var_names = x2.var_names
-        record.end(seconds=time.monotonic() - start, steps=0, replicates=len(pairs), device="cpu")
-        return TASKS[task].join(maps)
-
-    nothing = {fold: nan_map(queries[fold], x2) for fold, (_, x2) in pairs.items()}
-    whole = run_or_record_failure(run, lambda: TASKS[task].join(nothing), record, log)
-    whole.uns |= {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: name, keys.ARM: keys.BASELINE}
-    whole.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}
-    write(whole, mapped)
-
-
 def aligner_of(arm: Arm, training: Training, seeds: Sequence[int], device: str) -> Aligner:
     """The untrained aligner that an arm describes."""
     return Aligner(
@@ -109,7 +85,8 @@ def aligner_of(arm: Arm, training: Training, seeds: Sequence[int], device: str) 
     )
 
 
-def _read_folds(train: str, query: str) -> tuple[dict[str, tuple[AnnData, AnnData]], dict[str, AnnData]]:
+def read_folds(train: str, query: str) -> tuple[dict[str, tuple[AnnData, AnnData]], dict[str, AnnData]]:
+    """Fold -> training domains, and fold -> query."""
     names = sorted(path.stem for path in Path(query).glob("*.h5ad"))
     pairs = {
         fold: (anndata.read_h5ad(f"{train}/{fold}/x1.h5ad"), anndata.read_h5ad(f"{train}/{fold}/x2.h5ad"))

@@ -1,4 +1,4 @@
-"""The user's own files corrected: what the safety gate says of the deployed arm, and every file written again."""
+"""The user's files, written again as the deployed method corrects them."""
 
 import json
 import shutil
@@ -13,42 +13,24 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.aligner import Aligner
 from magan.config import OwnData
-from magan.correction import CELLS, Correction, correction, mapped_units
+from magan.correction import CELLS, Correction, correction, load_mapper, mapped_units
 from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.load import rows_of
 from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
-from magan.metrics.group_effects import confounded
 from magan.stages.apply_model import correct
 from magan.stages.atomic_files import read_gate, write, write_table
-from magan.tasks.batch_correction import safety_gate as gates
+from magan.stages.judge import flagged_by_batch
 
 FILES = ("file", "batch", "events", "status", "reason")
-
-
-def judge(truth: str, mapped: str, gate: str, verdict: str) -> None:
-    """Rule `judge`: marker by marker, is a batch better or worse after the deployed arm, and what to do with it."""
-    cells, after = anndata.read_h5ad(truth), anndata.read_h5ad(mapped)
-    arm, error = str(after.uns[keys.ARM]), str(after.uns[keys.ERROR])
-    both = confounded(cells.obs[keys.BATCH], cells.obs[keys.GROUP]) if keys.GROUP in cells.obs else ""
-    if error or not np.isfinite(after.X).all():
-        table = pd.DataFrame(columns=list(gates.GATE))
-        told = gates.Verdict("do not use", f"Do not use this correction: {arm} failed ({error or 'every seed'}).", ())
-    else:
-        table = gates.gate(cells, after)
-        told = gates.verdict(table, gates.transfer(cells, after), both)
-    write_table(table, gate)
-    Path(verdict).write_text(json.dumps({"arm": arm, **told._asdict()}, indent=2) + "\n")
 
 
 def correct_files(
     dataset: str,
     own: Mapping[str, Any],
-    fallback: str,
     cells: str,
     model: str,
     gate: str,
@@ -61,11 +43,11 @@ def correct_files(
     written all the same.
     """
     adata, folder, table = anndata.read_h5ad(cells), Path(output), read_gate(gate)
-    told = json.loads(Path(verdict).read_text())
-    aligner = Aligner.load(model)
+    judged = json.loads(Path(verdict).read_text())
+    flagged = flagged_by_batch(table)
     maps = {
-        name: _with_fallback(correction(Path(model), name), table[table["batch"] == name], fallback, told["word"])
-        for name in aligner.names_
+        name: _with_fallback(correction(Path(model), name), judged, flagged.get(name, []))
+        for name in load_mapper(Path(model)).names_
     }
     rows = rows_of(OwnData.model_validate(own))
     left_out = adata.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
@@ -81,14 +63,18 @@ def correct_files(
     write(_integrated(adata, maps, table, dataset), folder / "integrated.h5ad")
 
 
-def _with_fallback(one: Correction, table: pd.DataFrame, fallback: str, word: str) -> Correction:
-    """The correction of a batch, with what is done about its flagged markers."""
-    flagged = tuple(m for m in one.both if m in set(table.loc[table["flag"] != "", "marker"]))
-    about = one.provenance | {"MAGAN_VERDICT": word, "MAGAN_FLAGGED": ",".join(flagged), "MAGAN_FALLBACK": fallback}
-    if fallback == "input":
-        one = replace(one, both=tuple(marker for marker in one.both if marker not in flagged))
-        about["MAGAN_MARKERS"] = ",".join(one.both)
-    return replace(one, provenance=about, monotone=flagged if fallback == "monotone" else ())
+def _with_fallback(corrector: Correction, judged: Mapping[str, Any], flagged: Sequence[str]) -> Correction:
+    """The correction of a batch, with what the verdict says of markers that the gate flagged."""
+    put_back = judged["put_back"].get(corrector.provenance["MAGAN_BATCH"], [])
+    about = corrector.provenance | {
+        "MAGAN_VERDICT": judged["word"],
+        "MAGAN_FLAGGED": ",".join(dict.fromkeys([*put_back, *flagged])),
+        "MAGAN_FALLBACK": judged["fallback"],
+    }
+    if judged["fallback"] == "input":
+        both = tuple(marker for marker in corrector.both if marker not in put_back)
+        return replace(corrector, both=both, provenance=about | {"MAGAN_MARKERS": ",".join(both)})
+    return replace(corrector, provenance=about, monotone=tuple(put_back))
 
 
 def _again(row: Mapping[str, object], place: Path, one: Correction | None, panel: Panel) -> tuple[int, str, str]:

@@ -22,6 +22,7 @@ def draw(
     dataset: str,
     arms: Mapping[str, str],
     baselines: Sequence[str],
+    headline: str,
     tables: tuple[str, str],
     folders: tuple[str, str],
 ) -> None:
@@ -33,6 +34,8 @@ def draw(
         Arm -> model, in the study's order but for the deployed arm, which comes first: its cells are shown.
     baselines
         In the study's order.
+    headline
+        The deployed method, whose cells are shown.
     tables
         Files of the scores and of their summary.
     folders
@@ -42,7 +45,7 @@ def draw(
     methods = [*arms, *baselines]
     metrics, summary = (rows_of(read_metrics(path), task, dataset, methods) for path in tables)
     truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
-    shown = entry.shown(arms, baselines, summary) if entry.shown else list(arms)[:1]
+    shown = entry.shown(arms, baselines, summary) if entry.shown else [headline]
     results = Results(
         dataset=dataset,
         truth=truth,

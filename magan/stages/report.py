@@ -24,7 +24,7 @@ from magan.tasks.registry import MERGING, TASKS
 def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, output: str) -> None:
     """Rule `report`: one self-contained page, every number from the tables."""
     checked = Study.model_validate(study)
-    trained = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.arms}
+    trained = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.deployed}
     page = render(
         {
             "name": checked.name,
@@ -33,6 +33,9 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
             "headline": {place: settings.deployed for place, settings in trained.items()},
             "controls": {place: _controls(settings) for place, settings in trained.items()},
             "verdicts": {place: _judged(root, place[1]) for place in trained if place[0] == "batch"},
+            "choices": {
+                place: found for place in trained if (found := _choice(root, place, trained[place])) is not None
+            },
             "lectures": lectures(checked, root),
             "panels": [_merged(name, settings, root) for name, settings in checked.panels_to_merge().items()],
             "left_out": {place: _left_out(settings, root) for place, settings in trained.items()},
@@ -65,6 +68,8 @@ def _ordered(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def _controls(settings: TaskSettings) -> dict[str, str]:
     """The arms that differ from the deployed arm by their correspondence alone: without any, and with it shuffled."""
+    if settings.deployed not in settings.arms:
+        return {}
     deployed = settings.arms[settings.deployed]
     found: dict[str, str] = {}
     for name, arm in settings.arms.items():
@@ -102,6 +107,13 @@ def _judged(root: str, dataset: str) -> tuple[dict[str, Any], pd.DataFrame]:
     """What rule `judge` found of a batch alignment."""
     folder = Path(root, "batch", dataset)
     return json.loads((folder / "verdict.json").read_text()), read_gate(folder / "gate.tsv")
+
+
+def _choice(root: str, place: tuple[str, str], settings: TaskSettings) -> pd.DataFrame | None:
+    """Every candidate of the choice of a map, where the deployed method is a choice."""
+    path = Path(root, *place, settings.deployed, "mapped.h5ad")
+    found = anndata.read_h5ad(path, backed="r").uns if settings.deployed in settings.baselines else {}
+    return found.get(keys.CHOICE)
 
 
 def _merged(name: str, panels: TaskSettings, root: str) -> dict[str, Any]:

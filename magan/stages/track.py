@@ -42,7 +42,9 @@ def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, pag
             )
         for name in settings.baselines:
             events = place / name / "events.jsonl"
-            runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests))
+            registered = task == "batch" and name == settings.deployed
+            model = _model(f"{checked.name}-{dataset}", place, name) if registered else None
+            runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests, model))
     done = tracking.collect(
         checked.tracking.uri,
         study=study,

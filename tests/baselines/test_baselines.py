@@ -11,7 +11,19 @@ FROM_PAIRS = [name for name, entry in BASELINES.entries.items() if not SHARED & 
 DIRECT = ["identity", "zscore", "quantile", "combat"]  # need every marker in domain 1
 REGRESSIONS = ["ridge", "knn", "boosting"]
 SIMPLE = [*DIRECT, *REGRESSIONS]
-ELSEWHERE = ["knn_draw", "harmony", "cytonorm", "scanorama", "cytovi", *FROM_PAIRS]  # in tests of their own
+ELSEWHERE = [
+    "auto",
+    "monotone",
+    "monotone_balanced",
+    "population_monotone",
+    "flow",
+    "knn_draw",
+    "harmony",
+    "cytonorm",
+    "scanorama",
+    "cytovi",
+    *FROM_PAIRS,
+]  # in tests of their own
 
 
 @pytest.fixture

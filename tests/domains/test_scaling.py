@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
-from magan.baselines.quantile import quantile_map
+from magan.batch_maps.quantile import along, quantile_curve
 from magan.domains.domain import Domain
 from magan.domains.monotone_map import mapped, monotone_map
 from magan.domains.scaling import SCALINGS, from_tensors, scalings, tensors
@@ -59,7 +59,7 @@ def test_the_identity_between_ranks_is_the_quantile_map():
     own, other, new = domain(zeros=0.0), domain(seed=1, zeros=0.0, shift=1.0), domain(seed=2, zeros=0.0)
     mapped = scaling("ranks", other, own).unscaled(scaling("ranks", own, other).scaled(new.values)).numpy()
     columns = zip(own.values.numpy().T, other.values.numpy().T, new.values.numpy().T)
-    expected = np.stack([quantile_map(*column) for column in columns], axis=1)
+    expected = np.stack([along(values, *quantile_curve(source, target)) for source, target, values in columns], axis=1)
     inside = np.abs(new.values.numpy() - np.median(own.values.numpy(), 0)) < 2
     np.testing.assert_allclose(mapped[inside], expected[inside], atol=0.05)
 

@@ -18,8 +18,9 @@ from magan.config import OwnData, Training
 from magan.cytometry.load import own_cells
 from magan.cytometry.read_cells import read
 from magan.stages.atomic_files import read_gate, write, write_table
-from magan.stages.correct import correct_files, judge
-from magan.tasks import folds
+from magan.stages.correct import correct_files
+from magan.stages.judge import judge
+from magan.tasks.batch_correction import folds
 from magan.tasks.batch_correction.safety_gate import GATE
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14"]
@@ -51,24 +52,41 @@ def study(tmp_path_factory) -> dict[str, str]:
     for path, whole in zip(paths.values(), (adata, one.truth, mapped)):
         write(whole, path)
     aligner.save(folder / "model.safetensors")
-    gate, verdict = str(folder / "gate.tsv"), str(folder / "verdict.json")
-    judge(paths["truth.h5ad"], paths["mapped.h5ad"], gate, verdict)
+    for name, (x1, x2) in one.train.items():
+        write(x1, folder / "train" / name / "x1.h5ad")
+        write(x2, folder / "train" / name / "x2.h5ad")
+        write(one.query[name], folder / "query" / f"{name}.h5ad")
+    judged(folder, folder / "judged")
     flagged = pd.DataFrame([{**dict.fromkeys(GATE, 0.5), "batch": "B", "population": "all", "marker": "CD4",
                              "flag": "worse EMD"}])  # fmt: skip
     write_table(flagged[list(GATE)], folder / "flagged.tsv")
-    return {"folder": str(folder), "own": own, "gate": gate, "verdict": verdict, **paths}
+    return {"folder": str(folder), "own": own, "gate": str(folder / "judged/gate.tsv"), **paths}
+
+
+def judged(folder: Path, output: Path, mapped: str = "mapped.h5ad", fallback: str = "none") -> dict:
+    """What rule `judge` writes of a map in the folder, and its verdict."""
+    output.mkdir()
+    files = {"truth": "truth.h5ad", "mapped": mapped, "model": "model.safetensors"}
+    made = {"gate": "gate.tsv", "verdict": "verdict.json", "written": "written.h5ad"}
+    judge(
+        {name: str(folder / file) for name, file in files.items()} | {k: str(output / v) for k, v in made.items()},
+        {name: str(folder / name) for name in ("train", "query")},
+        fallback,
+    )
+    return json.loads((output / "verdict.json").read_text())
 
 
 def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.tsv") -> Path:
     folder = Path(study["folder"])
+    verdict = {"word": "safe but", "fallback": fallback, "put_back": {"B": ["CD4"]} if fallback != "none" else {}}
+    Path(f"{output}.json").write_text(json.dumps(verdict))
     correct_files(
         dataset="lab",
         own=study["own"],
-        fallback=fallback,
         cells=study["cells.h5ad"],
         model=str(folder / "model.safetensors"),
         gate=str(folder / gate),
-        verdict=study["verdict"],
+        verdict=f"{output}.json",
         output=str(output),
     )
     return output
@@ -80,9 +98,11 @@ def corrected(study, tmp_path_factory) -> Path:
 
 
 def test_the_gate_judges_every_marker_and_says_what_to_do(study):
-    table, told = read_gate(study["gate"]), json.loads(Path(study["verdict"]).read_text())
+    table = read_gate(study["gate"])
+    verdict = json.loads(Path(study["folder"], "judged/verdict.json").read_text())
     assert set(table["marker"]) == set(MARKERS) and (table["emd_before"] > 0).all()
-    assert told["arm"] == "ours" and told["word"] in ("safe", "safe but", "do not use", "not needed")
+    assert verdict["arm"] == "ours" and verdict["word"] in ("safe", "safe but", "do not use", "not needed")
+    assert "simple" in verdict["sentence"] or verdict["word"] == "not needed"
     assert table["flag"].map(type).eq(str).all()
 
 
@@ -90,11 +110,37 @@ def test_a_method_that_failed_is_not_to_be_used(study, tmp_path):
     failed = anndata.read_h5ad(study["mapped.h5ad"])
     failed.X = np.full(failed.shape, np.nan, np.float32)
     failed.uns[keys.ERROR] = "ValueError: too hot"
-    write(failed, tmp_path / "mapped.h5ad")
-    judge(study["truth.h5ad"], str(tmp_path / "mapped.h5ad"), str(tmp_path / "g.tsv"), str(tmp_path / "v.json"))
-    told = json.loads((tmp_path / "v.json").read_text())
-    assert told["word"] == "do not use" and "too hot" in told["sentence"]
-    assert read_gate(tmp_path / "g.tsv").empty
+    folder = Path(study["folder"])
+    write(failed, folder / "failed.h5ad")
+    verdict = judged(folder, tmp_path / "judged", "failed.h5ad")
+    assert verdict["word"] == "do not use" and "too hot" in verdict["sentence"]
+    assert read_gate(tmp_path / "judged/gate.tsv").empty
+
+
+def test_a_map_that_changes_nothing_needs_no_correction(study, tmp_path):
+    folder = Path(study["folder"])
+    same = anndata.read_h5ad(study["mapped.h5ad"])
+    same.X = anndata.read_h5ad(study["truth.h5ad"])[same.obs_names, same.var_names].layers[keys.PREPROCESSED]
+    write(same, folder / "same.h5ad")
+    verdict = judged(folder, tmp_path / "judged", "same.h5ad")
+    assert verdict["word"] == "not needed" and verdict["sentence"].startswith("Cells are written as measured.")
+
+
+def test_the_verdict_and_the_scores_are_those_of_the_cells_as_they_are_written(study, tmp_path):
+    """A torn marker is put back as measured: gate, scored cells and files agree."""
+    folder = Path(study["folder"])
+    torn = anndata.read_h5ad(study["mapped.h5ad"])
+    torn.X[:, torn.var_names.get_loc("CD4")] += 3
+    write(torn, folder / "torn.h5ad")
+    verdict = judged(folder, tmp_path / "judged", "torn.h5ad", "input")
+    assert "CD4" in verdict["put_back"]["B"]
+    table = read_gate(tmp_path / "judged/gate.tsv").query("population == 'all' and marker == 'CD4'")
+    assert (table["emd_after"] - table["emd_before"]).abs().max() < 1e-6 and (table["flag"] == "").all()
+    scored = anndata.read_h5ad(tmp_path / "judged/written.h5ad")
+    assert scored.uns[keys.ARM] == keys.WRITTEN
+    measured = anndata.read_h5ad(study["truth.h5ad"])[scored.obs_names].layers[keys.PREPROCESSED]
+    column = scored.var_names.get_loc("CD4")
+    np.testing.assert_array_equal(scored.layers[keys.BASELINE][:, column], np.asarray(measured)[:, column])
 
 
 def test_every_file_is_named_and_the_good_ones_are_written(corrected):

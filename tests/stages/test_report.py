@@ -90,7 +90,7 @@ def test_a_figure_lists_methods_as_the_study_does(tables, tmp_path):
     mapped.write_h5ad(tmp_path / "magan" / "mapped.h5ad")
     output = tmp_path / "figures"
     places = str(tmp_path), str(output)
-    draw.draw("digits", "threes_sevens", arms, [], tuple(map(str, tables)), places)
+    draw.draw("digits", "threes_sevens", arms, [], "magan", tuple(map(str, tables)), places)
     drawn = re.findall(r">(magan|discogan|magan_alone)</text>", (output / "digit_outcomes.svg").read_text())
     assert drawn == ["magan", "discogan", "magan_alone"]
 

@@ -36,6 +36,7 @@ rule baseline:
         query=rules.prepare.output.query,
         ready=ancient(rules.ready.output),
     output:
+        model=f"{TASK}/{{baseline}}/model.safetensors",
         events=f"{TASK}/{{baseline}}/events.jsonl",
         mapped=f"{TASK}/{{baseline}}/mapped.h5ad",
     log:
@@ -56,7 +57,7 @@ rule evaluate:
     input:
         unpack(classifier_of),
         truth=rules.prepare.output.truth,
-        mapped=methods("mapped.h5ad"),
+        mapped=scored_by,
     output:
         f"{TASK}/metrics.tsv",
     log:

@@ -22,7 +22,7 @@ BATCH = f"{ROOT}/batch/{{dataset}}"
 PANELS = f"{ROOT}/panels/{{panels}}"
 # Batch corrections whose deployed arm is judged, and those that write the files again.
 CORRECTIONS = STUDY.section("batch")
-JUDGED = [dataset for dataset, settings in CORRECTIONS.items() if settings.arms]
+JUDGED = [dataset for dataset, settings in CORRECTIONS.items() if settings.deployed]
 CORRECTED = [dataset for dataset in JUDGED if CORRECTIONS[dataset].correct]
 MERGED = STUDY.panels_to_merge()
 # Models that make samples: each arm is a target.
@@ -58,7 +58,7 @@ def preparing(wildcards):
 
 def largest_batch(wildcards):
     settings = settings_of(wildcards)
-    return max(STUDY.training_of(settings, arm).batch_size for arm in settings.arms.values())
+    return max((STUDY.training_of(settings, arm).batch_size for arm in settings.arms.values()), default=2)
 
 
 def arm_of(wildcards):
@@ -68,6 +68,19 @@ def arm_of(wildcards):
 def deployed_of(wildcards):
     """The arm of a batch correction that is judged, and that corrects."""
     return CORRECTIONS[wildcards.dataset].deployed
+
+
+def fallback_of(wildcards):
+    """What a flagged marker is given; files that are not written again have no need of it."""
+    correct = CORRECTIONS[wildcards.dataset].correct
+    return correct.fallback if correct else "none"
+
+
+def scored_by(wildcards):
+    """The maps that are scored: of every method, and the cells as they are written."""
+    paths = methods("mapped.h5ad")(wildcards)
+    written = wildcards.task == "batch" and wildcards.dataset in CORRECTED
+    return [*paths, f"{TASK.format(**wildcards)}/written.h5ad"] if written else paths
 
 
 def models_of(wildcards):

@@ -1,11 +1,15 @@
 rule judge:
-    """Marker by marker: is a batch better or worse after the deployed arm?"""
+    """Marker by marker: is a batch better or worse in the cells as they are written?"""
     input:
         truth=f"{BATCH}/truth.h5ad",
+        train=f"{BATCH}/train",
+        query=f"{BATCH}/query",
         mapped=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/mapped.h5ad",
+        model=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/model.safetensors",
     output:
         gate=report(f"{BATCH}/gate.tsv", category="Tables", caption="../report/gate.rst"),
         verdict=f"{BATCH}/verdict.json",
+        written=f"{BATCH}/written.h5ad",
     log:
         f"logs/{STUDY.name}/judge/{{dataset}}.log",
     benchmark:
@@ -15,6 +19,8 @@ rule judge:
     threads: 1
     resources:
         mem_mb=2000,
+    params:
+        fallback=fallback_of,
     script:
         "../scripts/judge.py"
 
@@ -39,6 +45,5 @@ rule correct:
         mem_mb=4000,
     params:
         own=lambda wildcards: STUDY.own_data[CORRECTIONS[wildcards.dataset].cells].model_dump(mode="json"),
-        fallback=lambda wildcards: CORRECTIONS[wildcards.dataset].correct.fallback,
     script:
         "../scripts/correct.py"

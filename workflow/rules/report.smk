@@ -47,6 +47,7 @@ rule draw:
     params:
         arms=lambda wildcards: models_of(wildcards),
         baselines=lambda wildcards: list(settings_of(wildcards).baselines),
+        headline=lambda wildcards: settings_of(wildcards).deployed,
         folder=lambda wildcards, input: str(Path(input.truth).parent),
     script:
         "../scripts/draw.py"

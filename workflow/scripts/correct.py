@@ -7,7 +7,6 @@ with log_to(snakemake.log[0]):
     correct_files(
         dataset=snakemake.wildcards.dataset,
         own=snakemake.params.own,
-        fallback=snakemake.params.fallback,
         cells=snakemake.input.cells,
         model=snakemake.input.model,
         gate=snakemake.input.gate,

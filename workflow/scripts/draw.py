@@ -9,6 +9,7 @@ with log_to(snakemake.log[0]):
         dataset=snakemake.wildcards.dataset,
         arms=snakemake.params.arms,
         baselines=snakemake.params.baselines,
+        headline=snakemake.params.headline,
         tables=(snakemake.input.metrics, snakemake.input.summary),
         folders=(snakemake.params.folder, snakemake.output[0]),
     )

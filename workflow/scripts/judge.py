@@ -1,12 +1,11 @@
 """Rule `judge`: one call into the package, nothing decided here."""
 
 from magan.stages.atomic_files import log_to
-from magan.stages.correct import judge
+from magan.stages.judge import judge
 
 with log_to(snakemake.log[0]):
     judge(
-        truth=snakemake.input.truth,
-        mapped=snakemake.input.mapped,
-        gate=snakemake.output.gate,
-        verdict=snakemake.output.verdict,
+        files={name: snakemake.input[name] for name in ("truth", "mapped", "model")} | dict(snakemake.output.items()),
+        folders={"train": snakemake.input.train, "query": snakemake.input.query},
+        fallback=snakemake.params.fallback,
     )

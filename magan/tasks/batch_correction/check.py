@@ -17,5 +17,5 @@ def check(study: StudySettings, dataset: str, settings: BatchAlignment) -> None:
             f"batch.{dataset}.correct: '{settings.cells}' is no data set of own_data, whose files could be written "
             "again; list the files there"
         )
-    if settings.correct and not settings.arms:
-        raise InputError(f"batch.{dataset}.correct: there is no arm; give the arm that corrects the files")
+    if settings.correct and not settings.deployed:
+        raise InputError(f"batch.{dataset}.correct: there is no method to correct by; add method: auto")

@@ -18,7 +18,13 @@ QUESTION = Question(
 )
 
 SHOWN = 30  # rows of the table; the whole is in gate.tsv
-KINDS = {"safe": "wins", "safe but": "consensus", "do not use": "loses", "not needed": "ties"}  # verdict -> its look
+KINDS = {
+    "safe": "wins",
+    "safe but": "consensus",
+    "do not use": "loses",
+    "not needed": "ties",
+    "too few cells": "ties",
+}  # verdict -> its look
 
 
 def judged(verdict: Mapping, gate: pd.DataFrame) -> dict:
@@ -45,3 +51,33 @@ def _line(row: Mapping) -> dict[str, str]:
     where = "all cells" if row["population"] == keys.ALL else row["population"]
     numbers = {name: number(row[name]) for name in ("emd_before", "emd_after", "floor")}
     return {"marker": row["marker"], "batch": row["batch"], "where": where, "flag": row["flag"], **numbers}
+
+
+def chosen(table: pd.DataFrame) -> dict:
+    """The choice of a map, batch by batch: its reason, and a row for each candidate.
+
+    Parameters
+    ----------
+    table
+        What `magan.stages.baseline.choice_table` makes: batch, candidate, criterion, low, high, within, marginal, mmd,
+        rank, moved, chosen, reason.
+    """
+    batches = [
+        {
+            "batch": batch,
+            "reason": rows["reason"].iloc[0],
+            "lines": [_candidate(row) for row in rows.to_dict("records")],
+        }
+        for batch, rows in table.groupby("batch", sort=False)
+    ]
+    return {"batches": batches}
+
+
+def _candidate(row: Mapping) -> dict[str, str]:
+    return {
+        "name": row["candidate"],
+        "kind": "chosen" if row["chosen"] else "",
+        "criterion": number(row["criterion"]),
+        "interval": f"[{number(row['low'])}, {number(row['high'])}]",
+        **{part: number(row[part]) for part in ("within", "marginal", "mmd", "rank", "moved")},
+    }

@@ -24,6 +24,8 @@ DROPPED = 0.02  # of label transfer accuracy
 WORTHWHILE = 0.05  # share of the EMD that a correction has to remove to be of use
 TOO_MANY = 1 / 3  # of the markers
 MOST = 0.5  # of the cells of a batch
+FEW_CELLS = 200  # held-out cells of a batch or the reference, below which a verdict is chance
+SPLITS = 8  # ways to part the samples of the reference, for the distance between samples of one batch
 FEW = 4  # markers of which a sentence says what is wrong
 CLEAR = 2.0  # a peak that is there even to twice the demands, or not there even to half of them
 
@@ -37,7 +39,7 @@ GATE = (
 class Verdict(NamedTuple):
     """What a user should do with a correction."""
 
-    word: str  # safe, safe but, do not use, not needed
+    word: str  # safe, safe but, do not use, not needed, too few cells
     sentence: str
     markers: tuple[str, ...]  # with a flag anywhere, in the order of the table
 
@@ -70,7 +72,8 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
     -------
     DataFrame
         Columns ``GATE``. ``population`` "all" is all cells, the others those with 50 cells on both sides. ``floor`` is
-        the EMD of sampling alone (`sampling`). ``group_*`` as `Effect`, nan without two groups of 10
+        the EMD of sampling alone (`sampling`), or between samples of the reference (`between_samples`) where that is
+        larger. ``group_*`` as `Effect`, nan without two groups of 10
         cells in the batch and population. ``flag`` is "" or the reasons, comma between.
 
     Raises
@@ -83,7 +86,8 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
     for batch in np.unique(cells.batches):
         for name, own, goal in _populations(cells, batch):
             sides = cells.original[own], cells.mapped[own], cells.target[goal]
-            part = _judged(*sides, cells.groups[own])
+            floor = between_samples(cells.target[goal], cells.target_samples[goal])
+            part = _judged(*sides, cells.groups[own], floor)
             tables.append(pd.DataFrame({"batch": batch, "population": name, "marker": mapped.var_names, **part}))
     return pd.concat(tables, ignore_index=True)[list(GATE)]
 
@@ -92,7 +96,8 @@ def transfer(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -
     """Label transfer to the reference before and after the map, one row per batch; arguments as `gate`.
 
     Columns batch, before, after (`batch_distance.label_transfer`) and error, the
-    standard error of their difference over the same cells. nan without populations.
+    standard error of their difference over the same cells. Populations with fewer than 50 cells on either side are
+    left out. nan without populations.
     """
     cells = _cells(truth, mapped, labels)
     found = []
@@ -100,16 +105,23 @@ def transfer(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -
         inside = cells.batches == batch
         sides = np.stack([cells.original[inside], cells.mapped[inside]])
         right, own = batch_distance.label_hits(sides, cells.labels[inside], cells.target, cells.target_labels)
-        parts = [right[:, own == name] for name in np.unique(own)]
+        named = [name for name in np.unique(own) if _enough(cells, inside, name)]
+        parts = [right[:, own == name] for name in named]
         before, after = np.mean([part.mean(axis=1) for part in parts], axis=0) if parts else (np.nan, np.nan)
         error = np.sqrt(sum((part[1] - part[0]).var() / part.shape[1] for part in parts)) / max(1, len(parts))
         found.append((batch, before, after, error))
     return pd.DataFrame(found, columns=["batch", "before", "after", "error"])
 
 
+def _enough(cells: "_Cells", inside: np.ndarray, name: str) -> bool:
+    """Whether a population has enough cells of the batch ``inside`` and of the reference to be judged."""
+    return min((cells.labels[inside] == name).sum(), (cells.target_labels == name).sum()) >= LEAST
+
+
 def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -> Verdict:
     """What to do with a correction; the first that holds of
 
+    - "too few cells": a batch or the reference has fewer than 200 held-out cells;
     - "not needed": before the correction the EMD of every marker over all cells is at most 0.05 or 3 times ``floor``,
       and the mean over markers, in every batch and population, at most 0.05 or 1.5 times that of ``floor``;
     - "do not use": batch and group are confounded; or the label transfer of a batch dropped by more than 0.02 and
@@ -135,6 +147,12 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     reached = (
         f"the mean EMD to the reference goes from {before:.3f} to {after:.3f}, where sampling alone gives {floor:.3f}"
     )
+    fewest = int(whole[["n", "n_reference"]].min().min())
+    if fewest < FEW_CELLS:
+        sentence = (
+            f"There are too few cells to tell: {fewest} held-out cells on a side, at least {FEW_CELLS} are needed."
+        )
+        return Verdict("too few cells", sentence, markers)
     if _within_floor(table):
         told = f"No correction is needed: the mean EMD to the reference is {before:.3f} without one"
         return Verdict("not needed", f"{told}, and sampling alone gives {floor:.3f}.", markers)
@@ -194,6 +212,23 @@ def _where(rows: pd.DataFrame) -> str:
     return told + (")" if (rows["population"] == keys.ALL).any() else f" in {', '.join(names)})")
 
 
+def mean_emd(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> float:
+    """Mean EMD to the reference in arcsinh units, over markers, populations of 50 cells or more, and batches.
+
+    Arguments are those of `gate`. The mean is over all cells where populations are not known.
+    """
+    cells = _cells(truth, mapped, labels)
+    found = []
+    for batch in np.unique(cells.batches):
+        whole, *named = _populations(cells, batch)
+        part = [
+            batch_distance.emd(cells.mapped[None, rows], cells.target[goal]).mean()
+            for _, rows, goal in named or [whole]
+        ]
+        found.append(np.mean(part))
+    return float(np.mean(found))
+
+
 class _Cells(NamedTuple):
     original: np.ndarray  # (n, M)
     mapped: np.ndarray  # (n, M)
@@ -202,6 +237,7 @@ class _Cells(NamedTuple):
     groups: np.ndarray  # (n,)
     target: np.ndarray  # (m, M)
     target_labels: np.ndarray  # (m,)
+    target_samples: np.ndarray  # (m,)
 
 
 def _cells(truth: AnnData, mapped: AnnData, labels: pd.Series | None) -> _Cells:
@@ -220,6 +256,7 @@ def _cells(truth: AnnData, mapped: AnnData, labels: pd.Series | None) -> _Cells:
         groups.astype(str).to_numpy().astype(str),
         np.asarray(target.layers[keys.PREPROCESSED]),
         _labels(target, labels),
+        target.obs.get(keys.SAMPLE, pd.Series("", index=target.obs_names)).astype(str).to_numpy().astype(str),
     )
 
 
@@ -234,10 +271,32 @@ def _populations(cells: _Cells, batch: str) -> Iterator[tuple[str, np.ndarray, n
             yield name, own, goal
 
 
-def _judged(x: np.ndarray, moved: np.ndarray, y: np.ndarray, groups: np.ndarray) -> dict[str, object]:
-    """The columns of `gate` for cells ``x (n, M)``, the same ``moved (n, M)``, and reference cells ``y (m, M)``."""
+def between_samples(values: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """The EMD between two groups of samples of a batch, ``(M,)`` in arcsinh units; 0 with fewer than four samples.
+
+    The mean over eight random ways to part the samples of ``values (n, M)`` into halves. Two batches of different
+    donors differ by as much without any batch effect.
+    """
+    names = np.unique(samples)
+    if len(names) < 4:
+        return np.zeros(values.shape[1])
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(SPLITS):
+        half = np.isin(samples, random.permutation(names)[: len(names) // 2])
+        found.append(batch_distance.emd(values[None, half], values[~half])[0])
+    return np.mean(found, axis=0)
+
+
+def _judged(
+    x: np.ndarray, moved: np.ndarray, y: np.ndarray, groups: np.ndarray, least: np.ndarray
+) -> dict[str, object]:
+    """The columns of `gate` for cells ``x (n, M)``, the same ``moved (n, M)``, and reference cells ``y (m, M)``.
+
+    ``least (M,)`` is what the floor cannot be below.
+    """
     before, after = batch_distance.emd(np.stack([x, moved]), y)
-    floor = batch_distance.sampling(y, len(x))
+    floor = np.maximum(batch_distance.sampling(y, len(x)), least)
     step = np.maximum(MARGIN, floor)
     counts = [peaks(side) for side in (x, moved, y)]
     (least_before, least_after, least_reference), (most_before, most_after, most_reference) = (

@@ -1,11 +1,16 @@
 """Settings of batches to be corrected."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
-from magan.config.arms import Strict, Word
+from magan.baselines import BASELINES
+from magan.config.arms import Arm, Strict, Word
 from magan.config.tasks import TaskSettings
+
+AUTO = "auto"
+BESIDE = (AUTO, "identity", "zscore", "quantile", "combat")  # the methods of a study that names none
 
 
 class Wipe(Strict):
@@ -26,13 +31,17 @@ class Correct(Strict):
 
 
 class BatchAlignment(TaskSettings):
-    """Every batch is mapped onto the reference batch, a name or "median": the batch least far from the others.
+    """Every batch is mapped onto the reference batch, a name or "median": the batch least far from all others.
+
+    ``method`` names the method that corrects: a baseline that can be saved, a preset or a model. It is the short form
+    of ``deploy``; without either, and without arms, it is "auto", the choice among simple maps on these very cells.
 
     Trained on the cells that match ``train``, at most ``n_train`` of a batch, and scored on those that match
     ``test`` (obs column -> value; of the two one may be left out, and is all other cells), or on a random
     ``test_fraction``. With control samples, ``train: {is_control: true}`` learns from them what is done to all.
     """
 
+    arms: dict[str, Arm] = {}
     cells: str
     where: dict[str, str | tuple[str, ...]] = {}
     reference: str
@@ -43,3 +52,28 @@ class BatchAlignment(TaskSettings):
     test_fraction: float = Field(default=0.3, gt=0, lt=1)
     wipe: Wipe | None = None
     correct: Correct | None = None  # of the user's own files alone
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_method(cls, values: Any) -> Any:
+        """Write ``method`` out as ``deploy``, with the arm or baseline that it names."""
+        if not isinstance(values, Mapping):
+            return values
+        values = dict(values)
+        plain = not values.get("arms") and not values.get("baselines") and not values.get("deploy")
+        method = values.pop("method", AUTO if plain else None)
+        if method is None:
+            return values
+        if plain:
+            values["baselines"] = list(BESIDE)
+        arms, baselines = dict(values.get("arms") or {}), list(values.get("baselines") or ())
+        if method not in (*arms, *baselines):
+            if method in BASELINES:
+                baselines.append(method)
+            else:
+                arms[method] = method
+        return {**values, "arms": arms, "baselines": baselines, "deploy": method}
+
+    def deployable(self) -> tuple[str, ...]:
+        """Arms, and baselines that can be saved."""
+        return (*self.arms, *(n for n in self.baselines if n in BASELINES and BASELINES.entries[n].deployable))

@@ -5,6 +5,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
+from magan.tasks.batch_correction import safety_gate
 from magan.tasks.batch_correction.safety_gate import GATE, gate, transfer, verdict
 
 MARKERS = ["CD3", "CD19", "CD45RA", "CD25", "CD38", "HLADR"]
@@ -303,3 +304,16 @@ def test_without_a_reference_or_a_map_it_says_so_in_one_sentence():
     x.uns[keys.ERROR] = "out of memory"
     with pytest.raises(InputError, match="'magan' failed and cannot be judged"):
         gate(truth, x)
+
+
+def test_samples_of_one_batch_tell_how_far_samples_are_apart():
+    """Halves of eight samples with means of sd 1 differ by sqrt(2 / pi) sqrt(1/4 + 1/4) = .56, and by more in EMD."""
+    random = np.random.default_rng(0)
+    samples = np.repeat([f"s{i}" for i in range(8)], 400)
+    shifts = random.normal(size=(8, 200))
+    values = np.repeat(shifts, 400, axis=0) + 0.01 * random.normal(size=(3200, 200))
+    found = safety_gate.between_samples(values.astype(np.float32), samples)
+    assert 0.56 < found.mean() < 0.9
+    assert (safety_gate.between_samples(values, np.repeat(["a", "b", "c", "a"], 800)) == 0).all()
+    wider = safety_gate.between_samples(values + np.repeat([0, 5] * 4, 400)[:, None], samples)
+    assert (wider > found).mean() > 0.9

@@ -82,7 +82,15 @@ def test_draws_are_scored_apart_and_every_seed_is_there(folder):
 def test_both_figures_are_drawn(folder):
     methods = ["magan", "pair_ridge", "pair_ridge_shuffled"]
     tables = [str(folder / f"{name}.tsv") for name in ("metrics", "summary")]
-    draw("matching", "own", {"magan": "magan"}, methods[1:], tuple(tables), (str(folder), str(folder / "figures")))
+    draw(
+        "matching",
+        "own",
+        {"magan": "magan"},
+        methods[1:],
+        "magan",
+        tuple(tables),
+        (str(folder), str(folder / "figures")),
+    )
     scores, cells = ((folder / "figures" / f"matching_{name}.svg").read_text() for name in ("scores", "cells"))
     for word in (*methods, "FOSCTTM", "label transfer", "2 draws"):
         assert word in scores

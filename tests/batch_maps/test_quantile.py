@@ -1,6 +1,11 @@
 import numpy as np
 
-from magan.baselines.quantile import quantile_map
+from magan.batch_maps.quantile import along, quantile_curve
+
+
+def quantile_map(source, target, values):
+    return along(values, *quantile_curve(source, target))
+
 
 RNG = np.random.default_rng(0)
 

@@ -1,0 +1,154 @@
+"""AnnData in, AnnData out: maps of batches to a reference that need no network, one for each batch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from magan import keys
+from magan.batch_maps import MAPS, State
+from magan.batch_maps.choose import Choice, choose
+from magan.cytometry.arcsinh import cofactors
+from magan.domains.domain import from_anndata
+from magan.errors import InputError, among
+from magan.training import checkpoint
+
+AUTO = "auto"
+
+
+class BatchMapper:
+    """Learns a map of each batch to the reference; it saves, loads and maps as `magan.aligner.Aligner` does.
+
+    Parameters
+    ----------
+    method
+        A key of `magan.batch_maps.MAPS`, or "auto": the map that `magan.batch_maps.choose` takes, batch by batch.
+    seed
+        Of the split of cells and of clusters.
+
+    Attributes
+    ----------
+    names_, features_, cofactors_, reference_
+        As of `magan.aligner.Aligner`; a fold is a batch.
+    methods_ : list
+        The map of each fold, a key of ``MAPS``.
+    choices_ : list
+        Why it was chosen, a `magan.batch_maps.choose.Choice` for each fold; [] unless the method is "auto".
+    """
+
+    layers_ = (keys.CONSENSUS,)
+
+    def __init__(self, method: str = AUTO, *, seed: int = 0):
+        self.method = method
+        self.seed = seed
+
+    def fit(self, x1: Sequence[AnnData], x2: Sequence[AnnData], *, names: Sequence[str] = ()) -> "BatchMapper":
+        """Learn the map of each ``x1`` to its ``x2``, both cells by the same markers.
+
+        Raises
+        ------
+        InputError
+            An unknown method, a value that is not finite, or too few cells to choose by.
+        """
+        if self.method not in (AUTO, *MAPS):
+            raise InputError(f"batch map '{self.method}' is unknown{among(self.method, [AUTO, *MAPS])}")
+        self.names_ = [str(name) for name in names or range(len(x1))]
+        self.features_ = {"x1": [list(b.var_names) for b in x2], "x2": [list(b.var_names) for b in x2]}
+        self.cofactors_ = {"x1": [cofactors(a) for a in x1], "x2": [cofactors(b) for b in x2]}
+        self.reference_ = _batch(x2)
+        self.methods_: list[str] = []
+        self.choices_: list[Choice] = []
+        self.states_: list[State] = []
+        self.monotone_: list[State] = []
+        for source, target in zip(x1, x2):
+            cells = _values(source, target.var_names), _values(target, target.var_names)
+            if self.method == AUTO:
+                choice = choose(*cells, samples_1=_samples(source), samples_2=_samples(target), seed=self.seed)
+                self.choices_.append(choice)
+                name, state = choice.name, choice.state
+            else:
+                name, state = self.method, MAPS[self.method].fit(*cells, seed=self.seed)
+            self.methods_.append(name)
+            self.states_.append(state)
+            self.monotone_.append(MAPS["monotone"].fit(*cells))
+        return self
+
+    def map(self, x: AnnData, fold: int = 0) -> AnnData:
+        """The cells as the reference would have measured them; ``X`` and ``layers["consensus"]``, arcsinh units."""
+        values = self.map_values(torch.from_numpy(_values(x, self.features_["x1"][fold])), fold=fold)
+        mapped = AnnData(values[keys.CONSENSUS], obs=x.obs.copy(), layers=values)
+        mapped.var_names = self.features_["x2"][fold]
+        return mapped
+
+    def map_values(self, values: Tensor, *, fold: int = 0) -> dict[str, np.ndarray]:
+        """Map ``values (n, M)`` in arcsinh units; each cell's result depends on that cell alone."""
+        return {keys.CONSENSUS: MAPS[self.methods_[fold]].apply(self.states_[fold], values.numpy())}
+
+    def monotone(self, values: Tensor, *, fold: int = 0) -> np.ndarray:
+        """Map each marker of ``values (n, M)`` along its monotone curve."""
+        return MAPS["monotone"].apply(self.monotone_[fold], values.numpy())
+
+    def save(self, path: str | Path) -> None:
+        """Write all maps, without code, to a safetensors file."""
+        tensors = {}
+        for fold, (state, curves) in enumerate(zip(self.states_, self.monotone_)):
+            tensors |= {f"map.{fold}": _tensors(state), f"monotone.{fold}": _tensors(curves)}
+        about = {
+            "batch_mapper": {"method": self.method, "seed": self.seed},
+            "methods": self.methods_,
+            "names": self.names_,
+            "features": self.features_,
+            "cofactors": self.cofactors_,
+            "reference": self.reference_,
+        }
+        checkpoint.save(path, about, tensors)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "BatchMapper":
+        """The mapper that `save` wrote; its ``choices_`` are not in the file.
+
+        Raises
+        ------
+        InputError
+            The file is missing, or `save` did not write it.
+        """
+        about, tensors = checkpoint.load(path)
+        if "batch_mapper" not in about:
+            raise InputError(f"model {path} holds no batch maps; read it with Aligner.load")
+        self = cls(**about["batch_mapper"])
+        self.methods_, self.names_, self.reference_ = about["methods"], about["names"], about["reference"]
+        self.features_, self.cofactors_, self.choices_ = about["features"], about["cofactors"], []
+        folds = range(len(self.names_))
+        self.states_ = [_arrays(tensors.get(f"map.{fold}", {})) for fold in folds]
+        self.monotone_ = [_arrays(tensors[f"monotone.{fold}"]) for fold in folds]
+        return self
+
+
+def _values(x: AnnData, markers: Sequence[str]) -> np.ndarray:
+    """``(n, M)`` float32 in arcsinh units."""
+    missing = [marker for marker in markers if marker not in x.var_names]
+    if missing:
+        raise InputError(f"marker '{missing[0]}' of the reference is missing; give the markers {list(markers)}")
+    return from_anndata(x[:, list(markers)], "cells").values.numpy()
+
+
+def _samples(x: AnnData) -> np.ndarray | None:
+    return x.obs[keys.SAMPLE].astype(str).to_numpy() if keys.SAMPLE in x.obs else None
+
+
+def _tensors(state: State) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in state.items()}
+
+
+def _arrays(tensors: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: values.numpy() for name, values in tensors.items()}
+
+
+def _batch(domains: Sequence[AnnData]) -> str:
+    """The single batch that all cells are of, or ""."""
+    batches = {name for x in domains if keys.BATCH in x.obs for name in x.obs[keys.BATCH].astype(str).unique()}
+    return batches.pop() if len(batches) == 1 else ""

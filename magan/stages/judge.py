@@ -1,0 +1,131 @@
+"""What the safety gate says of the cells as they are written."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+
+from magan import keys
+from magan.batch_mapper import BatchMapper
+from magan.batch_maps import MAPS
+from magan.correction import load_mapper
+from magan.metrics.group_effects import confounded
+from magan.stages.align import read_folds
+from magan.stages.atomic_files import write, write_table
+from magan.tasks.batch_correction import safety_gate as gates
+
+SIMPLE = ("identity", "zscore", "quantile")  # maps that a correction must not be behind
+BEHIND = 1.02  # times the distance of the best simple map, above which the sentence says so
+
+
+def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -> None:
+    """Rule `judge`: marker by marker, is a batch better or worse in the cells as they are written?
+
+    Parameters
+    ----------
+    files
+        ``truth``, ``mapped`` and ``model`` of the deployed method; ``gate``, ``verdict`` and ``written`` are made.
+    folders
+        ``train`` and ``query``.
+    fallback
+        What a flagged marker is given: "none" leaves the map, "input" the marker as measured, "monotone" the monotone
+        map of that marker alone. Gate and verdict are those of the cells after that.
+    """
+    cells, after = anndata.read_h5ad(files["truth"]), anndata.read_h5ad(files["mapped"])
+    method, error = _name(after), str(after.uns[keys.ERROR])
+    both = confounded(cells.obs[keys.BATCH], cells.obs[keys.GROUP]) if keys.GROUP in cells.obs else ""
+    put_back: dict[str, list[str]] = {}
+    if error or not np.isfinite(after.X).all():
+        table = pd.DataFrame(columns=list(gates.GATE))
+        sentence = f"Do not use this correction: {method} failed ({error or 'every seed'})."
+        found = gates.Verdict("do not use", sentence, ())
+    else:
+        table = gates.gate(cells, after)
+        if fallback != "none":
+            put_back = flagged_by_batch(table)
+            after = with_fallback(cells, after, put_back, Path(files["model"]), fallback)
+            table = gates.gate(cells, after)
+        found = _verdict(cells, after, table, both, folders)
+    write_table(table, files["gate"])
+    write(written(after, method), files["written"])
+    about = {"arm": method, **found._asdict(), "fallback": fallback, "put_back": put_back}
+    Path(files["verdict"]).write_text(json.dumps(about, indent=2) + "\n")
+
+
+def flagged_by_batch(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Batch -> its markers with a flag anywhere, in the order of the table."""
+    flagged = table[table["flag"] != ""]
+    return {str(batch): list(dict.fromkeys(rows["marker"])) for batch, rows in flagged.groupby("batch", sort=False)}
+
+
+def with_fallback(
+    truth: AnnData, mapped: AnnData, put_back: Mapping[str, list[str]], model: Path, fallback: str
+) -> AnnData:
+    """The mapped cells with some markers of some batches as measured ("input") or by their monotone map."""
+    after = AnnData(np.array(mapped.X), obs=mapped.obs, var=mapped.var, uns=dict(mapped.uns))
+    measured = truth[after.obs_names, after.var_names]
+    batches = measured.obs[keys.BATCH].astype(str).to_numpy()
+    mapper = load_mapper(model) if fallback == "monotone" else None
+    for batch, markers in put_back.items():
+        rows, columns = np.flatnonzero(batches == batch), after.var_names.get_indexer(markers)
+        if mapper is None:
+            values = np.asarray(measured.layers[keys.PREPROCESSED])[np.ix_(rows, columns)]
+        else:
+            fold = mapper.names_.index(batch)
+            source = mapper.features_["x1"][fold]
+            units = np.asarray(measured[rows, source].layers[keys.PREPROCESSED], dtype=np.float32)
+            carried = mapper.monotone(torch.from_numpy(units), fold=fold)
+            values = carried[:, [source.index(marker) for marker in markers]]
+        after.X[np.ix_(rows, columns)] = values
+    return after
+
+
+def written(mapped: AnnData, method: str) -> AnnData:
+    """The cells as they are written, in the shape of a method's maps, so that they are scored like every method."""
+    values = np.asarray(mapped.X)
+    out = AnnData(values, obs=mapped.obs, var=mapped.var, layers={keys.BASELINE: values}, uns=dict(mapped.uns))
+    out.uns |= {keys.METHOD: f"{method} as written", keys.ARM: keys.WRITTEN}
+    out.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}
+    return out
+
+
+def _verdict(
+    cells: AnnData, after: AnnData, table: pd.DataFrame, both: str, folders: Mapping[str, str]
+) -> gates.Verdict:
+    before = cells[after.obs_names, after.var_names].layers[keys.PREPROCESSED]
+    if np.array_equal(np.asarray(before, np.float32), np.asarray(after.X, np.float32)):
+        reasons = sorted(set(after.uns[keys.CHOICE]["reason"])) if keys.CHOICE in after.uns else []
+        return gates.Verdict("not needed", " ".join(["Cells are written as measured.", *reasons]), ())
+    found = gates.verdict(table, gates.transfer(cells, after), both)
+    return found._replace(sentence=f"{found.sentence} {_against_simple(cells, after, folders)}")
+
+
+def _against_simple(cells: AnnData, after: AnnData, folders: Mapping[str, str]) -> str:
+    """What the best simple map would have reached on the same cells."""
+    pairs, queries = read_folds(folders["train"], folders["query"])
+    first, second = ([pair[side] for pair in pairs.values()] for side in (0, 1))
+    reached = {}
+    for name in SIMPLE:
+        mapper = BatchMapper(name).fit(first, second, names=list(pairs))
+        maps = [mapper.map(x, number) for number, x in enumerate(queries.values())]
+        reached[name] = gates.mean_emd(cells, anndata.concat(maps)[after.obs_names, after.var_names])
+    best = min(reached, key=lambda name: reached[name])
+    here, there = gates.mean_emd(cells, after), reached[best]
+    if here <= BEHIND * there:
+        return (
+            f"Within populations the EMD is {here:.3f}; the best simple map ({MAPS[best].title}) reaches {there:.3f}."
+        )
+    return (
+        f"A simpler map is nearer: within populations the {MAPS[best].title} reaches {there:.3f}, this map {here:.3f}."
+    )
+
+
+def _name(mapped: AnnData) -> str:
+    """The name by which a study knows a method."""
+    baseline = str(mapped.uns[keys.ARM]) == keys.BASELINE
+    return str(mapped.uns[keys.METHOD if baseline else keys.ARM])
