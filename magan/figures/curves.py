@@ -1,4 +1,4 @@
-"""Loss terms along training, seed by seed."""
+"""Curves of loss terms during training, by seed."""
 
 from collections.abc import Mapping
 
@@ -15,16 +15,16 @@ COLUMNS = 3
 
 @styled
 def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Mapping[str, str] | None = None) -> Figure:
-    """Every loss term, one panel each: a thin line per seed, the mean over seeds in bold.
+    """Draw every loss term in a separate panel: a thin line per seed, the mean over seeds in bold.
 
     Parameters
     ----------
     curves
-        Arm to its curves: columns step, seed, term, value (nan where training was not finite).
+        Arm -> curves with the columns step, seed, term, value (nan where training was not finite).
     digest
-        Of the data, written at the foot.
+        Digest of the data, written at the foot.
     methods
-        Arm to method, for the colours; by default the part of the arm's name before the first underscore.
+        Arm -> method, for the colours; by default the part of the arm's name before the first underscore.
     """
     title = "Loss terms along training"
     drawn = {arm: table for arm, table in curves.items() if len(table)}
