@@ -1,7 +1,7 @@
-"""Experiments that lectures on GANs show, each in one file: points, the numbers they come to, and what is claimed.
+"""Experiments for lectures on GANs, a file each: points (raw values), numbers (means), and the claims about them.
 
-An experiment is ``name(seeds, **settings) -> DataFrame`` with the columns ``told.POINTS``, or ``name(seeds, images,
-**settings)``; its `judge` turns the points into numbers with the columns ``told.NUMBERS``.
+An experiment is ``name(seeds, **settings) -> DataFrame`` or ``name(seeds, images, **settings) -> DataFrame``, with the
+columns ``result_table.POINTS``. Its `check_claims` turns points into numbers with the columns ``result_table.NUMBERS``.
 """
 
 from collections.abc import Callable
