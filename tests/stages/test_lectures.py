@@ -83,7 +83,7 @@ def test_a_study_of_experiments_alone_has_empty_tables(tmp_path):
         ),
         (
             {"digit_map": {"images": "wishbone"}},
-            "lectures.digit_map: data set 'wishbone' holds cells; name images",
+            "lectures.digit_map: data set 'wishbone' holds cells, and this task is of images; name another",
         ),
     ],
 )
