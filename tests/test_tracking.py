@@ -425,7 +425,7 @@ def test_a_registered_model_is_code_and_tensors_with_a_signature_and_exact_requi
     told = load(address).metadata
     assert told.signature.inputs.input_names() == ["CD3", "CD4"] == told.signature.outputs.input_names()
     assert {p.name: p.default for p in told.signature.params} == {"batch": "", "seed": "consensus"}
-    assert told.flavors["python_function"]["model_code_path"].endswith("served.py")
+    assert told.flavors["python_function"]["model_code_path"].endswith("pyfunc.py")
     folder = Path(client.get_model_version(registered.runs[0].model.name, "1").source.removeprefix("file://"))
     assert not [file for file in folder.rglob("*") if file.suffix in (".pkl", ".pickle", ".pt")]
     assert (folder / "artifacts" / "model.safetensors").read_bytes() == registered.runs[0].model.path.read_bytes()
