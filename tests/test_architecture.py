@@ -47,7 +47,7 @@ ROOMS = {
     "baselines": {"domains", "errors", "images", "keys", "registry"},
     "classifier": {"errors", "keys", "training"},
     "metrics": {"errors", "keys"},
-    "tracking": {"correction", "errors", "keys"},
+    "tracking": {"atomic_write", "correction", "errors", "keys"},
     "figures": {"keys"},
     "report": {"keys", "tasks/registry", "tasks/report"},
     "tasks/settings": {"config", "errors"},

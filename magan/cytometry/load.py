@@ -1,5 +1,6 @@
 """A user's files of cells, as a study lists them, into one AnnData."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,14 @@ def rows_of(own: OwnData) -> list[dict[str, object]]:
     Raises
     ------
     InputError
-        As `read_sheet`.
+        As `read_sheet`; or a file is listed twice, by the same path or by two.
     """
+    places: dict[str, str] = {}
+    for file in own.files:
+        place = os.path.realpath(file.path)
+        if place in places:
+            raise InputError(f"{file.path} is the file {places[place]}, which is listed already; list each file once")
+        places[place] = file.path
     rows = read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
     said = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
     return [row | {key: row.get(key) or value for key, value in said.items()} for row in rows]
@@ -93,7 +100,8 @@ def _digests(paths: Sequence[str]) -> dict[str, str]:
     """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
     names = [Path(path).name for path in paths]
     depth = 1
-    while len(set(names)) < len(paths):
+    deepest = max((len(Path(path).absolute().parts) for path in paths), default=0)
+    while len(set(names)) < len(paths) and depth < deepest:  # two paths to a file never differ
         depth += 1
         names = [" ".join(Path(path).absolute().parts[-depth:]) for path in paths]
     return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
