@@ -11,7 +11,6 @@ from pydantic import (
     GetJsonSchemaHandler,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
