@@ -95,7 +95,8 @@ def bounded_seeds(value: Any) -> Any:
     ValueError
         There are more, one is larger, or one is true or false.
     """
-    no_bool(value)
+    if isinstance(value, bool):
+        raise ValueError("give a positive count or a list of distinct numbers")
     n = value if isinstance(value, int) else len(value) if isinstance(value, list | tuple) else 0
     if n > MOST_SEEDS:
         raise ValueError(f"give at most {MOST_SEEDS} seeds")
