@@ -42,7 +42,7 @@ def test_a_method_that_breaks_is_written_down_as_failed_with_its_log(folder, mon
     def breaks(x1, x2, query):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setitem(baseline.__globals__["BASELINES"], "knn", breaks)
+    monkeypatch.setitem(baseline.__globals__, "BASELINES", {"knn": breaks})
     mapped = run(folder, "knn")
     assert mapped.uns[keys.ERROR] == "ZeroDivisionError: by nothing"
     assert np.isnan(mapped.X).all() and not mapped.layers
