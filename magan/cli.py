@@ -79,6 +79,7 @@ def check_files(
     sheet: Annotated[Path, typer.Argument(help="sample sheet (TSV or CSV), or a study (YAML) with own_data")],
     panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
     cofactor: Annotated[str, typer.Option(help="of the arcsinh transform; none if values are transformed")] = "5",
+    transform: Annotated[str | None, typer.Option(help="another scale: logicle, hyperlog, logicle(w=0.8)")] = None,
     aliases: Annotated[Path | None, typer.Option(help="YAML of name: marker")] = None,
     compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
     trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
@@ -93,7 +94,13 @@ def check_files(
 
     try:
         found = preflights(
-            sheet, panel=panel, cofactor=cofactor, aliases=aliases, compensation=compensation, trust=trust
+            sheet,
+            panel=panel,
+            cofactor=cofactor,
+            transform=transform,
+            aliases=aliases,
+            compensation=compensation,
+            trust=trust,
         )
         for title, findings in found.items():
             typer.echo(text(findings, title))

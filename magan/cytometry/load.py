@@ -11,18 +11,24 @@ from anndata import AnnData
 from magan import keys
 from magan.config import OwnData
 from magan.cytometry.check_markers import check
+from magan.cytometry.choose_scales import Asked
 from magan.cytometry.combine_files import gather, stack, transform
+from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Rows
+from magan.cytometry.fcs_read import compensations
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import Aliases, read_aliases
 from magan.cytometry.panel import Panel, read_panel
 from magan.cytometry.sample_sheet import read_sheet
+from magan.cytometry.transforms import scale_of
 from magan.errors import InputError, among
 
 
 def own_cells(own: OwnData, name: str) -> AnnData:
     """The user's files as `load_files` reads them, with populations by gates where there are any."""
     rows = rows_of(own)
+    if told := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
+        raise InputError(f"{name}: {told[0]}")
     adata = load_files(rows, **reading(own, rows), leave_out=own.sheet is not None, name=name)
     return gate(adata, own.gates) if own.gates else adata
 
@@ -56,14 +62,25 @@ def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
     tables = {name: read_panel(path) for name, path in own.panel.items()} if isinstance(own.panel, dict) else own.panel
     panel = read_panel(tables) if isinstance(tables, str) else tables
     aliases = read_aliases(own.aliases) if isinstance(own.aliases, str) else own.aliases
-    return {"panel": panel, "cofactor": own.cofactor, "aliases": aliases, "counts": counts}
+    return {"panel": panel, "cofactor": scale_asked(own), "aliases": aliases, "counts": counts}
+
+
+def scale_asked(own: OwnData) -> Asked:
+    """The scale that a data set asks for: its transform or, where that is none given or an arcsinh, its cofactor."""
+    if isinstance(own.transform, dict):
+        if isinstance(own.cofactor, dict):
+            raise InputError("transform and cofactor are both given for each marker; give all markers in transform")
+        return {keys.ALL: own.cofactor, **own.transform}
+    if own.transform is None or own.transform.strip().lower() in ("arcsinh", "asinh"):
+        return own.cofactor
+    return scale_of(own.transform).spec
 
 
 def load_files(
     files: Rows,
     *,
     panel: Panel | Mapping[str, Panel] | None = None,
-    cofactor: float | Mapping[str, float | None] | None = 5.0,
+    cofactor: Asked = 5.0,
     aliases: Aliases | None = None,
     counts: Sequence[str] = (),
     leave_out: bool = False,
@@ -111,5 +128,7 @@ def source_files(own: OwnData) -> list[str]:
     """The user's files, sheet and tables that exist; when one of them changes, the data set is made anew."""
     tables = own.panel.values() if isinstance(own.panel, dict) else [own.panel]
     aliases = own.aliases if isinstance(own.aliases, str) else None
-    paths = [own.sheet, aliases, *tables, *(str(row["path"]) for row in rows_of(own))]
+    rows = rows_of(own)
+    matrices = {str(row.get(keys.COMPENSATION) or "") for row in rows}
+    paths = [own.sheet, aliases, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
     return [path for path in paths if path and Path(path).is_file()]

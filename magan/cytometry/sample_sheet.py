@@ -92,7 +92,7 @@ def _row(where: str, fields: dict[str, str], folder: Path) -> dict[str, object]:
         if not fields[column]:
             raise InputError(f"{where} has no {column}; fill it in")
     blank = {column: "unknown" for column in fields} | {keys.IS_CONTROL: "false", keys.CELL_TYPE: ""}
-    blank |= dict.fromkeys(keys.HOW_TO_READ, "")
+    blank |= dict.fromkeys((*keys.HOW_TO_READ, *keys.HOW_TO_SCALE), "")
     try:
         row = sheet_row({column: value or blank[column] for column, value in fields.items()}).model_dump()
     except InputError as error:
