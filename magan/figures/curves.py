@@ -26,7 +26,7 @@ def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Map
     methods
         Arm -> method, for the colours; by default the part of the arm's name before the first underscore.
     """
-    title = "Loss terms along training"
+    title = "Loss terms during training"
     drawn = {arm: table for arm, table in curves.items() if len(table)}
     if not drawn:
         return empty(title, "No run wrote a curve.", digest)
@@ -75,9 +75,9 @@ def _tint(arm: str, methods: Mapping[str, str]):
 
 LOSS_CURVES = Drawing(
     loss_curves,
-    "Loss terms along training",
-    "Thin lines are seeds, bold lines their mean. A lower loss is not a better map: the terms of a game move "
-    "against one another.",
+    "Loss terms during training",
+    "Thin lines are seeds, bold lines are their mean. A lower loss is not a better map: the losses of generator and "
+    "discriminator oppose each other.",
     "svg",
     lambda r: {"curves": r.curves, "methods": r.arms},
 )
