@@ -1,7 +1,4 @@
-"""Load named data sets: find or download their files, check their digests, and read them into AnnData.
-
-Also the door for a user's own files, which leave the same record of their digests.
-"""
+"""Load named data sets: find or download their files, check their digests, and read them into AnnData."""
 
 import importlib.util
 from pathlib import Path
