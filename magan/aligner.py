@@ -337,9 +337,14 @@ class Aligner:
         Raises
         ------
         InputError
-            The file is missing, or `save` did not write it.
+            The file is missing or damaged, `save` did not write it, or a weight is not finite.
         """
-        about, tensors = checkpoint.load(path)
+        about, tensors = checkpoint.load(path, kind="aligner")
+        with checkpoint.described_by(path):
+            return cls._of_file(path, about, tensors, device)
+
+    @classmethod
+    def _of_file(cls, path: str | Path, about: Mapping[str, Any], tensors: checkpoint.Tensors, device: str):
         settings = about["aligner"]
         self = cls(**{**settings, "training": Training(**settings["training"])}, device=device)
         self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}
@@ -361,6 +366,9 @@ class Aligner:
         self.generators_ = self._blank(n_folds)
         for role, network in self.generators_.items():
             network.put(range(n_folds * len(self.seeds)), tensors[role])
+        good = [f * len(self.seeds) + self.seeds.index(s) for f in range(n_folds) for s in self.good_seeds_]
+        checkpoint.finite(path, {role: network.select(good).state() for role, network in self.generators_.items()})
+        checkpoint.finite(path, {group: own for group, own in tensors.items() if group not in self.generators_})
         return self
 
     def _check(self, folds: Sequence[tuple[Domain, Domain]]) -> None:

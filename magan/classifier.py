@@ -159,12 +159,11 @@ def save(path: str | Path, classifier: Classifier) -> None:
 
 def load(path: str | Path) -> Classifier:
     """The classifier that `save` wrote; `InputError` if it did not."""
-    about, tensors = checkpoint.load(path)
-    if "classifier" not in about:
-        raise InputError(f"{path} is no classifier; give a classifier.safetensors")
-    classes, shape = tuple(about["classifier"]["classes"]), tuple(about["classifier"]["shape"])
-    network = ImageClassifier(shape, len(classes))
-    network.load_state_dict(tensors["network"])
+    about, tensors = checkpoint.load(path, kind="classifier")
+    with checkpoint.described_by(path):
+        classes, shape = tuple(about["classifier"]["classes"]), tuple(about["classifier"]["shape"])
+        network = ImageClassifier(shape, len(classes))
+        network.load_state_dict(tensors["network"])
     return Classifier(network.eval().requires_grad_(False), classes, shape, about["classifier"]["of"])
 
 

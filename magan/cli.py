@@ -34,33 +34,44 @@ def correct_files(
     """Write files again as the reference batch would have measured them.
 
     Events, their order and all other channels stay as they are. A file that cannot be corrected is named, and the
-    others are written all the same.
+    others are written all the same. Ends with 1 if a file or a marker of the model could not be corrected.
     """
     # PyTorch takes seconds to import, and --help does not need it.
+    from magan.atomic_write import only_writer
     from magan.correction import correction
     from magan.cytometry.fcs_read import FcsOptions
     from magan.cytometry.panel import read_panel
-    from magan.stages.apply_model import correct, destinations
+    from magan.stages.apply_model import destinations
 
     try:
         places = destinations(files, output)
         names = read_panel(panel) if panel else None
-        one = correction(model, batch, seed)
-        fcs = FcsOptions(compensation, trust)
+        corrector = correction(model, batch, seed)
+        typer.echo(f"{model} corrects {len(corrector.both)} markers: {', '.join(corrector.both)}")
+        with only_writer(output):
+            arguments = (names, FcsOptions(compensation, trust), stay_compensated)
+            n_bad = sum(not _corrected(corrector, *pair, *arguments) for pair in zip(files, places))
     except InputError as error:
         raise _ended(error) from None
-    n_bad = 0
-    for file, place in zip(files, places):
-        start = time.monotonic()
-        try:
-            n = correct(one, file, place, names, fcs, stay_compensated)
-        except (InputError, OSError) as error:
-            _ended(error if isinstance(error, InputError) else f"{file} could not be corrected ({error})")
-            n_bad += 1
-        else:
-            typer.echo(f"{place}: {n} events, {len(one.both)} markers, {time.monotonic() - start:.1f} s")
-    if n_bad:
+    lacking = [marker for marker in corrector.markers if marker not in corrector.both]
+    if lacking:
+        _ended(f"{model} does not correct {', '.join(lacking)}, which its reference lacks; they stay as measured")
+    if n_bad or lacking:
         raise typer.Exit(1)
+
+
+def _corrected(corrector, file: Path, place: Path, *arguments) -> bool:
+    """Correct a file, and say how; False where it cannot be corrected."""
+    from magan.stages.apply_model import correct
+
+    start = time.monotonic()
+    try:
+        n = correct(corrector, file, place, *arguments)
+    except (InputError, OSError) as error:
+        _ended(error if isinstance(error, InputError) else f"{file} could not be corrected ({error})")
+        return False
+    typer.echo(f"{place}: {n} events, {len(corrector.both)} markers, {time.monotonic() - start:.1f} s")
+    return True
 
 
 @app.command("check")
@@ -68,6 +79,7 @@ def check_files(
     sheet: Annotated[Path, typer.Argument(help="sample sheet (TSV or CSV), or a study (YAML) with own_data")],
     panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
     cofactor: Annotated[str, typer.Option(help="of the arcsinh transform; none if values are transformed")] = "5",
+    transform: Annotated[str | None, typer.Option(help="another scale: logicle, hyperlog, logicle(w=0.8)")] = None,
     aliases: Annotated[Path | None, typer.Option(help="YAML of name: marker")] = None,
     compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
     trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
@@ -82,7 +94,13 @@ def check_files(
 
     try:
         found = preflights(
-            sheet, panel=panel, cofactor=cofactor, aliases=aliases, compensation=compensation, trust=trust
+            sheet,
+            panel=panel,
+            cofactor=cofactor,
+            transform=transform,
+            aliases=aliases,
+            compensation=compensation,
+            trust=trust,
         )
         for title, findings in found.items():
             typer.echo(text(findings, title))

@@ -8,6 +8,10 @@ class InputError(ValueError):
     """What was given cannot be used: one sentence with the thing, the value and the remedy."""
 
 
+class MachineError(Exception):
+    """The machine failed, not the data and not the method: one sentence with the cause and the remedy."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``" (did you mean 'x'?)"`` for the nearest known name, or nothing where none is near."""
     names = {str(x).casefold(): str(x) for x in known}

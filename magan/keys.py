@@ -52,11 +52,8 @@ PROBABILITIES = "probabilities"
 COMPENSATION = "compensation"  # file, none, or the path of a matrix
 TRUST = "trust"  # header, where an FCS file's keywords say another place of its data
 HOW_TO_READ = (COMPENSATION, TRUST)
-
-# columns of a sample sheet that say how to read a file
-COMPENSATION = "compensation"  # file, none, or the path of a matrix
-TRUST = "trust"  # header, where an FCS file's keywords say another place of its data
-HOW_TO_READ = (COMPENSATION, TRUST)
+COFACTOR, TRANSFORM = "cofactor", "transform"  # of the arcsinh; the name of a scale, with parameters or without
+HOW_TO_SCALE = (COFACTOR, TRANSFORM)
 
 # uns
 CYTOF = "cytof"  # {"cofactor": ...}

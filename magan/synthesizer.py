@@ -245,9 +245,7 @@ class Synthesizer:
         InputError
             The file is missing, or `save` did not write it.
         """
-        about, tensors = checkpoint.load(path)
-        if "synthesizer" not in about:
-            raise InputError(f"model {path} makes no samples; read it with Aligner.load")
+        about, tensors = checkpoint.load(path, kind="synthesizer")
         settings = about["synthesizer"]
         self = cls(**{**settings, "training": Training(**settings["training"])}, device=device)
         self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}

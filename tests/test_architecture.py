@@ -32,11 +32,12 @@ ROOMS = {
     "losses": set(),
     "progress": set(),
     "uncertainty": set(),
+    "atomic_write": {"errors"},
     "config": {"errors", "presets"},
     "networks": {"recipe"},
     "models": {"losses", "networks", "option_types", "recipe", "registry"},
     "techniques": {"losses", "networks", "option_types", "recipe", "registry"},
-    "training": {"errors", "networks", "recipe"},
+    "training": {"atomic_write", "errors", "networks", "recipe"},
     "cytometry": {"config", "errors", "keys"},
     "images": {"config", "errors", "keys"},
     "datasets": {"config", "cytometry", "errors", "images", "keys"},
@@ -48,7 +49,7 @@ ROOMS = {
     "baselines": {"batch_mapper", "domains", "errors", "images", "keys", "registry"},
     "classifier": {"errors", "keys", "training"},
     "metrics": {"errors", "keys"},
-    "tracking": {"correction", "errors", "keys"},
+    "tracking": {"atomic_write", "correction", "errors", "keys"},
     "figures": {"keys"},
     "report": {"keys", "tasks/registry", "tasks/report"},
     "tasks/settings": {"baselines", "config", "errors"},
@@ -80,7 +81,7 @@ ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys",
 ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
 ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages", "study"}
-ROOMS["cli"] = {"correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
+ROOMS["cli"] = {"atomic_write", "correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
 
 # library: its only rooms
 TENSORS = {

@@ -85,7 +85,9 @@ def test_a_file_is_written_as_the_model_maps_it_and_the_rest_of_it_stays(trained
     model, aligner = trained
     told, _ = run(model, files["PTLG034"], "-o", tmp_path / "out", "--batch", "PTLG034")
     path = tmp_path / "out" / files["PTLG034"].name
-    assert told.startswith(f"{path}: 1000 events, 5 markers, ") and told.endswith(" s\n") and told.count("\n") == 1
+    corrects, written = told.splitlines()
+    assert corrects == f"{model} corrects 5 markers: {', '.join(MARKERS)}"
+    assert written.startswith(f"{path}: 1000 events, 5 markers, ") and written.endswith(" s")
     assert [file.name for file in (tmp_path / "out").iterdir()] == [path.name]
     before, after = read(files["PTLG034"]), read(path)
     mapped = aligner.map(cells(files["PTLG034"]), fold=1)
@@ -249,7 +251,7 @@ def test_bad_files_are_named_and_the_others_written(still, files, tmp_path):
     absent = tmp_path / "absent.fcs"
     told, said = run(still, files["PTLG021"], torn, strange, absent, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [files[n].name for n in ("PTLG021", "PTLG034")]
-    assert told.count("\n") == 2 and "Traceback" not in said
+    assert told.count("\n") == 3 and "Traceback" not in said
     lines = said.splitlines()
     assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
     assert "torn.fcs is cut short" in lines[0] and "absent.fcs does not exist" in lines[2]

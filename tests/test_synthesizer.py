@@ -224,7 +224,7 @@ def test_what_cannot_be_trained_or_asked_for_is_refused_with_the_reason(tmp_path
         "magan", correspondence="none", options=options, training=Training(steps=1, batch_size=8), device="cpu"
     )
     aligner.fit(images(), images(seed=1)).save(tmp_path / "maps")
-    sentence = f"model {tmp_path / 'maps'} makes no samples; read it with Aligner.load"
+    sentence = f"model {tmp_path / 'maps'} is no synthesizer but an aligner; give a file of the right kind"
     assert message(Synthesizer.load, tmp_path / "maps") == sentence
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from tracking_results import SEEDS, Results
 from typer.testing import CliRunner
 
 from magan import keys
@@ -22,11 +23,7 @@ from magan.config import Training
 from magan.cytometry.arcsinh import arcsinh
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
-from magan.tracking import EventLog, Model, Run, collect, read_events
-
-SEEDS = (0, 1, 2)
-STUDY = {"name": "study", "title": "A study", "arms": {"magan": {"steps": 100}}}
-
+from magan.tracking import EventLog, Model, read_events
 
 # -- the event log
 
@@ -117,47 +114,6 @@ def test_training_jobs_do_not_import_mlflow():
 
 
 # -- the store
-
-
-class Results:
-    """A small study on disk: one arm of three seeds, the last of them failed, and one baseline."""
-
-    def __init__(self, folder, name):
-        self.folder, self.study = folder, STUDY | {"name": name}
-        folder.mkdir()
-        draw = np.random.default_rng(0)
-        log = EventLog(folder / "events.jsonl", SEEDS)
-        for step in range(0, 5000, 10):
-            log.metrics(step, {"generator/cycle": draw.random(3), "discriminator/real": draw.random(3)})
-        for seed in SEEDS:
-            log.status(seed, "failed" if seed == 2 else "ok", "not finite" if seed == 2 else "")
-        log.end(seconds=60.0, steps=5000, replicates=3, device="cpu")
-        (folder / "a.svg").write_text("<svg/>")
-        self.artifacts = {"figures/a.svg": folder / "a.svg"}
-        arm = {"task": "heldout", "dataset": "toy", "method": "magan", "arm": "magan"}
-        self.runs = [
-            Run(**arm, name="magan", events=log.path, params={"correspondence": {"name": "shared"}, "steps": 5000}),
-            Run("heldout", "toy", "knn", "knn", keys.BASELINE),
-        ]
-        rows = [
-            (seed, group, feature, "pearson", draw.random())
-            for seed in (0, 1)
-            for group, feature in [("all", "all"), ("all", "CD4"), ("CD4", "all"), ("all", "HLA+DR"), ("all", "HLA*DR")]
-        ]
-        rows += [(seed, "all", "all", "failed", float(seed == 2)) for seed in SEEDS]
-        self.metrics = pd.DataFrame(rows, columns=["seed", "group", "feature", "metric", "value"]).assign(**arm)
-        knn = arm | {"method": "knn", "arm": keys.BASELINE}
-        row = {"group": "all", "feature": "all", "metric": "pearson", "value": 0.9, "seed": ""}
-        self.metrics = pd.concat([self.metrics, pd.DataFrame([row | knn])], ignore_index=True)
-        ours = {"n_seeds": 2, "n_failed": 1, "mean": 0.5, "sd": 0.1, "low": 0.4, "high": 0.6, "consensus": 0.55}
-        ours |= {"best_baseline": "knn", "best_baseline_value": 0.9, "p_value": np.nan}
-        every = {"group": "all", "feature": "all", "metric": "pearson"}
-        theirs = dict.fromkeys(ours, np.nan) | {"n_seeds": 1, "n_failed": 0, "mean": 0.9, "best_baseline": ""}
-        self.summary = pd.DataFrame([arm | every | ours, knn | every | theirs])
-
-    def collect(self, uri):
-        parts = {"study": self.study, "runs": self.runs, "metrics": self.metrics, "summary": self.summary}
-        return collect(uri, **parts, commit="abc", artifacts=self.artifacts)
 
 
 @pytest.fixture(scope="module")
@@ -425,7 +381,7 @@ def test_a_registered_model_is_code_and_tensors_with_a_signature_and_exact_requi
     told = load(address).metadata
     assert told.signature.inputs.input_names() == ["CD3", "CD4"] == told.signature.outputs.input_names()
     assert {p.name: p.default for p in told.signature.params} == {"batch": "", "seed": "consensus"}
-    assert told.flavors["python_function"]["model_code_path"].endswith("served.py")
+    assert told.flavors["python_function"]["model_code_path"].endswith("pyfunc.py")
     folder = Path(client.get_model_version(registered.runs[0].model.name, "1").source.removeprefix("file://"))
     assert not [file for file in folder.rglob("*") if file.suffix in (".pkl", ".pickle", ".pt")]
     assert (folder / "artifacts" / "model.safetensors").read_bytes() == registered.runs[0].model.path.read_bytes()

@@ -11,11 +11,11 @@ from pydantic import (
     GetJsonSchemaHandler,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
 from magan import presets
+from magan.config.names import MinibatchSize, ReplicateCount, Steps, bounded_seeds
 
 
 class Strict(BaseModel):
@@ -25,6 +25,7 @@ class Strict(BaseModel):
 
 
 def _count_or_list(value: Any) -> Any:
+    bounded_seeds(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return tuple(range(value))
     return value if isinstance(value, list | tuple) else ()
@@ -62,12 +63,12 @@ class Training(Strict):
     ``precision`` "mixed" computes the losses in bfloat16 where that is safe, for GPUs.
     """
 
-    steps: PositiveInt = 3000
-    batch_size: int = Field(default=100, ge=2)
+    steps: Steps = 3000
+    batch_size: MinibatchSize = 100
     learning_rate: PositiveFloat | None = None
     betas: tuple[Beta, Beta] | None = None
     decay: float = Field(default=0.0, ge=0, le=1)
-    at_once: PositiveInt = 100
+    at_once: ReplicateCount = 100
     average: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["single", "mixed"] = "single"
 

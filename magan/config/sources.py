@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, ValidationEr
 from magan.config.arms import Strict
 from magan.errors import InputError
 
+Cofactor = PositiveFloat | Literal["none", "null"]
+
 
 class OwnFile(Strict):
     """One file of the user's: .fcs, .csv, .tsv or .h5ad, with what is known of it."""
@@ -22,6 +24,8 @@ class OwnFile(Strict):
     cell_type: str | None = None  # a column of the file, or a file with one label per cell
     compensation: str | None = None  # of an FCS file: file, none, or the path of a matrix
     trust: str | None = None  # of an FCS file: header, where its keywords say another place of the data
+    cofactor: str | None = None  # of this file's arcsinh, none where it is transformed already
+    transform: str | None = None  # arcsinh, logicle, hyperlog or none; parameters in brackets, or estimated
 
 
 class SheetRow(OwnFile):
@@ -46,7 +50,8 @@ class OwnData(Strict):
     panel: str | dict[str, str] | None = None  # table of channel, marker, kind; or one for each panel
     aliases: str | dict[str, str | dict[str, str]] = {}  # or a YAML file of them
     counts: tuple[str, ...] | bool = ()  # panels that are counts of RNA
-    cofactor: PositiveFloat | dict[str, PositiveFloat | None] | None = 5.0  # null where they are transformed already
+    cofactor: Cofactor | dict[str, Cofactor | None] | None = 5.0  # null or none where they are transformed already
+    transform: str | dict[str, str | None] | None = None  # another scale than arcsinh: logicle, hyperlog(w=0.8), none
     compensation: str | None = None  # of files whose row says none: file, none, or the path of a matrix
     trust: Literal["header"] | None = None  # of files whose row says none
     gates: dict[str, str] = {}  # population -> "CD3+ CD19-"

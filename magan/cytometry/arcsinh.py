@@ -1,5 +1,9 @@
-"""Variance-stabilised intensities, ``asinh(x / cofactor)``, and the way back."""
+"""Variance-stabilised intensities, ``asinh(x / cofactor)`` or on another scale of `transforms`, and the way back.
 
+A scale is a number where it is an arcsinh, so "cofactor" stands for the scale of a marker, whatever it is.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,15 +11,17 @@ from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.check_markers import known_marker, technical
+from magan.cytometry.transforms import Scale, scale_of
 from magan.errors import InputError
 
 RAW_BELOW = 12.0  # arcsinh or log values stay below; asinh(x / 5) = 12 is 400,000 counts
 RAW_ABOVE = 100.0  # no arcsinh or log value is so large
 
-Cofactor = float | str | Sequence[float | str]  # for all markers, or for each; "none": transformed already
+CHANNEL_VALUES = 1023.0  # the largest of FlowJo's channel values
+Cofactor = float | str | Sequence[float | str]  # for all markers, or for each; a text is a scale, "none" the same
 
 
-def arcsinh(adata: AnnData, cofactor: float | Mapping[str, float] | None = 5.0) -> AnnData:
+def arcsinh(adata: AnnData, cofactor: float | str | Mapping[str, float | str | None] | None = 5.0) -> AnnData:
     """Add the variance-stabilised intensities, ``asinh(x / cofactor)``.
 
     Parameters
@@ -24,8 +30,9 @@ def arcsinh(adata: AnnData, cofactor: float | Mapping[str, float] | None = 5.0) 
         Cells by markers; ``X`` holds intensities as measured.
     cofactor
         Counts at which the transform turns from linear to logarithmic; 5 is customary for
-        CyTOF, 150 for fluorescence. A mapping gives every non-technical marker its own
-        (technical ones default to 5). None says that the values were transformed already.
+        CyTOF, 150 for fluorescence. A text is another scale, see `transforms.scale_of`. A mapping gives
+        every non-technical marker its scale (technical ones default to 5). None says that the values were
+        transformed already.
 
     Returns
     -------
@@ -39,7 +46,7 @@ def arcsinh(adata: AnnData, cofactor: float | Mapping[str, float] | None = 5.0) 
     InputError
         The layer is already there; a cofactor is not positive, or names no marker; or the
         values look transformed (99.9th percentile of the non-technical markers below 12)
-        though a cofactor is given, or raw (maximum above 100) though it is None.
+        though a cofactor is given, or raw (maximum above 100, and no channel values of FlowJo) though it is None.
     """
     if keys.PREPROCESSED in adata.layers:
         raise InputError(f"layers['{keys.PREPROCESSED}'] is already there; transform raw values once")
@@ -48,8 +55,8 @@ def arcsinh(adata: AnnData, cofactor: float | Mapping[str, float] | None = 5.0) 
         raise InputError(
             f"there is nothing to transform in {adata.n_obs} cells by {biology.shape[1]} markers; check it"
         )
-    if cofactor is None:
-        if (largest := float(np.max(biology))) > RAW_ABOVE:
+    if cofactor is None or cofactor == "none":
+        if (largest := float(np.max(biology))) > RAW_ABOVE and not channel_values(biology):
             raise InputError(
                 f"cofactor is none but the data looks raw (maximum {largest:.5g}); give a cofactor, e.g. 5"
             )
@@ -62,29 +69,35 @@ def arcsinh(adata: AnnData, cofactor: float | Mapping[str, float] | None = 5.0) 
                 "counts reach hundreds); set cofactor to none"
             )
         units = transformed(adata.X, each)
-        note = "per marker" if isinstance(cofactor, Mapping) else float(cofactor)
+        note = "per marker" if isinstance(cofactor, Mapping) else each[0]
     adata = adata.copy()
     adata.layers[keys.PREPROCESSED] = np.asarray(units, dtype=np.float32)
     adata.uns[keys.CYTOF] = {"cofactor": note}
     if note == "per marker":
-        adata.var["cofactor"] = each
+        adata.var["cofactor"] = each if all(isinstance(c, float) for c in each) else [str(c) for c in each]
     return adata
 
 
-def _cofactors(adata: AnnData, cofactor: float | Mapping[str, float]) -> np.ndarray:
-    """One per marker, ``(M,)``."""
-    if isinstance(cofactor, Mapping):
-        for marker in cofactor:
-            known_marker(adata, marker, "cofactor")
-        missing = [m for m in adata.var_names[~technical(adata)] if m not in cofactor]
-        if missing:
-            raise InputError(f"cofactor: marker {missing[0]!r} has none ({len(missing)} have none); give one to each")
-        each = np.array([float(cofactor.get(marker, 5.0)) for marker in adata.var_names])
-    else:
-        each = np.full(adata.n_vars, float(cofactor))
-    if not (each > 0).all():
-        raise InputError(f"cofactor must be positive, not {each[~(each > 0)][0]:g}")
-    return each
+def channel_values(values: np.ndarray) -> bool:
+    """Whether intensities ``(n, M)`` look like FlowJo's channel values: whole numbers of a display scale, 0 to 1023.
+
+    Counts are whole numbers too, but few of them are large: most markers' median is below 100.
+    """
+    if not values.size or values.min() < 0 or values.max() > CHANNEL_VALUES or values.max() <= RAW_ABOVE:
+        return False
+    return bool((values == np.rint(values)).all() and np.median(np.median(values, axis=0)) > RAW_ABOVE)
+
+
+def _cofactors(adata: AnnData, cofactor: float | str | Mapping[str, float | str | None]) -> list[float | str]:
+    """The scale of each marker."""
+    if not isinstance(cofactor, Mapping):
+        return [scale_of(cofactor, "cofactor").spec] * adata.n_vars
+    for marker in cofactor:
+        known_marker(adata, marker, "cofactor")
+    missing = [m for m in adata.var_names[~technical(adata)] if m not in cofactor]
+    if missing:
+        raise InputError(f"cofactor: marker {missing[0]!r} has none ({len(missing)} have none); give one to each")
+    return [scale_of(cofactor.get(marker, 5.0), "cofactor").spec for marker in adata.var_names]
 
 
 def cofactors(adata: AnnData) -> dict[str, float | str]:
@@ -94,48 +107,59 @@ def cofactors(adata: AnnData) -> dict[str, float | str]:
     if note == "per panel":
         panels = adata.obs[keys.PANEL].unique()
         note = noted["panels"][panels[0]] if len(panels) == 1 else None
+    if note == "per batch":
+        batches = adata.obs[keys.BATCH].astype(str).unique()
+        found = [json.loads(noted["batches"])[batch] for batch in batches]
+        alike = bool(found) and all(one == found[0] for one in found)
+        return {marker: found[0][marker] for marker in adata.var_names} if alike else {}
     if note is None:
         return {}
     each = adata.var["cofactor"] if note == "per marker" else [note] * adata.n_vars
-    return {marker: c if c == "none" else float(c) for marker, c in zip(adata.var_names, each)}
+    return {marker: _number_or_text(c) for marker, c in zip(adata.var_names, each)}
+
+
+def _number_or_text(spec: float | str) -> float | str:
+    try:
+        return float(spec)
+    except ValueError:
+        return str(spec)
 
 
 def transformed(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
-    """``asinh(x / cofactor)`` of measured values ``(n, M)``, float32; "none" leaves a marker as it is."""
+    """Measured values ``(n, M)`` on the scale of each marker, float32: ``asinh(x / cofactor)`` for a number."""
     out = np.array(values, dtype=np.float32)
-    divisors, kept = _divisors(cofactor, values.shape[1])
-    if all(kept):
-        return out
-    measured = out[:, kept]
-    out /= divisors
-    np.arcsinh(out, out=out)
-    out[:, kept] = measured
+    divisors, others = _divisors(cofactor, values.shape[1])
+    if len(others) < values.shape[1]:
+        out /= divisors
+        np.arcsinh(out, out=out)
+    for i, scale in others.items():
+        out[:, i] = scale.forward(values[:, i])
     return out
 
 
 def raw(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
-    """The way back from `transformed`: ``cofactor * sinh(y)``, ``(n, M)`` float32.
+    """The way back from `transformed`: ``cofactor * sinh(y)`` for a number, ``(n, M)`` float32.
 
     Parameters
     ----------
     values
-        ``(n, M)`` in arcsinh units.
+        ``(n, M)`` on the scale of each marker.
     cofactor
-        One for all markers or one for each; "none" leaves a marker as it is.
+        For all markers or for each; "none" leaves a marker as it is.
     """
     out = np.array(values, dtype=np.float32)
-    divisors, kept = _divisors(cofactor, values.shape[1])
-    if all(kept):
-        return out
-    mapped = out[:, kept]
+    divisors, others = _divisors(cofactor, values.shape[1])
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused where it is written
-        np.sinh(out, out=out)
-        out *= divisors
-    out[:, kept] = mapped
+        if len(others) < values.shape[1]:
+            np.sinh(out, out=out)
+            out *= divisors
+        for i, scale in others.items():
+            out[:, i] = scale.inverse(values[:, i])
     return out
 
 
-def _divisors(cofactor: Cofactor, n_markers: int) -> tuple[np.ndarray, list[bool]]:
-    """Cofactors, 1 for "none", ``(M,)`` float32; and which are "none"."""
+def _divisors(cofactor: Cofactor, n_markers: int) -> tuple[np.ndarray, dict[int, Scale]]:
+    """Cofactors, ``(M,)`` float32, 1 where the scale is no arcsinh; and the scale of these columns."""
     each = [cofactor] * n_markers if isinstance(cofactor, float | int | str) else list(cofactor)
-    return np.array([1 if c == "none" else c for c in each], dtype=np.float32), [c == "none" for c in each]
+    others = {i: scale_of(spec) for i, spec in enumerate(each) if isinstance(spec, str)}
+    return np.array([1 if i in others else spec for i, spec in enumerate(each)], dtype=np.float32), others

@@ -12,7 +12,7 @@ from magan import keys
 from magan.cytometry.arcsinh import arcsinh
 from magan.cytometry.channel_roles import assign, spreads, unusable
 from magan.cytometry.channel_table import channel_table
-from magan.cytometry.check_markers import known_marker
+from magan.cytometry.choose_scales import Asked, choose, noted
 from magan.cytometry.consistent_markers import Files, Rows, agree, enough, same
 from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, targets, twins, unused
@@ -101,7 +101,7 @@ def gather(
 
 def transform(
     files: Files,
-    cofactor: float | Mapping[str, float | None] | None,
+    cofactor: Asked,
     counts: Sequence[str] = (),
     leave_out: bool = False,
 ) -> dict[str, object]:
@@ -112,7 +112,7 @@ def transform(
     files
         As of `gather`.
     cofactor
-        As in `arcsinh`, or one for each panel. None keeps transformed values that h5ad files bring with them.
+        The scale, as in `choose_scales.choose`. None keeps transformed values that h5ad files bring with them.
     counts
         Panels that have been transformed as counts.
     leave_out
@@ -124,30 +124,17 @@ def transform(
         As `arcsinh`; or no file or marker is left, or a single batch where there were more.
     """
     enough(files)
-    panels = {path: files.panel_of(path) for path in files.cells}
-    if by_panel := isinstance(cofactor, Mapping) and set(cofactor) <= set(panels.values()):
-        if missing := set(panels.values()) - {*cofactor, *counts}:
-            raise InputError(f"cofactor: panel {min(missing)!r} has none; give one to each panel, or null")
-    elif isinstance(cofactor, Mapping):
-        everything = anndata.concat([cells[:0] for cells in files.cells.values()], join="outer")
-        for marker in cofactor:
-            known_marker(everything, marker, "cofactor")
-    notes = {}
-    for path, cells in list(files.cells.items()):
-        own = None if panels[path] in counts else cofactor.get(panels[path]) if by_panel else cofactor
-        own = {m: c for m, c in own.items() if m in cells.var_names} if isinstance(own, Mapping) else own
-        notes[panels[path]] = "none" if own is None else "per marker" if isinstance(own, Mapping) else float(own)
-        if own is None and keys.PREPROCESSED in cells.layers:
+    for path, scale in choose(files, cofactor, counts).items():
+        cells = files.cells[path]
+        if scale is None and keys.PREPROCESSED in cells.layers:
+            cells.uns[keys.CYTOF] = {"cofactor": "none"}
             continue
         try:
-            files.cells[path] = arcsinh(cells, own)
+            files.cells[path] = arcsinh(cells, scale)
         except InputError as error:
             files.fault(path, InputError(f"{path}: {error}"), leave_out)
     enough(files)
-    stated = {"counts": {panel: STATED for panel in counts}} if counts else {}
-    if len(set(notes.values())) == 1:
-        return {"cofactor": next(iter(notes.values()))} | stated
-    return {"cofactor": "per panel", "panels": notes} | stated
+    return noted(files) | ({"counts": {panel: STATED for panel in counts}} if counts else {})
 
 
 def stack(files: Files) -> AnnData:
@@ -212,7 +199,7 @@ def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | N
         cells = preprocessed(cells, path)
     if panel is not None:
         cells = annotate(cells, panel, name=path)
-    known = ("path", keys.CELL_TYPE, *keys.HOW_TO_READ)
+    known = ("path", keys.CELL_TYPE, *keys.HOW_TO_READ, *keys.HOW_TO_SCALE)
     obs = {key: value for key, value in row.items() if key not in known and value is not None}
     found.cells[path] = labelled(cells, path, obs, prefix)
     found.sizes[path] = cells.shape

@@ -133,8 +133,9 @@ def mixed(states: Mapping[str, Compensation], batches: Mapping[str, str]) -> lis
         return []
     shared = {batches.get(file) for file in done} & {batches.get(file) for file in rest}
     where = "in one batch" if shared else "together"
+    counted = [f"{len(files)} file{'s are' if len(files) > 1 else ' is'}" for files in (done, rest)]
     return [
-        f"{len(done)} files are compensated (first: {done[0]}) and {len(rest)} are not (first: {rest[0]}) {where}; "
+        f"{counted[0]} compensated (first: {done[0]}) and {counted[1]} not (first: {rest[0]}) {where}; "
         "give compensation as file, none or the path of a matrix so that all are alike"
     ]
 

@@ -1,5 +1,6 @@
 """A user's files of cells, as a study lists them, into one AnnData."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,24 @@ from anndata import AnnData
 from magan import keys
 from magan.config import OwnData
 from magan.cytometry.check_markers import check
+from magan.cytometry.choose_scales import Asked
 from magan.cytometry.combine_files import gather, stack, transform
+from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Rows
+from magan.cytometry.fcs_read import compensations
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import Aliases, read_aliases
 from magan.cytometry.panel import Panel, read_panel
 from magan.cytometry.sample_sheet import read_sheet
+from magan.cytometry.transforms import scale_of
 from magan.errors import InputError, among
 
 
 def own_cells(own: OwnData, name: str) -> AnnData:
     """The user's files as `load_files` reads them, with populations by gates where there are any."""
     rows = rows_of(own)
+    if told := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
+        raise InputError(f"{name}: {told[0]}")
     adata = load_files(rows, **reading(own, rows), leave_out=own.sheet is not None, name=name)
     return gate(adata, own.gates) if own.gates else adata
 
@@ -32,8 +39,14 @@ def rows_of(own: OwnData) -> list[dict[str, object]]:
     Raises
     ------
     InputError
-        As `read_sheet`.
+        As `read_sheet`; or a file is listed twice, by the same path or by two.
     """
+    places: dict[str, str] = {}
+    for file in own.files:
+        place = os.path.realpath(file.path)
+        if place in places:
+            raise InputError(f"{file.path} is the file {places[place]}, which is listed already; list each file once")
+        places[place] = file.path
     rows = read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
     said = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
     return [row | {key: row.get(key) or value for key, value in said.items()} for row in rows]
@@ -49,14 +62,25 @@ def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
     tables = {name: read_panel(path) for name, path in own.panel.items()} if isinstance(own.panel, dict) else own.panel
     panel = read_panel(tables) if isinstance(tables, str) else tables
     aliases = read_aliases(own.aliases) if isinstance(own.aliases, str) else own.aliases
-    return {"panel": panel, "cofactor": own.cofactor, "aliases": aliases, "counts": counts}
+    return {"panel": panel, "cofactor": scale_asked(own), "aliases": aliases, "counts": counts}
+
+
+def scale_asked(own: OwnData) -> Asked:
+    """The scale that a data set asks for: its transform or, where that is none given or an arcsinh, its cofactor."""
+    if isinstance(own.transform, dict):
+        if isinstance(own.cofactor, dict):
+            raise InputError("transform and cofactor are both given for each marker; give all markers in transform")
+        return {keys.ALL: own.cofactor, **own.transform}
+    if own.transform is None or own.transform.strip().lower() in ("arcsinh", "asinh"):
+        return own.cofactor
+    return scale_of(own.transform).spec
 
 
 def load_files(
     files: Rows,
     *,
     panel: Panel | Mapping[str, Panel] | None = None,
-    cofactor: float | Mapping[str, float | None] | None = 5.0,
+    cofactor: Asked = 5.0,
     aliases: Aliases | None = None,
     counts: Sequence[str] = (),
     leave_out: bool = False,
@@ -93,7 +117,8 @@ def _digests(paths: Sequence[str]) -> dict[str, str]:
     """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
     names = [Path(path).name for path in paths]
     depth = 1
-    while len(set(names)) < len(paths):
+    deepest = max((len(Path(path).absolute().parts) for path in paths), default=0)
+    while len(set(names)) < len(paths) and depth < deepest:  # two paths to a file never differ
         depth += 1
         names = [" ".join(Path(path).absolute().parts[-depth:]) for path in paths]
     return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
@@ -103,5 +128,7 @@ def source_files(own: OwnData) -> list[str]:
     """The user's files, sheet and tables that exist; when one of them changes, the data set is made anew."""
     tables = own.panel.values() if isinstance(own.panel, dict) else [own.panel]
     aliases = own.aliases if isinstance(own.aliases, str) else None
-    paths = [own.sheet, aliases, *tables, *(str(row["path"]) for row in rows_of(own))]
+    rows = rows_of(own)
+    matrices = {str(row.get(keys.COMPENSATION) or "") for row in rows}
+    paths = [own.sheet, aliases, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
     return [path for path in paths if path and Path(path).is_file()]

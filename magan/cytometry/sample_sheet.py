@@ -1,6 +1,7 @@
 """The sample sheet: one row per file, with what is known of its sample."""
 
 import csv
+import os
 from pathlib import Path
 
 from magan import keys
@@ -47,7 +48,8 @@ def read_sheet(path: Path | str) -> list[dict[str, object]]:
             raise InputError(f"{where} has {len(fields)} fields but the header {len(header)}; give each column one")
         row = _row(where, dict(zip(header, [*fields, *[""] * (len(header) - len(fields))])), path.parent)
         for column, what in ((keys.SAMPLE, "sample"), (PATH, "file")):
-            before = seen.setdefault((column, str(row[column])), number)
+            value = os.path.realpath(str(row[column])) if column == PATH else str(row[column])
+            before = seen.setdefault((column, value), number)
             if before != number:
                 raise InputError(f"{where}: {what} {row[column]!r} is on line {before} already; list each once")
         rows.append(row)
@@ -90,7 +92,7 @@ def _row(where: str, fields: dict[str, str], folder: Path) -> dict[str, object]:
         if not fields[column]:
             raise InputError(f"{where} has no {column}; fill it in")
     blank = {column: "unknown" for column in fields} | {keys.IS_CONTROL: "false", keys.CELL_TYPE: ""}
-    blank |= dict.fromkeys(keys.HOW_TO_READ, "")
+    blank |= dict.fromkeys((*keys.HOW_TO_READ, *keys.HOW_TO_SCALE), "")
     try:
         row = sheet_row({column: value or blank[column] for column, value in fields.items()}).model_dump()
     except InputError as error:

@@ -4,10 +4,13 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pooch
 
 from magan.errors import InputError
+
+LARGEST = 16 * 2**30  # bytes of a download: far more than any data set's file, far less than fills a disk by accident
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
     Raises
     ------
     InputError
-        There is no address, it cannot be reached, the folder cannot be written, or the hash differs.
+        There is no address, it cannot be reached, it sends more than `LARGEST` bytes, the folder cannot be written,
+        or the hash differs.
     """
     target = folder / file.path
     if target.is_file():
@@ -47,7 +51,10 @@ def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
         raise InputError(f"cache folder {folder} cannot be written ({error.strerror}); set another one") from error
     try:
         try:
-            pooch.HTTPDownloader(progressbar=True)(url, part, None)
+            with open(part, "wb") as opened:
+                pooch.HTTPDownloader(progressbar=True)(url, _Bounded(opened, url), None)
+        except InputError:
+            raise
         except (OSError, ValueError) as error:  # requests raises an OSError, or a ValueError for a malformed URL
             raise InputError(f"{url} cannot be downloaded ({error}); set data.mirror to a copy") from error
         verify(Path(part), file, f"{url} has changed, set data.mirror to a copy of the original", shown=url)
@@ -55,6 +62,22 @@ def download(file: File, name: str, mirror: str | None, folder: Path) -> Path:
     finally:
         Path(part).unlink(missing_ok=True)
     return target
+
+
+class _Bounded:
+    """A file that takes at most `LARGEST` bytes."""
+
+    def __init__(self, file: BinaryIO, url: str):
+        self.file, self.url, self.n = file, url, 0
+
+    def write(self, content: bytes) -> int:
+        self.n += len(content)
+        if self.n > LARGEST:
+            raise InputError(f"{self.url} sends more than {LARGEST} bytes; set data.mirror to a copy of the original")
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def verify(path: Path, file: File, remedy: str, shown: str = "") -> None:

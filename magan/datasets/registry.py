@@ -1,7 +1,4 @@
-"""Named data sets: where their files come from, what they must hash to, and how they become AnnData.
-
-Also the door for a user's own files, which leave the same record of their digests.
-"""
+"""Load named data sets: find or download their files, check their digests, and read them into AnnData."""
 
 import importlib.util
 from pathlib import Path
@@ -18,12 +15,12 @@ from magan.errors import InputError, nearest
 
 
 def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> AnnData:
-    """A named data set, complete: values, transformed values, labels and ``uns["source"]``.
+    """Load a named data set: values, transformed values, labels and ``uns["source"]``.
 
     Raises
     ------
     InputError
-        As `fetch`.
+        See `fetch`.
     """
     paths = fetch(name, mirror=mirror, cache=cache)
     dataset = DATASETS[name]
@@ -40,14 +37,14 @@ def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> A
 
 
 def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> dict[str, Path]:
-    """The files of a named data set, hash checked.
+    """Return the paths of the files of a named data set, with checked digests.
 
     Parameters
     ----------
     name
         A key of ``DATASETS``.
     mirror
-        A folder or URL that holds ``<name>/<file>``. A folder is used in place; without a mirror, or with
+        A folder or URL that contains ``<name>/<file>``. Files of a folder are used in place. Without a mirror, or with
         a URL, files are downloaded once.
     cache
         Folder for downloads, filled as ``<cache>/<name>/<file>``.
@@ -55,13 +52,13 @@ def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> 
     Returns
     -------
     dict
-        File name to path; empty where the data comes with a library.
+        File name -> path; empty if the data are part of a library.
 
     Raises
     ------
     InputError
-        The name is unknown; a file is neither in the mirror nor at an address, cannot be downloaded or
-        has another hash; the package that brings it is not installed; the cache cannot be written.
+        The name is unknown; a file is neither in the mirror nor at an address, cannot be downloaded, or has a wrong
+        digest; the package that contains it is not installed; the cache cannot be written.
     """
     if name not in DATASETS:
         raise InputError(f"unknown data set {name!r}{nearest(name, DATASETS)}; known are {', '.join(DATASETS)}")
@@ -86,7 +83,7 @@ def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> 
 
 
 def _package_folder(dataset: DataSet) -> Path:
-    """Where an installed package keeps its example files; the package is not imported."""
+    """Return the folder of an installed package's example files; the package is not imported."""
     spec = importlib.util.find_spec(dataset.package)
     if spec is None or not spec.submodule_search_locations:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What the figures of all tasks share: style, drawing, images, embeddings. None computes a score."""
+"""Shared parts of all figures: style, records, images, embeddings. No figure computes a score."""
 
 from magan.figures.drawing import Drawing, Results
 from magan.figures.samples import sample_grid

@@ -1,4 +1,4 @@
-"""Loss terms along training, seed by seed."""
+"""Curves of loss terms during training, by seed."""
 
 from collections.abc import Mapping
 
@@ -15,18 +15,18 @@ COLUMNS = 3
 
 @styled
 def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Mapping[str, str] | None = None) -> Figure:
-    """Every loss term, one panel each: a thin line per seed, the mean over seeds in bold.
+    """Draw every loss term in a separate panel: a thin line per seed, the mean over seeds in bold.
 
     Parameters
     ----------
     curves
-        Arm to its curves: columns step, seed, term, value (nan where training was not finite).
+        Arm -> curves with the columns step, seed, term, value (nan where training was not finite).
     digest
-        Of the data, written at the foot.
+        Digest of the data, written at the foot.
     methods
-        Arm to method, for the colours; by default the part of the arm's name before the first underscore.
+        Arm -> method, for the colours; by default the part of the arm's name before the first underscore.
     """
-    title = "Loss terms along training"
+    title = "Loss terms during training"
     drawn = {arm: table for arm, table in curves.items() if len(table)}
     if not drawn:
         return empty(title, "No run wrote a curve.", digest)
@@ -75,9 +75,9 @@ def _tint(arm: str, methods: Mapping[str, str]):
 
 LOSS_CURVES = Drawing(
     loss_curves,
-    "Loss terms along training",
-    "Thin lines are seeds, bold lines their mean. A lower loss is not a better map: the terms of a game move "
-    "against one another.",
+    "Loss terms during training",
+    "Thin lines are seeds, bold lines are their mean. A lower loss is not a better map: the losses of generator and "
+    "discriminator oppose each other.",
     "svg",
     lambda r: {"curves": r.curves, "methods": r.arms},
 )

@@ -1,4 +1,4 @@
-"""What a study needs to know of a figure."""
+"""The record of a figure, and the results that figures are drawn from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Results:
-    """What the figures of a data set are drawn from."""
+    """Results of a data set, from which its figures are drawn."""
 
     dataset: str
     truth: AnnData
@@ -29,14 +29,14 @@ class Results:
 
 
 class Drawing(NamedTuple):
-    """A figure that a study can have."""
+    """A figure of a study: its function, title, caption and file type."""
 
     draw: Callable[..., Figure]
     title: str
-    caption: str  # how to read it; what it shows is for the numbers to say
+    caption: str  # how to read the figure; conclusions are for the report
     suffix: str  # png where thousands of cells would make a heavy svg
     inputs: Callable[[Any], Mapping[str, Any]] = vars  # the keyword arguments of ``draw``, from a task's results
 
     def figure(self, results: Any, digest: str) -> Figure:
-        """The figure of these results, with the digest of their data."""
+        """Draw the figure of these results, with the digest of their data."""
         return self.draw(**self.inputs(results), digest=digest)

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import stat
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from magan.images.arrays import shrink, with_channels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 BYTE, WORD = 255, 65535  # the brightest pixel of 8 and of 16 bits
+LARGEST = 2**30  # bytes of an image file
+NO_IMAGE, NO_FILE, READ_ELSEWHERE = "not a PNG, JPEG or TIFF file", "no regular file", "a link to what is read anyway"
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,11 @@ class Form:
 
 @dataclass(frozen=True)
 class Folder:
-    """``images`` ``(n, C, H, W)`` and their places in the folder, the places of other files, a digest of all images."""
+    """``images`` ``(n, C, H, W)`` and their places in the folder, what was left out (place, reason), and a digest."""
 
     images: np.ndarray
     places: tuple[str, ...]
-    others: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
     sha256: str
 
 
@@ -40,7 +44,8 @@ def read_folder(path: Path, form: Form, name: str) -> Folder:
     """The images of a folder and of its sub-folders, in the order of their places.
 
     PNG, JPEG and TIFF of 1 or 3 channels. Images of 8 bits stay bytes if all are; else all are float32 in [0, 1],
-    those of 16 bits by a division by 65535. What a camera says of the way up is followed.
+    those of 16 bits by a division by 65535. What a camera says of the way up is followed. Each file is read once,
+    however many links lead to it, see `walk`.
 
     Raises
     ------
@@ -48,12 +53,12 @@ def read_folder(path: Path, form: Form, name: str) -> Folder:
         There is no image; one cannot be read in full, has transparent parts or several pages, or is too small for
         the form; or the images differ in size or channels and the form does not say what they are to be.
     """
-    places, others = _places(path)
+    places, left_out = _places(path)
     if not places:
         raise InputError(f"{name}: folder {path} holds no PNG, JPEG or TIFF file; correct path, or convert the images")
     digest, images = hashlib.sha256(), []
     for place in places:
-        content = (path / place).read_bytes()
+        content = _content(path / place)
         digest.update(place.encode() + b"\0" + content)
         image = formed(read_image(content, f"{path / place}"), form, f"{path / place}")
         if images:
@@ -61,7 +66,7 @@ def read_folder(path: Path, form: Form, name: str) -> Folder:
         images.append(image)
     if any(image.dtype != np.uint8 for image in images):
         images = [image / np.float32(BYTE) if image.dtype == np.uint8 else image for image in images]
-    return Folder(np.concatenate(images), tuple(places), tuple(others), digest.hexdigest())
+    return Folder(np.concatenate(images), tuple(places), tuple(left_out), digest.hexdigest())
 
 
 def read_image(content: bytes, what: str) -> np.ndarray:
@@ -73,7 +78,8 @@ def read_image(content: bytes, what: str) -> np.ndarray:
         It cannot be read, or not in full; ``what`` names it.
     """
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        bombs = warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning)
+        with bombs, Image.open(io.BytesIO(content)) as picture:
             pages, raw = getattr(picture, "n_frames", 1), str([tile.args for tile in picture.tile])
             picture.load()
             picture = ImageOps.exif_transpose(picture)
@@ -146,18 +152,83 @@ def _channels(image: np.ndarray) -> str:
     return f"{image.shape[1]} channel{'s' * (image.shape[1] != 1)}"
 
 
-def _places(path: Path) -> tuple[list[str], list[str]]:
-    """Images and other files, from the folder; hidden ones are none."""
-    found = sorted(place.relative_to(path).as_posix() for place in files_in(path))
-    images = [place for place in found if place.lower().endswith(SUFFIXES)]
-    return images, [place for place in found if place not in set(images)]
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path} has {path.stat().st_size} bytes, more than {LARGEST}; save it smaller")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); replace it, or take it out of the folder"
+        ) from None
+
+
+def _places(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Images, and what is left out with its reason, from the folder; hidden files are not mentioned."""
+    found = sorted((place.relative_to(path).as_posix(), reason) for place, reason in walk(path))
+    found = [(place, reason or ("" if place.lower().endswith(SUFFIXES) else NO_IMAGE)) for place, reason in found]
+    return [place for place, reason in found if not reason], [pair for pair in found if pair[1]]
 
 
 def files_in(path: Path) -> Iterator[Path]:
-    """Every file of a folder and its sub-folders, linked ones too, that is not hidden."""
-    for folder, folders, files in os.walk(path, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(folder) / name for name in files if not name.startswith("."))
+    """Every regular file of a folder and its sub-folders that is not hidden, each file once; see `walk`."""
+    return (place for place, reason in walk(path) if not reason)
+
+
+def walk(path: Path) -> Iterator[tuple[Path, str]]:
+    """Every file of a folder and its sub-folders that is not hidden, and why it is not to be read, "" where it is.
+
+    Links to files and folders elsewhere are followed. A link back into the folder, or to a folder that holds it,
+    is not: its files are read where they lie, or are not meant. No folder and no linked file is visited twice.
+
+    Raises
+    ------
+    InputError
+        A sub-folder cannot be opened, or a link leads nowhere.
+    """
+    root, visited = path.resolve(), set()
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop(0)
+        for entry in _entries(folder):
+            place = Path(entry.path)
+            if entry.name.startswith("."):
+                continue
+            status = _status(place)
+            key, is_folder = (status.st_dev, status.st_ino), stat.S_ISDIR(status.st_mode)
+            is_back = entry.is_symlink() and _holds(root, place.resolve())
+            is_twice = key in visited and (is_folder or entry.is_symlink())
+            if not is_folder and not stat.S_ISREG(status.st_mode):
+                yield place, NO_FILE
+            elif is_back or is_twice:
+                yield place, READ_ELSEWHERE
+            else:
+                visited.add(key)
+                if is_folder:
+                    waiting.append(place)
+                else:
+                    yield place, ""
+
+
+def _holds(root: Path, target: Path) -> bool:
+    """Say whether a link's target lies in the folder ``root``, or is a folder that holds it."""
+    return target.is_relative_to(root) or root.is_relative_to(target)
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            # Links last: what lies in the folder itself is visited first.
+            return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
+    except OSError as error:
+        raise InputError(f"folder {folder} cannot be opened ({error.strerror}); mend it, or take it out") from None
+
+
+def _status(place: Path) -> os.stat_result:
+    try:
+        return place.stat()
+    except OSError as error:
+        raise InputError(f"{place} leads nowhere ({error.strerror}); mend the link, or take it out") from None
 
 
 def _short(error: Exception) -> str:

@@ -1,9 +1,12 @@
 """A user's own images: a folder of files, an .npz of arrays, or MNIST's idx files."""
 
 import gzip
+import math
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,8 @@ from magan.images.folders import BYTE, WORD, Form, files_in, formed, read_folder
 
 FOLDER = "folder"  # as labels: an image's sub-folder is its class
 UNSIGNED_BYTE = 0x08  # as idx files tell their type
+MOST_AXES = 4  # of an idx file: images in colours; labels have 1
+MOST_PACKED = 1032  # bytes that deflate makes of a byte, at most
 
 
 def own_images(
@@ -51,7 +56,7 @@ def own_images(
     Returns
     -------
     AnnData
-        As `magan.images.arrays.from_images`; ``uns["left_out"]`` names a folder's files that are no images.
+        As `magan.images.arrays.from_images`; ``uns["left_out"]`` names a folder's files that are not read.
 
     Raises
     ------
@@ -63,21 +68,22 @@ def own_images(
         raise InputError(f"{name}: {path} does not exist; correct path")
     if path.is_dir():
         folder = read_folder(path, form, name)
-        images, names, digest, others = folder.images, folder.places, folder.sha256, folder.others
+        images, names, digest, left_out = folder.images, folder.places, folder.sha256, folder.left_out
         classes = None if labels is None else _subfolders(folder.places, labels, path)
         pairs = [str(Path(place).with_suffix("")) for place in names]
     else:
         images, classes = _npz(path, array, labels) if path.suffix.lower() == ".npz" else _idx(path, labels)
         images = formed(_as_images(images, str(path)), form, str(path))
         names = pairs = [str(i) for i in range(len(images))]
-        digest, others = pooch.file_hash(str(path)), ()
+        digest, left_out = pooch.file_hash(str(path)), ()
     if classes is not None and np.shape(classes) != (len(images),):
         shape = " x ".join(map(str, np.shape(classes)))
         raise InputError(f"{name}: {len(images)} images and {shape} labels; give one to each")
     adata = from_images(images, classes, names=names, pairs=pairs if paired else None)
-    reason = "not a PNG, JPEG or TIFF file"
     adata.uns[keys.LEFT_OUT] = pd.DataFrame(
-        [("file", str(path / place), reason) for place in others], columns=["kind", "name", "reason"], dtype=str
+        [("file", str(path / place), reason) for place, reason in left_out],
+        columns=["kind", "name", "reason"],
+        dtype=str,
     )
     adata.uns[keys.SOURCE] = {"name": name, "files": {path.name: digest}, "licence": "", "citation": ""}
     return adata
@@ -95,20 +101,48 @@ def _subfolders(places: Sequence[str], labels: str, path: Path) -> list[str]:
 def _npz(path: Path, array: str | None, labels: str | None) -> tuple[np.ndarray, np.ndarray | None]:
     """The images as they are in the file, and the labels."""
     try:
+        with zipfile.ZipFile(path) as packed:
+            shapes = _shapes(packed, path)
+        for key in (array, labels):
+            if key is not None and key not in shapes:
+                raise InputError(f"{path} has no array '{key}'{among(key, shapes)}")
+        likely = [key for key, shape in shapes.items() if len(shape) in (3, 4)] if array is None else [array]
+        if len(likely) != 1:
+            found = "no array" if not likely else f"{len(likely)} arrays, {', '.join(likely)},"
+            raise InputError(f"{path} has {found} that could be images; name the one with array")
         with np.load(path, allow_pickle=False) as arrays:
-            shapes = {key: arrays[key].shape for key in arrays.files}
-            for key in (array, labels):
-                if key is not None and key not in shapes:
-                    raise InputError(f"{path} has no array '{key}'{among(key, shapes)}")
-            likely = [key for key, shape in shapes.items() if len(shape) in (3, 4)] if array is None else [array]
-            if len(likely) != 1:
-                told = "no array" if not likely else f"{len(likely)} arrays, {', '.join(likely)},"
-                raise InputError(f"{path} has {told} that could be images; name the one with array")
             return arrays[likely[0]], None if labels is None else arrays[labels]
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken .npz makes zipfile, zlib and numpy raise whatever they like
         raise InputError(f"{path} cannot be read ({error}); save it again with numpy.savez") from None
+
+
+def _shapes(packed: zipfile.ZipFile, path: Path) -> Mapping[str, tuple[int, ...]]:
+    """The shape of every array, by its header alone; the file must be large enough to hold what headers claim."""
+    shapes = {}
+    for member in packed.infolist():
+        if not member.filename.endswith(".npy"):
+            continue
+        with packed.open(member) as file:
+            shape, _, kind = _header(file)
+            claimed = file.tell() + math.prod(shape) * kind.itemsize
+        possible = min(member.file_size, member.compress_size * MOST_PACKED)
+        if claimed > possible or member.compress_size > path.stat().st_size or min(shape, default=0) < 0:
+            raise InputError(
+                f"{path}: array '{member.filename[:-4]}' of shape {' x '.join(map(str, shape))} does not fit in the "
+                "file; save it again with numpy.savez"
+            )
+        shapes[member.filename.removesuffix(".npy")] = shape
+    return shapes
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
 
 
 def _idx(path: Path, labels: str | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -119,18 +153,37 @@ def _idx(path: Path, labels: str | None) -> tuple[np.ndarray, np.ndarray | None]
 
 
 def _idx_array(path: Path) -> np.ndarray:
-    content = path.read_bytes()
     try:
-        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError) as error:
+        with path.open("rb") as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+        possible = path.stat().st_size * (MOST_PACKED if is_packed else 1)
+        with gzip.open(path) if is_packed else path.open("rb") as file:
+            shape = _idx_shape(file, path)
+            n = math.prod(shape)
+            if n > possible:
+                raise InputError(f"{path} cannot hold {' x '.join(map(str, shape))} bytes; replace it")
+            content = file.read(n + 1)  # never more than the header claims, however much the file unpacks to
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} cannot be unpacked ({error}); replace it") from None
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); check path") from None
+    if len(content) != n:
+        found = "more" if len(content) > n else str(len(content))
+        raise InputError(f"{path} has {found} bytes for {' x '.join(map(str, shape))}; replace it")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _idx_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] != UNSIGNED_BYTE:
         raise InputError(f"{path} is no folder, no .npz file and no idx file of bytes; correct path")
-    start = 4 + 4 * content[3]
-    shape = tuple(np.frombuffer(content[4:start], ">u4").astype(int))
-    if len(content) - start != np.prod(shape):
-        raise InputError(f"{path} has {len(content) - start} bytes for {' x '.join(map(str, shape))}; replace it")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    n_axes = start[3]
+    if not 1 <= n_axes <= MOST_AXES:
+        raise InputError(f"{path} claims {n_axes} axes; give an idx file of 1 (labels) to {MOST_AXES} axes")
+    lengths = file.read(4 * n_axes)
+    if len(lengths) < 4 * n_axes:
+        raise InputError(f"{path} is cut off within its header; replace it")
+    return tuple(int(n) for n in np.frombuffer(lengths, ">u4"))
 
 
 def _as_images(values: np.ndarray, what: str) -> np.ndarray:

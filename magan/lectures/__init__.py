@@ -1,7 +1,7 @@
-"""Experiments that lectures on GANs show, each in one file: points, the numbers they come to, and what is claimed.
+"""Experiments for lectures on GANs, a file each: points (raw values), numbers (means), and the claims about them.
 
-An experiment is ``name(seeds, **settings) -> DataFrame`` with the columns ``told.POINTS``, or ``name(seeds, images,
-**settings)``; its `judge` turns the points into numbers with the columns ``told.NUMBERS``.
+An experiment is ``name(seeds, **settings) -> DataFrame`` or ``name(seeds, images, **settings) -> DataFrame``, with the
+columns ``result_table.POINTS``. Its `check_claims` turns points into numbers with the columns ``result_table.NUMBERS``.
 """
 
 from collections.abc import Callable
@@ -24,22 +24,28 @@ from magan.lectures import (
 
 
 class Lecture(NamedTuple):
-    """One experiment."""
+    """An experiment: the function that runs it, and the function that checks its claims."""
 
     run: Callable[..., pd.DataFrame]
-    judge: Callable[[pd.DataFrame], pd.DataFrame]
-    of_images: bool = False  # whether it takes a data set of images
+    check_claims: Callable[[pd.DataFrame], pd.DataFrame]
+    of_images: bool = False  # whether the experiment needs a data set of images
 
 
 LECTURES = {
-    "optimal_discriminator": Lecture(optimal_discriminator.optimal_discriminator, optimal_discriminator.judge),
-    "vanishing_gradient": Lecture(vanishing_gradient.vanishing_gradient, vanishing_gradient.judge, of_images=True),
-    "js_against_wasserstein": Lecture(js_against_wasserstein.js_against_wasserstein, js_against_wasserstein.judge),
-    "mode_collapse": Lecture(mode_collapse.mode_collapse, mode_collapse.judge),
-    "f_divergences": Lecture(f_divergences.f_divergences, f_divergences.judge),
-    "infogan_codes": Lecture(infogan_codes.infogan_codes, infogan_codes.judge, of_images=True),
-    "progressive_growing": Lecture(progressive_growing.progressive_growing, progressive_growing.judge, of_images=True),
-    "digit_map": Lecture(digit_map.digit_map, digit_map.judge, of_images=True),
-    "adversarial_examples": Lecture(adversarial_examples.adversarial_examples, adversarial_examples.judge, True),
-    "latent_arithmetic": Lecture(latent_arithmetic.latent_arithmetic, latent_arithmetic.judge, of_images=True),
+    "optimal_discriminator": Lecture(optimal_discriminator.optimal_discriminator, optimal_discriminator.check_claims),
+    "vanishing_gradient": Lecture(
+        vanishing_gradient.vanishing_gradient, vanishing_gradient.check_claims, of_images=True
+    ),
+    "js_against_wasserstein": Lecture(
+        js_against_wasserstein.js_against_wasserstein, js_against_wasserstein.check_claims
+    ),
+    "mode_collapse": Lecture(mode_collapse.mode_collapse, mode_collapse.check_claims),
+    "f_divergences": Lecture(f_divergences.f_divergences, f_divergences.check_claims),
+    "infogan_codes": Lecture(infogan_codes.infogan_codes, infogan_codes.check_claims, of_images=True),
+    "progressive_growing": Lecture(
+        progressive_growing.progressive_growing, progressive_growing.check_claims, of_images=True
+    ),
+    "digit_map": Lecture(digit_map.digit_map, digit_map.check_claims, of_images=True),
+    "adversarial_examples": Lecture(adversarial_examples.adversarial_examples, adversarial_examples.check_claims, True),
+    "latent_arithmetic": Lecture(latent_arithmetic.latent_arithmetic, latent_arithmetic.check_claims, of_images=True),
 }

@@ -67,7 +67,7 @@ def adversarial_examples(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: where FGSM first leaves less than half, random signs leave .9; targets are reached by .9."""
     attacked, random, reached = (
         result_table.values(points, quantity, item=item).pivot(index="seed", columns="x", values="value")

@@ -67,14 +67,16 @@ def digit_map(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claim: t-SNE of codes has more neighbours of the same class than the two principal components have."""
     page, plain = (
         result_table.by_seed(points, "kept", "t-SNE"),
         result_table.values(points, "kept", "components")["value"].item(),
     )
     claim = f"more than {plain:.2f}, of two principal components"
-    return result_table.numbers([result_table.number("share whose neighbours agree", page, claim, page.mean() > plain)])
+    return result_table.numbers(
+        [result_table.number("share whose neighbours have the same class", page, claim, page.mean() > plain)]
+    )
 
 
 def neighbour_agreement(places: np.ndarray, labels: np.ndarray) -> float:

@@ -61,7 +61,7 @@ def f_divergences(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claim: in every column the diagonal, mean over seeds, is the least value up to a tolerance."""
     seeded = points[points["seed"].notna() & (points["quantity"] == "divergence")]
     wide = seeded.pivot_table(index="arm", columns="item", values="value", aggfunc="mean").loc[list(TRAINED)]

@@ -85,7 +85,7 @@ def infogan_codes(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: the best seed's categories name .8 of the samples; InfoGAN's name more than a plain GAN's."""
     (named, plain), (moved, still) = (
         [result_table.by_seed(points, quantity, arm) for arm in (INFORMED, PLAIN)] for quantity in ("named", "change")

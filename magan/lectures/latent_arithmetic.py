@@ -60,7 +60,7 @@ def latent_arithmetic(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: sums gain half of the ink and keep .8 of the classes; paths of codes pass near real images."""
     ink, same = result_table.by_seed(points, "ink"), result_table.by_seed(points, "class kept")
     middle = points[(points["quantity"] == "distance") & (points["x"] == 0.5)]

@@ -90,7 +90,7 @@ def mode_collapse(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: each remedy covers more modes than the GAN (by its interval), WGAN-GP all of the ring."""
     rows = []
     for item in dict.fromkeys(points["item"]):

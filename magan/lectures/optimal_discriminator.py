@@ -69,7 +69,7 @@ def optimal_discriminator(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: V(D) is within .01 of its limit, and D is within .02 of D* on average."""
     rows = []
     for pair in PAIRS:

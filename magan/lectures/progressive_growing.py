@@ -60,7 +60,7 @@ def progressive_growing(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: growing networks reach at most the distance of full-size networks, in less time."""
     rows, ends, seconds = [], {}, {}
     for arm in (GROWING, WHOLE):

@@ -62,7 +62,7 @@ def vanishing_gradient(
     return result_table.table(parts)
 
 
-def judge(points: pd.DataFrame) -> pd.DataFrame:
+def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: the minimax gradient falls by three decades or more, the non-saturating by less than one."""
     rows = []
     for loss, limit in DECADES.items():

@@ -1,4 +1,4 @@
-"""Every model, by the name that studies use."""
+"""Registries of models, by the names that studies use."""
 
 from magan.registry import Entry, Registry
 

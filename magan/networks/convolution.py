@@ -76,6 +76,7 @@ class Discriminator(nn.Module):
         super().__init__()
         n, act, bias = halvings(shape), ACTIVATIONS["leaky"], not normalised
         widths = [shape[0], *(width * 2**level for level in range(n))]
+        # Saved models contain the name `told`; do not rename it.
         self.told = nn.Linear(n_condition, width, bias=False) if n_condition else None
         self.maps = nn.ModuleList(
             _block(nn.Conv2d(a, b, 4, 2, 1, bias=bias or not i), normalised and i > 0, act)

@@ -16,6 +16,7 @@ from magan.config import OwnData, Training
 from magan.cytometry.arcsinh import RAW_BELOW
 from magan.cytometry.channel_table import channel_table, doubts
 from magan.cytometry.check_markers import check
+from magan.cytometry.choose_scales import scale_hint
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Files, Rows
@@ -104,6 +105,7 @@ def preflight(
     batches = _batches(samples, files)
     spillovers = compensations(rows)
     compensated = _alike({path: found.sentence for path, found in spillovers.items()})
+    scaled = _alike({path: scale_hint(cells) for path, cells in files.cells.items()})
     n_markers = 0 if adata is None else int(adata.var[keys.TO_CORRECT].sum())
     n_cells = sum(n for n, _ in files.sizes.values())
     sampled = _sampled(adata)
@@ -126,6 +128,7 @@ def preflight(
         ),
         warnings=(
             *compensated,
+            *scaled,
             *unused(files.names, aliases),
             *proposals(files.names),
             *doubts(channels),
@@ -143,6 +146,7 @@ def preflights(
     *,
     panel: Path | None = None,
     cofactor: str = "5",
+    transform: str | None = None,
     aliases: Path | None = None,
     compensation: str | None = None,
     trust: str | None = None,
@@ -157,12 +161,14 @@ def preflights(
     if sheet.suffix.lower() not in (".yaml", ".yml"):
         FcsOptions(compensation, trust)  # refuses what it does not know
         own = {"sheet": str(sheet), "panel": panel and str(panel), "cofactor": _number(cofactor)}
-        one = OwnData(**own, aliases=str(aliases) if aliases else {}, compensation=compensation, trust=trust)
+        own |= {"transform": transform, "compensation": compensation, "trust": trust}
+        one = OwnData(**own, aliases=str(aliases) if aliases else {})
         rows, steps = rows_of(one), Training().steps * len(Study(name="check", title="").seeds)
         return {str(sheet): preflight(rows, **reading(one, rows), steps=steps)}
-    if panel or aliases or compensation or trust:
+    if panel or aliases or transform or compensation or trust:
         raise InputError(
-            f"{sheet} is a study, which names its own panel, aliases, compensation and trust; leave these options out"
+            f"{sheet} is a study, which names its own panel, aliases, transform, compensation and trust; "
+            "leave these options out"
         )
     study = load(sheet)
     validate_study(study.model_dump(mode="json", exclude_unset=True))

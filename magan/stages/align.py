@@ -1,8 +1,7 @@
 """Every method, trained or not: the same files in, the same kind of file out."""
 
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 import torch
 from anndata import AnnData
 
-from magan import keys, tracking
+from magan import keys
 from magan.aligner import Aligner
 from magan.config import Arm, Training
-from magan.errors import InputError
+from magan.stages.failures import run_or_record_failure
 from magan.stages.job import Job, job_of, pictures
 from magan.tasks.registry import TASKS
 
@@ -110,25 +109,3 @@ def nan_map(query: AnnData, target: AnnData) -> AnnData:
     nothing = AnnData(np.full((query.n_obs, target.n_vars), np.nan, np.float32), obs=query.obs.copy())
     nothing.var_names = target.var_names
     return nothing
-
-
-def run_or_record_failure(
-    run: Callable[[], AnnData], nothing: Callable[[], AnnData], record: tracking.EventLog, log: str
-) -> AnnData:
-    """What ``run`` makes; a method that breaks stays in the tables as failed, with its log, and stops no other.
-
-    An `InputError` is no failure of the method: it stops the workflow with its sentence.
-    """
-    try:
-        whole = run()
-        whole.uns[keys.ERROR] = ""
-        return whole
-    except InputError:
-        raise
-    except Exception as error:
-        traceback.print_exc()
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        record.error(message, log)
-    whole = nothing()
-    whole.uns[keys.ERROR] = message
-    return whole

@@ -10,8 +10,9 @@ from anndata import AnnData
 from magan import keys, tracking
 from magan.baselines import BASELINES
 from magan.batch_mapper import BatchMapper
-from magan.stages.align import nan_map, read_folds, run_or_record_failure
+from magan.stages.align import nan_map, read_folds
 from magan.stages.atomic_files import atomic_write, write
+from magan.stages.failures import run_or_record_failure
 from magan.tasks.registry import TASKS
 
 

@@ -10,7 +10,8 @@ import torch
 from anndata import AnnData
 
 from magan import keys
-from magan.stages.align import nan_map, run_or_record_failure
+from magan.stages.align import nan_map
+from magan.stages.failures import run_or_record_failure
 from magan.stages.job import job_of, pictures
 from magan.synthesizer import Synthesizer
 from magan.tasks.image_generation.folds import FOLD

@@ -63,7 +63,6 @@ class Job:
 
     def end(self, of: Aligner | Synthesizer, whole: AnnData) -> None:
         """Write the model and what its seeds made; both empty where the whole method failed."""
-        self.resume.over()
         failed = bool(whole.uns[keys.ERROR])
         with atomic_write(self.model) as part:
             if not failed:
@@ -74,6 +73,7 @@ class Job:
         whole.uns |= {keys.SEEDS: np.array(self.seeds, dtype=int)}
         whole.uns |= {keys.FAILED: np.array(sorted(set(self.seeds) - set(good)), dtype=int)}
         write(whole, self.mapped)
+        self.resume.over()  # after the results: a full disk must not cost the checkpoint
 
 
 def job_of(

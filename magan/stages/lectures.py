@@ -33,7 +33,7 @@ def lecture(
     given = [anndata.read_h5ad(images)] if images else []
     points = LECTURES[name].run(list(seeds), *given, **options)
     write_table(points, table)
-    judged = LECTURES[name].judge(read_points(table))
+    judged = LECTURES[name].check_claims(read_points(table))
     write_table(judged, numbers)
     digest = hashlib.sha256(Path(table).read_bytes()).hexdigest()
     drawn = OF_LECTURE[name].draw(read_points(table), judged, digest=digest)

@@ -34,7 +34,7 @@ def experience_replay(recipe: Recipe, *, size: Count = 2000, share: Share = 0.5)
 
                 return call
 
-            def judge(role):
+            def discriminate(role):
                 def call(network, *inputs):
                     if len(inputs) > 1:
                         raise ValueError("experience_replay keeps samples without their conditions; leave it out")
@@ -42,7 +42,7 @@ def experience_replay(recipe: Recipe, *, size: Count = 2000, share: Share = 0.5)
 
                 return call
 
-            within = altered(altered(networks, generators, generate), discriminators, judge)
+            within = altered(altered(networks, generators, generate), discriminators, discriminate)
             return objective(within, batch, carry)
 
         return replayed

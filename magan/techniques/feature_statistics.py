@@ -39,7 +39,7 @@ def feature_matching(recipe: Recipe, *, weight: Weight = 1.0) -> Recipe:
         def matched(networks, batch, carry):
             read = {}
 
-            def judge(role):
+            def discriminate(role):
                 def call(network, *inputs):
                     scores, features = network(*inputs)
                     read[role] = (features, inputs[1:])
@@ -47,7 +47,7 @@ def feature_matching(recipe: Recipe, *, weight: Weight = 1.0) -> Recipe:
 
                 return call
 
-            terms = dict(objective(altered(networks, discriminators, judge), batch, carry))
+            terms = dict(objective(altered(networks, discriminators, discriminate), batch, carry))
             if terms.pop("adversarial", None) is None or not read:
                 raise ValueError("feature_matching needs a generator with an adversarial loss; leave it out")
             parts = []

@@ -21,14 +21,14 @@ def instance_noise(recipe: Recipe, *, size: Size = 0.1, steps: Count = 3000) -> 
         def with_noise(networks, batch, carry):
             sigma, calls = size * (1 - carry["step"] / steps).clamp(min=0), count()
 
-            def judge(role):
+            def discriminate(role):
                 def call(network, x, *conditions):
                     noise_seeds = seeds(batch["instance_noise"], x.shape[1], next(calls))
                     return network(x + sigma.to(x) * normal(noise_seeds, x.shape[2:]).to(x), *conditions)
 
                 return call
 
-            return objective(altered(networks, discriminators, judge), batch, carry)
+            return objective(altered(networks, discriminators, discriminate), batch, carry)
 
         return with_noise
 

@@ -60,7 +60,7 @@ def _relabelled(recipe: Recipe, name: str, steps: Steps, noise: dict[str, Noise]
 
                 return call
 
-            def judge(role):
+            def discriminate(role):
                 def call(network, x, *conditions):
                     out = network(x, *conditions)
                     scores = out[0] if isinstance(out, tuple) else out
@@ -74,7 +74,7 @@ def _relabelled(recipe: Recipe, name: str, steps: Steps, noise: dict[str, Noise]
 
                 return call
 
-            within = altered(altered(networks, discriminators, judge), generators, generate)
+            within = altered(altered(networks, discriminators, discriminate), generators, generate)
             terms = objective(within, batch, carry)
             if not real or not fake:
                 raise ValueError(f"{name} needs a discriminator that judges samples as they are; leave it out")

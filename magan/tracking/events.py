@@ -132,12 +132,16 @@ def read_events(path: Path | str) -> Events:
 
 
 def _events(path: Path) -> list[dict]:
-    lines = path.read_text().splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no event log; run its job again") from None
     events = []
     for number, line in enumerate(lines, start=1):
         try:
-            events.append(json.loads(line))
-        except json.JSONDecodeError as fault:
+            event = json.loads(line)
+            events.append({"kind": event["kind"], **event})
+        except (ValueError, TypeError, KeyError, RecursionError) as fault:
             if number < len(lines):
                 raise InputError(f"{path}: line {number} is not an event; run its job again") from fault
     return events

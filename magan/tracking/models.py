@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-CODE = Path(__file__).with_name("served.py")
+CODE = Path(__file__).with_name("pyfunc.py")
 DIGEST, RUN = "magan.digest", "magan.run_id"
 
 

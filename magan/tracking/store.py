@@ -1,4 +1,4 @@
-"""Fill MLflow from logs and tables; filling it twice changes nothing."""
+"""Fill MLflow from logs and tables; filling it twice changes nothing, and two processes fill it in turn."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from magan.tracking.entries import Entry, Run, entries
+from magan.tracking.lock import file_of, make_store, only_collector, retried
 from magan.tracking.models import register
 
 KEY, DIGEST, PARENT = "magan.key", "magan.digest", "mlflow.parentRunId"
@@ -33,15 +34,18 @@ def collect(
     ``/population/<population>``; an arm has their mean over seeds, and ``/sd``, ``/low``, ``/high``, ``/consensus``,
     ``/best_baseline`` and ``/p_value`` of those over all markers and cells.
 
-    A run is found by its tag ``magan.key``. It is kept when its ``magan.digest`` is that of what would be logged,
-    else deleted and logged again; a seed the arm no longer has is deleted. A run that a crash left unfinished has
-    no digest, so it is replaced. A run's model becomes a version of a registered model, once.
+    A run is found by its tag ``magan.key``. It stays when its ``magan.digest`` is that of what would be logged,
+    else it is deleted and logged again; a seed that the arm no longer has is deleted. A run that a crash left
+    unfinished has no digest, so it is replaced. A run's model becomes a version of a registered model, once. Artifacts
+    that were deleted from the store are logged again.
+
+    One process at a time fills a store; a second waits, and says so every 30 s.
 
     Parameters
     ----------
     uri
-        Of the store, e.g. ``sqlite:///results/mlflow.db``; the artifacts of a SQLite store go into ``artifacts``
-        beside the file.
+        Of the store, e.g. ``sqlite:///results/mlflow.db``. Artifacts go into ``artifacts`` beside the file of a
+        SQLite store, into ``results/artifacts`` for a database server, and where an MLflow server puts them.
     study
         ``name`` and whatever else describes it; logged whole as config.json.
     runs
@@ -57,29 +61,45 @@ def collect(
     -------
     DataFrame
         Columns key, run_id, kind (parent, child, model), status (FINISHED, FAILED, READY) and action (logged, kept,
-        replaced, removed), one row per run of the store and registered model.
+        restored, replaced, removed), one row per run of the store and registered model.
+
+    Raises
+    ------
+    InputError
+        The store is read-only, damaged, a folder, out of reach, or locked for half an hour.
     """
     # A study's collector has no business calling home.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with only_collector(uri), _quiet():
+        make_store(uri, _create)
+        rows = retried(uri, lambda: list(_collect(uri, study, runs, metrics, summary, commit, artifacts)))
+    return pd.DataFrame(rows, columns=list(COLLECTED))
+
+
+def _create(uri: str) -> None:
     from mlflow import MlflowClient
 
-    with _quiet():
-        folder = _folder(uri)
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        known: dict[str, dict[str, list]] = {}
-        rows = []
-        for run in runs:
-            wanted = entries(study, run, metrics, summary, commit, artifacts)
-            experiment = _experiment(client, wanted[0].experiment, folder)
-            if experiment not in known:
-                known[experiment] = _known(client, experiment)
-            brought = list(_bring(client, experiment, wanted, known[experiment]))
-            rows += brought
-            if run.model is not None:
-                address, action = register(client, experiment, brought[0][1], run.model)
-                rows.append((address, brought[0][1], "model", "READY", action))
-    return pd.DataFrame(rows, columns=list(COLLECTED))
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+
+
+def _collect(uri, study, runs, metrics, summary, commit, artifacts) -> Iterator[tuple]:
+    """Bring every run to what is wanted; yields rows of ``COLLECTED``."""
+    from mlflow import MlflowClient
+
+    folder = _folder(uri)
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    known: dict[str, dict[str, list]] = {}
+    for run in runs:
+        wanted = entries(study, run, metrics, summary, commit, artifacts)
+        experiment = _experiment(client, wanted[0].experiment, folder)
+        if experiment not in known:
+            known[experiment] = _known(client, experiment)
+        brought = list(_bring(client, experiment, wanted, known[experiment]))
+        yield from brought
+        if run.model is not None:
+            address, action = register(client, experiment, brought[0][1], run.model)
+            yield address, brought[0][1], "model", "READY", action
 
 
 def _bring(client, experiment: str, wanted: Sequence[Entry], known: Mapping[str, list]) -> Iterator[tuple]:
@@ -96,10 +116,12 @@ def _bring(client, experiment: str, wanted: Sequence[Entry], known: Mapping[str,
             run_id = _log(client, experiment, entry, parent, status, digest)
         else:
             run_id = kept.info.run_id
+            restored = _restore(client, run_id, entry)
             if entry.parent and kept.data.tags.get(PARENT) != parent:
                 client.set_tag(run_id, PARENT, parent)
         parent = parent or run_id
-        yield entry.key, run_id, kind, status, "kept" if kept else "replaced" if found else "logged"
+        stayed = "restored" if kept and restored else "kept"
+        yield entry.key, run_id, kind, status, stayed if kept else "replaced" if found else "logged"
     keys = {entry.key for entry in wanted}
     for key, found in known.items():
         if key.startswith(wanted[0].key + "/") and key not in keys:
@@ -132,12 +154,49 @@ def _log(client, experiment: str, entry: Entry, parent: str, status: str, digest
     return run_id
 
 
+def _restore(client, run_id: str, entry: Entry) -> bool:
+    """Log again what was deleted, or cut, of a run's artifacts; True where there was anything."""
+    if not entry.files and not entry.config:
+        return False
+    found = dict(_artifacts(client, run_id))
+    lacking = {name for name, path in entry.files.items() if not _is_whole(name, Path(path), found)}
+    for name in sorted(lacking):
+        _log_file(client, run_id, name, Path(entry.files[name]))
+    without_config = bool(entry.config) and "config.json" not in found
+    if without_config:
+        client.log_dict(run_id, _jsonable(entry.config), "config.json")
+    return bool(lacking) or without_config
+
+
+def _is_whole(name: str, path: Path, found: Mapping[str, int]) -> bool:
+    if path.is_dir():
+        wanted = {f"{name}/{file.relative_to(path).as_posix()}": file for file in path.rglob("*") if file.is_file()}
+    else:
+        folder = _folder_of(name, path)
+        wanted = {f"{folder}/{path.name}" if folder else path.name: path}
+    return all(found.get(place) == file.stat().st_size for place, file in wanted.items())
+
+
+def _artifacts(client, run_id: str, folder: str | None = None) -> Iterator[tuple[str, int]]:
+    """Every artifact of a run and its size in bytes."""
+    for info in client.list_artifacts(run_id, folder):
+        if info.is_dir:
+            yield from _artifacts(client, run_id, info.path)
+        else:
+            yield info.path, info.file_size
+
+
 def _log_file(client, run_id: str, name: str, path: Path) -> None:
     if path.is_dir():
         client.log_artifacts(run_id, str(path), name)
     else:
-        folder = str(Path(name).parent) if Path(name).name == path.name else name
-        client.log_artifact(run_id, str(path), None if folder == "." else folder)
+        client.log_artifact(run_id, str(path), _folder_of(name, path))
+
+
+def _folder_of(name: str, path: Path) -> str | None:
+    """The folder in the store of a file called ``name`` there; None for the outermost."""
+    folder = str(Path(name).parent) if Path(name).name == path.name else name
+    return None if folder == "." else folder
 
 
 def _experiment(client, name: str, folder: Path | None) -> str:
@@ -168,12 +227,11 @@ def _known(client, experiment: str) -> dict[str, list]:
 
 
 def _folder(uri: str) -> Path | None:
-    """Folder of a SQLite store, made if it is missing; None for any other."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    folder = Path(uri.removeprefix("sqlite:///")).resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """The folder beside which artifacts go; None where a server keeps them."""
+    path = file_of(uri)
+    if path is not None:
+        return path.parent
+    return None if uri.startswith("http") else Path("results").resolve()
 
 
 def _jsonable(value):

@@ -1,6 +1,5 @@
-"""Going on with a training that was interrupted, to the same bytes on a CPU."""
+"""Continue an interrupted training, to the same bytes on a CPU."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,30 +7,31 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from magan.atomic_write import atomic_write
 from magan.errors import InputError
 from magan.training import checkpoint
 from magan.training.state import State
 
-SECONDS = 60.0  # between two files; what an interruption can cost
+SECONDS = 60.0  # between two checkpoints; the most that an interruption can cost
 
 
 class Resumable(Protocol):
-    """Minibatches whose place can be kept; see `magan.domains.minibatches.Batches`."""
+    """Minibatches whose position can be saved; see `magan.domains.minibatches.Batches`."""
 
     def state(self) -> dict[str, Tensor]: ...
     def restore(self, state: Mapping[str, Tensor]) -> None: ...
 
 
 class Resume:
-    """A file that holds a training as it was at some recorded step, hardly more than `SECONDS` ago.
+    """A checkpoint: a training as it was at a recorded step, hardly more than `SECONDS` ago.
 
     Parameters
     ----------
     path
-        The file; it is written beside its place and renamed, and left for the caller to remove.
+        The file; it is written in full or not at all, and left for the caller to remove.
     about
-        What the training is of (settings, seeds, digests of data: anything JSON holds). A file about
-        something else is passed over.
+        What the training depends on (settings, seeds, digests of data: anything JSON holds). A checkpoint
+        that depends on anything else is ignored.
     """
 
     def __init__(self, path: str | Path, about: Mapping[str, Any]):
@@ -39,30 +39,28 @@ class Resume:
         self.last = time.monotonic()
 
     def begin(self, state: State, batches: Resumable, device: str) -> None:
-        """Put ``state`` and ``batches`` where the file left them, if there is one of this training."""
+        """Set ``state`` and ``batches`` to the checkpoint's, if there is a checkpoint of this training."""
         try:
             about, tensors = checkpoint.load(self.path)
-        except InputError:  # there is none, or none that can be read
+        except InputError:  # no checkpoint, or an unreadable checkpoint: start at step 0
             return
         if about == self.about:
             state.restore(tensors, device)
             batches.restore(tensors["batches"])
 
     def keep(self, state: State, batches: Resumable) -> None:
-        """Write the file, unless it has just been."""
+        """Write the checkpoint if the last is `SECONDS` old."""
         if time.monotonic() - self.last >= SECONDS:
             self._write(state, batches)
             self.last = time.monotonic()
 
     def _write(self, state: State, batches: Resumable) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.part")
-        checkpoint.save(part, self.about, {**state.tensors(), "batches": batches.state()})
-        os.replace(part, self.path)
+        with atomic_write(self.path) as part:
+            checkpoint.save(part, self.about, {**state.tensors(), "batches": batches.state()})
 
 
 class NoCheckpoint:
-    """No file: nothing is kept, every training starts at its beginning."""
+    """No checkpoint: nothing is written, and every training starts at step 0."""
 
     def begin(self, state: State, batches: Resumable, device: str) -> None:
         pass

@@ -177,7 +177,9 @@ def test_files_that_are_compensated_and_files_that_are_not_do_not_mix(tmp_path, 
     }
     assert mixed({"a": states["a"], "b": states["b"]}, {}) == []
     (sentence,) = mixed(states, {"a": "1", "b": "2", "c": "2"})
-    assert sentence.startswith("2 files are compensated (first: a) and 1 are not (first: c) in one batch; give comp")
+    assert sentence.startswith(
+        "2 files are compensated (first: a) and 1 file is not (first: c) in one batch; give comp"
+    )
     assert "together" in mixed(states, {"a": "1", "b": "1", "c": "2"})[0]
     raw = {name: open_fcs(tmp_path / f"{name}.fcs", FcsOptions("none")).compensation for name in "abc"}
     assert mixed(raw, {}) == []

@@ -80,7 +80,7 @@ def test_a_folder_is_read_with_its_sub_folders_in_the_order_of_places(save, tmp_
     save("a/z.TIFF", grey(seed=2), format="TIFF")
     save("a/deep/c.png", grey(seed=3))
     folder = read(tmp_path)
-    assert folder.places == ("a/deep/c.png", "a/z.TIFF", "b.png") and folder.others == ()
+    assert folder.places == ("a/deep/c.png", "a/z.TIFF", "b.png") and folder.left_out == ()
     np.testing.assert_array_equal(folder.images[:, 0], [grey(seed=3), grey(seed=2), grey(seed=1)])
     assert folder.images.dtype == np.uint8
 
@@ -211,7 +211,8 @@ def test_other_files_are_told_and_hidden_ones_are_not(save, tmp_path):
         (tmp_path / "A" / name).touch()
     (tmp_path / "A" / ".hidden").mkdir()
     (tmp_path / "A" / ".hidden" / "c.png").touch()
-    assert read(tmp_path).others == ("b.gif", "notes.txt")
+    reason = "not a PNG, JPEG or TIFF file"
+    assert read(tmp_path).left_out == (("b.gif", reason), ("notes.txt", reason))
 
 
 def test_linked_folders_are_read(save, tmp_path):

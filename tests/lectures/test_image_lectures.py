@@ -18,7 +18,7 @@ from magan.networks.replicate import Replicated
 
 
 def holds(name: str, points) -> list[str]:
-    return LECTURES[name].judge(points)["holds"].tolist()
+    return LECTURES[name].check_claims(points)["holds"].tolist()
 
 
 def test_training_and_test_images_are_those_of_the_split():

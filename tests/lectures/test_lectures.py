@@ -28,7 +28,7 @@ def test_an_experiment_gives_points_of_both_seeds_once_each(name, small_runs):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_claims_something_and_is_judged(name, small_runs):
-    numbers = LECTURES[name].judge(small_runs[name])
+    numbers = LECTURES[name].check_claims(small_runs[name])
     assert tuple(numbers.columns) == result_table.NUMBERS
     assert set(numbers["holds"]) <= {"yes", "no", ""}
     assert (numbers["holds"] != "").any()
@@ -39,7 +39,7 @@ def test_an_experiment_claims_something_and_is_judged(name, small_runs):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_is_drawn_with_the_digest_of_its_points(name, small_runs):
-    figure = OF_LECTURE[name].draw(small_runs[name], LECTURES[name].judge(small_runs[name]), digest="ab" * 16)
+    figure = OF_LECTURE[name].draw(small_runs[name], LECTURES[name].check_claims(small_runs[name]), digest="ab" * 16)
     file = io.BytesIO()
     figure.savefig(file, format="svg")
     assert b"data abababababab" in file.getvalue()
@@ -50,7 +50,7 @@ def test_points_survive_a_file(name, small_runs, tmp_path):
     write_table(small_runs[name], tmp_path / "table.tsv")
     again = read_points(tmp_path / "table.tsv")
     pd.testing.assert_frame_equal(again, small_runs[name], check_dtype=False)
-    pd.testing.assert_frame_equal(LECTURES[name].judge(again), LECTURES[name].judge(small_runs[name]))
+    pd.testing.assert_frame_equal(LECTURES[name].check_claims(again), LECTURES[name].check_claims(small_runs[name]))
 
 
 def test_every_experiment_has_a_figure_and_every_figure_an_experiment():
@@ -59,7 +59,7 @@ def test_every_experiment_has_a_figure_and_every_figure_an_experiment():
 
 def test_a_figure_can_be_saved_as_it_is_drawn(small_runs, tmp_path):
     name = "js_against_wasserstein"
-    figure = OF_LECTURE[name].draw(small_runs[name], LECTURES[name].judge(small_runs[name]), digest="")
+    figure = OF_LECTURE[name].draw(small_runs[name], LECTURES[name].check_claims(small_runs[name]), digest="")
     save(figure, tmp_path / "figure.png", dpi=30)
     assert (tmp_path / "figure.png").stat().st_size > 1000
 

@@ -18,7 +18,7 @@ from magan.losses.f_divergence import DIVERGENCES
 
 
 def holds(name: str, points: pd.DataFrame) -> dict[str, str]:
-    rows = LECTURES[name].judge(points)
+    rows = LECTURES[name].check_claims(points)
     return {f"{row['arm']}: {row['quantity']}": row["holds"] for row in rows.to_dict("records")}
 
 
@@ -179,7 +179,7 @@ def test_every_arm_of_mode_collapse_trains_and_samples():
     points = mode_collapse.mode_collapse([0, 1], steps=3, batch_size=16, width=1)
     of = points[points["quantity"] == "modes"].groupby(["arm", "item"]).size()
     assert (of == 2).all() and len(of) == 2 * len(mode_collapse.ARMS)
-    assert len(LECTURES["mode_collapse"].judge(points)) == 2 * (3 * len(mode_collapse.ARMS) - 1)
+    assert len(LECTURES["mode_collapse"].check_claims(points)) == 2 * (3 * len(mode_collapse.ARMS) - 1)
 
 
 def test_a_remedy_helps_only_if_the_whole_interval_says_so():

@@ -185,7 +185,7 @@ def test_a_sheet_or_a_study_is_checked(rows, tmp_path):
     )
     ((title, found),) = preflights(tmp_path / "study.yaml").items()
     assert title.endswith("study.yaml, blood") and "B4" in set(found.names[keys.MARKER])
-    with pytest.raises(InputError, match="is a study, which names its own panel and aliases"):
+    with pytest.raises(InputError, match="is a study, which names its own panel, aliases, transform"):
         preflights(tmp_path / "study.yaml", aliases=tmp_path / "aliases.yaml")
     (tmp_path / "study.yaml").write_text("name: mine\ntitle: Mine\n")
     with pytest.raises(InputError, match="has no own_data"):

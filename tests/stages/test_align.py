@@ -8,9 +8,11 @@ import pytest
 from anndata import AnnData
 
 from magan import keys, tracking
+from magan.batch_mapper import BatchMapper
 from magan.errors import InputError
-from magan.stages.align import align, baseline
+from magan.stages.align import align
 from magan.stages.atomic_files import read_metrics
+from magan.stages.baseline import baseline
 from magan.stages.evaluate import evaluate
 
 
@@ -27,8 +29,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, name: str) -> AnnData:
-    files = {part: str(folder / part) for part in ("train", "query", "events", "log")}
-    baseline("batch", "mine", name, **files, mapped=str(folder / "mapped.h5ad"))
+    folders = {part: str(folder / part) for part in ("train", "query")}
+    files = {part: str(folder / part) for part in ("events", "log", "model", "mapped.h5ad")}
+    baseline("batch", "mine", name, folders, {key.removesuffix(".h5ad"): path for key, path in files.items()})
     return anndata.read_h5ad(folder / "mapped.h5ad")
 
 
@@ -39,10 +42,10 @@ def test_input_that_cannot_be_used_stops_the_workflow(folder):
 
 
 def test_a_method_that_breaks_is_written_down_as_failed_with_its_log(folder, monkeypatch):
-    def breaks(x1, x2, query):
+    def breaks(name, x1, x2, query):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setitem(baseline.__globals__["BASELINES"], "knn", breaks)
+    monkeypatch.setitem(baseline.__globals__, "_mapped", breaks)
     mapped = run(folder, "knn")
     assert mapped.uns[keys.ERROR] == "ZeroDivisionError: by nothing"
     assert np.isnan(mapped.X).all() and not mapped.layers
@@ -80,3 +83,20 @@ def test_what_a_judged_arm_says_of_its_errors_reaches_the_scores(folder):
     assert 0.75 < scores["arm", "", "CD8", "coverage"] <= 1 and scores["arm", "", "CD8", "interval_width"] > 1
     assert scores["arm", "", "CD8", "sampled_wasserstein"] < 0.5
     assert scores["arm", "consensus", "CD8", "pearson"] > 0.3 and "pearson" in scores["ceiling", "", "CD8"].index
+
+
+def test_a_map_that_can_be_deployed_is_saved_with_the_reason_of_its_choice(folder):
+    """Loaded again the model maps the query to the same values; a shift of every marker is taken away."""
+    random = np.random.default_rng(0)
+    for file, shift in (("train/b/x1", 2.0), ("train/b/x2", 0.0), ("query/b", 2.0)):
+        values = (random.normal(size=(400, 3)) + shift + [0, 3, 6]).astype(np.float32)
+        cells = AnnData(values, layers={keys.PREPROCESSED: values})
+        cells.var_names = ["CD3", "CD4", "CD8"]
+        cells.write_h5ad(folder / f"{file}.h5ad")
+    mapped = run(folder, "auto")
+    assert abs(mapped.X.mean(axis=0) - [0, 3, 6]).max() < 0.2
+    choice = mapped.uns[keys.CHOICE]
+    assert choice["chosen"].sum() == 1 and choice.loc[choice["chosen"], "candidate"].item() != "identity"
+    loaded = BatchMapper.load(folder / "model")
+    np.testing.assert_array_equal(loaded.map(anndata.read_h5ad(folder / "query/b.h5ad")).X, mapped.X)
+    assert loaded.methods_ == [choice.loc[choice["chosen"], "candidate"].item()]

@@ -33,7 +33,7 @@ def test_an_experiment_leaves_points_numbers_and_a_figure_twice(tmp_path):
     run(tmp_path, "optimal_discriminator")
     place = tmp_path / "lectures/optimal_discriminator"
     assert sorted(path.name for path in place.iterdir()) == ["figure.png", "figure.svg", "numbers.tsv", "table.tsv"]
-    again = LECTURES["optimal_discriminator"].judge(lectures.read_points(place / "table.tsv"))
+    again = LECTURES["optimal_discriminator"].check_claims(lectures.read_points(place / "table.tsv"))
     (told,) = lectures.lectures(parse({**STUDY, "lectures": {"optimal_discriminator": {}}}), str(tmp_path))
     pd.testing.assert_frame_equal(told["numbers"], again, check_dtype=False)
     assert told["path"] == str(place / "figure.svg") and told["title"] == "The best discriminator"
@@ -83,7 +83,7 @@ def test_a_study_of_experiments_alone_has_empty_tables(tmp_path):
         ),
         (
             {"digit_map": {"images": "wishbone"}},
-            "lectures.digit_map: data set 'wishbone' holds cells; name images",
+            "lectures.digit_map: data set 'wishbone' holds cells, and this task is of images; name another",
         ),
     ],
 )

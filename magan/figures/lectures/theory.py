@@ -124,7 +124,7 @@ def js_against_wasserstein(points: pd.DataFrame, numbers: pd.DataFrame, *, diges
             axes.set_title(f"{arm}: {'Jensen-Shannon' if quantity == 'JS' else 'Wasserstein'}")
         row[0].axhline(np.log(2), color=PALE, lw=0.8, zorder=0)
         row[0].set_yticks([0, 0.2, 0.4, 0.6, np.log(2)], ["0", "0.2", "0.4", "", "log 2"])
-        slope = numbers[(numbers["arm"] == arm) & (numbers["quantity"] == "slope of W told")].iloc[0]
+        slope = numbers[(numbers["arm"] == arm) & (numbers["quantity"] == "slope of estimated W")].iloc[0]
         row[1].text(0.03, 0.95, f"slope {short(slope['mean'])}", transform=row[1].transAxes, va="top", fontsize=9)
     for axes in grid[-1]:
         axes.set_xlabel("distance")

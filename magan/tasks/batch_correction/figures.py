@@ -177,34 +177,35 @@ FIGURES = {
     "batch_effects": Drawing(
         batch_effects,
         "Batch effects before correction",
-        "Left, the distance between batches, marker by marker, beside what two samples of one batch of as many cells "
-        "would give (grey ticks); the classifier's AUC is 0.5 where it cannot tell two batches apart. Right, samples "
-        "placed by their median markers: near samples are alike. Held-out cells as measured.",
+        "Left: the distance between batches for each marker; grey ticks are the distance of two samples of the same "
+        "batch with equally many cells. The classifier's AUC is 0.5 if it cannot distinguish two batches. Right: "
+        "samples placed by the medians of their markers; samples close to each other are similar. Held-out cells as "
+        "measured.",
         "svg",
         lambda r: r.inputs,
     ),
     "batch_scores": Drawing(
         batch_scores,
         "Scores of the mapped batches",
-        "Points are means over seeds with their 95 % bootstrap interval, hollow diamonds the consensus of seeds, grey "
-        "points baselines. The dashed line is the score of one half of the reference batch against the other: what "
-        "a perfect map would score with half the cells.",
+        "Points are means over seeds with their 95 % bootstrap interval, hollow diamonds are the consensus of seeds, "
+        "grey points are baselines. The dashed line is the floor: the score of one half of the reference batch against "
+        "the second half, which a perfect map would reach with half of the cells.",
         "svg",
         lambda r: {"summary": r.summary, "dataset": r.dataset},
     ),
     "batch_densities": Drawing(
         batch_densities,
         "Markers before and after",
-        "Densities over cells: the reference batch in grey, the other batches before (dashed) and after the map. The "
-        "markers with the largest batch effect come first.",
+        "Densities over cells: the reference batch in grey, all further batches before (dashed) and after the map. "
+        "Markers with the largest batch effect come first.",
         "svg",
         lambda r: {"truth": r.truth, "mapped": r.headline},
     ),
     "umap": Drawing(
         umap,
         "Cells before and after",
-        "One UMAP of the reference cells and of the same cells before and after the map, so that the panels share "
-        "their coordinates. It shows neighbourhoods; distances between groups mean little.",
+        "A single UMAP of the reference cells and of the mapped cells before and after the map, so both panels have "
+        "the same coordinates. UMAP shows neighbourhoods; distances between groups mean little.",
         "png",
         lambda r: {"truth": r.truth, "mapped": r.headline},
     ),

@@ -131,20 +131,20 @@ def _draws(metrics: pd.DataFrame) -> pd.DataFrame:
 FIGURES = {
     "matching_scores": Drawing(
         matching_scores,
-        "Do cells land beside their own measurement?",
-        "FOSCTTM is the share of other cells that lie closer than the cell's own second measurement (.5 is chance); "
-        "label transfer the share of mapped cells whose five nearest real cells have their label. Cells whose pair "
-        "was told count in neither. Large points are means with their 95 % bootstrap interval over seeds, small ones "
-        "draws of the told pairs, hollow diamonds the consensus of seeds, grey points baselines.",
+        "Are cells mapped close to their true partners?",
+        "FOSCTTM is the share of target cells that are closer to a mapped cell than its true partner (.5 is chance). "
+        "Label transfer is the share of mapped cells whose five nearest real cells have the same label. Both exclude "
+        "cells of known pairs. Large points are means with their 95 % bootstrap interval over seeds, small points are "
+        "draws of the known pairs, hollow diamonds are the consensus of seeds, grey points are baselines.",
         "svg",
         lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
     ),
     "matching_cells": Drawing(
         matching_cells,
-        "Where the mapped cells land",
+        "Positions of the mapped cells",
         "Real cells and mapped cells in the target's space, along the two directions in which the real cells vary "
-        "most. Where the colours of the left panel lie apart, the map missed the distribution; where those of the "
-        "right panel mix, it lost the populations.",
+        "most. If the colours of the left panel are separate, the map missed the distribution. If the colours of the "
+        "right panel are mixed, it lost the populations.",
         "png",
         lambda r: {"truth": r.truth, "mapped": r.headline},
     ),

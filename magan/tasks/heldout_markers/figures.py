@@ -248,9 +248,9 @@ FIGURES = {
         heldout_markers,
         "Held-out markers, one by one",
         "Pearson's r between the measured and the predicted values of a marker that was removed from one panel before "
-        "training. Small points are seeds, larger ones their mean with its 95 % bootstrap interval, hollow diamonds "
-        "the mean prediction of all seeds; grey lines are baselines that draw no random numbers. The ceiling learns "
-        "from the truth itself, which no panel has. Markers are sorted by the r of kNN.",
+        "training. Small points are seeds, large points are their mean with its 95 % bootstrap interval, hollow "
+        "diamonds are the mean prediction of all seeds. Grey lines are baselines that draw no random numbers. The "
+        "ceiling learns from the truth, which no method has. Markers are sorted by the r of kNN.",
         "svg",
         lambda r: {"metrics": r.metrics, "summary": r.summary},
     ),

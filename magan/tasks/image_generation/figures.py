@@ -101,7 +101,7 @@ def generation_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: 
     digest
         Of the data, written at the foot.
     """
-    title = f"Scores of the images made: {dataset}"
+    title = f"Scores of the generated images: {dataset}"
     metrics, summary = (t[(t["task"] == "generation") & (t["dataset"] == dataset)] for t in (metrics, summary))
     pairs = lanes(summary)
     known = summary[np.isfinite(summary["mean"]) & (summary["arm"] != keys.FLOOR) & (summary["group"] == keys.ALL)]
@@ -126,7 +126,7 @@ def generation_modes(metrics: pd.DataFrame, *, dataset: str, digest: str) -> Fig
     digest
         Of the data, written at the foot.
     """
-    title = f"Which classes are made, and which are missing: {dataset}"
+    title = f"Which classes are generated, and which are missing: {dataset}"
     table = metrics[(metrics["task"] == "generation") & (metrics["dataset"] == dataset)]
     rows = table[(table["metric"] == "class_share") & seeds_of(table).notna()]
     pairs = [pair for pair in lanes(rows) if pair[1] not in keys.SEEDLESS]
@@ -167,27 +167,27 @@ def _shares(table: pd.DataFrame, pair: tuple[str, str], classes: list[str], wors
 FIGURES = {
     "generation_grid": Drawing(
         generation_grid,
-        "What each arm makes",
-        "Samples of the median seed of each arm, by the Fréchet distance, beside real test images. The first samples "
-        "as they come; where classes were asked for one row each, and where an arm was given part of an image the "
-        "sample stands below that image.",
+        "Samples of each arm",
+        "Real test images, and samples of each arm's median seed by the Fréchet distance. The first samples are shown, "
+        "without selection. If classes were requested, each class has a row. If an arm reads part of an image, the "
+        "sample is below that image.",
         "png",
         lambda r: {"truth": r.truth, "mapped": r.mapped, "metrics": r.metrics},
     ),
     "generation_scores": Drawing(
         generation_scores,
-        "Scores of the images made",
-        "Large points are means over seeds with their 95 % bootstrap interval, small ones seeds. Dashed: what real "
-        "training images score against as many real test images. Features are those of a classifier "
-        "that saw real images alone; distances on them cannot be compared with published ones.",
+        "Scores of the generated images",
+        "Large points are means over seeds with their 95 % bootstrap interval, small points are seeds. Dashed: the "
+        "floor, the score of real training images against equally many real test images. Features are those of a "
+        "classifier trained only on real images; do not compare distances on them with published distances.",
         "svg",
         lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
     ),
     "generation_modes": Drawing(
         generation_modes,
-        "Which classes are made, and which are missing",
+        "Which classes are generated, and which are missing",
         "How often the classifier finds each class among the samples, relative to real images, for the median and "
-        "the worst seed of each arm. A cross is a class that was dropped.",
+        "the worst seed of each arm. A cross is a class that does not occur.",
         "svg",
         lambda r: {"metrics": r.metrics, "dataset": r.dataset},
     ),

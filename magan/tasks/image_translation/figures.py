@@ -179,26 +179,26 @@ FIGURES = {
     "translation_grid": Drawing(
         translation_grid,
         "What the maps do to an image",
-        "Test images of one set, their true partners where they are known, and what the arms make of them: the best, "
-        "the median and the worst seed of the first arm, the median seed of the others. No image was chosen.",
+        "Test images of one set, their true partners if known, and their maps: by the best, the median and the worst "
+        "seed of the first arm, and by the median seed of all further arms. Images were not selected.",
         "png",
         lambda r: {"truth": r.truth, "mapped": r.mapped, "metrics": r.metrics},
     ),
     "translation_scores": Drawing(
         translation_scores,
         "Scores of the translated images",
-        "Large points are means over seeds with their 95 % bootstrap interval, small ones seeds, hollow diamonds the "
-        "mean image of all seeds, grey points baselines. Dashed: what real images of the target score against other "
-        "real ones. Features are those of a classifier that saw real images alone; distances on them "
-        "cannot be compared with published ones.",
+        "Large points are means over seeds with their 95 % bootstrap interval, small points are seeds, hollow diamonds "
+        "are the mean image of all seeds, grey points are baselines. Dashed: the floor, the score of real target "
+        "images against different real target images. Features are those of a classifier trained only on real images; "
+        "do not compare distances on them with published distances.",
         "svg",
         lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
     ),
     "translation_retrieval": Drawing(
         translation_retrieval,
         "Is the true partner among the nearest?",
-        "For every mapped image the real partners are ordered by their distance from it. The line is the share of "
-        "images whose own partner is among the first so many; dashed lines are baselines.",
+        "For every mapped image the real partners are sorted by their distance from it. A line is the share of images "
+        "whose true partner is among the nearest 1, 2, 5, ... partners. Dashed lines are baselines.",
         "svg",
         lambda r: {"summary": r.summary, "dataset": r.dataset},
     ),

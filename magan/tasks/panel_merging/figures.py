@@ -208,25 +208,25 @@ FIGURES = {
     "panel_verdicts": Drawing(
         panel_verdicts,
         "Which imputed markers may be used",
-        "Of every marker that a panel lacks, Pearson's r to be expected of its prediction; the bar reaches from the "
-        "lowest r that the audit allows for to the one that is claimed. Beside it, how well seeds agree with one "
-        "another, and methods. A black tick is r with the truth, where the data know it.",
+        "For every marker that a panel lacks: Pearson's r to expect of its prediction. The bar reaches from the lowest "
+        "r that the audit allows for to the claimed r. Further panels: the agreement of seeds, and the agreement of "
+        "methods. A black tick is r with the truth, if the data contain it.",
         "svg",
         lambda r: {"verdicts": r.verdicts, "asked": r.asked},
     ),
     "panel_calibration": Drawing(
         panel_calibration,
         "Do predictions and their intervals hold?",
-        "Cells of each held-out marker in ten groups by what was predicted of them. Above, their mean measurement: on "
-        "the dashed line predictions are right on average. Below, the share of them inside the 90 % interval.",
+        "Cells of each held-out marker in ten groups by their prediction. Above: the mean measurement of a group; on "
+        "the dashed line predictions are right on average. Below: the share of cells inside the 90 % interval.",
         "svg",
         lambda r: {"audits": r.audits},
     ),
     "panel_umap": Drawing(
         panel_umap,
         "Merged cells",
-        "One UMAP of all cells by all markers, measured or drawn. Panels that are well merged mix; confidence is how "
-        "ordinary a cell would be among those of the panel that its markers come from.",
+        "A single UMAP of all cells by all markers, measured or sampled. Well-merged panels are mixed. Confidence is "
+        "how typical a cell would be of the panel that provides its imputed markers.",
         "png",
         lambda r: {"merged": r.merged},
     ),

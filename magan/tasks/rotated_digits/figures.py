@@ -95,7 +95,7 @@ def digit_outcomes(metrics: pd.DataFrame, *, digest: str) -> Figure:
     digest
         Of the data, written at the foot.
     """
-    title = "How often the map keeps the digits"
+    title = "How often the map preserves the digits"
     table = metrics[(metrics["task"] == "digits") & (metrics["group"] == keys.ALL) & (metrics["feature"] == keys.ALL)]
     table = table[(table["arm"] != keys.FLOOR) & seeds_of(table).notna()]
     datasets = list(dict.fromkeys(table["dataset"]))
@@ -149,17 +149,18 @@ def _outcome(axes: Axes, y: int, rows: pd.DataFrame, named: bool) -> None:
 FIGURES = {
     "digit_outcomes": Drawing(
         digit_outcomes,
-        "How often the map keeps the digits",
-        "A seed is right when nearly all images keep their digit, flipped when nearly all get the other one, and "
-        "mixed otherwise. The black line is the 95 % Wilson interval of the share of seeds that are right.",
+        "How often the map preserves the digits",
+        "A seed is right if more than 0.9 of the images preserve their digit, flipped if more than 0.9 do so after a "
+        "renaming of the digits, and mixed otherwise. The black line is the 95 % Wilson interval of the share of right "
+        "seeds.",
         "svg",
         lambda r: {"metrics": r.metrics},
     ),
     "digit_grid": Drawing(
         digit_grid,
         "What the map does to an image",
-        "Test images, what they are mapped to, the truth (the same image rotated) and what comes back, for the best, "
-        "the median and the worst seed by the share of images that keep their digit.",
+        "Test images, their maps, the truth (the same images rotated) and the maps back to the source, for the best, "
+        "the median and the worst seed by the share of images that preserve their digit.",
         "png",
         lambda r: {"truth": r.truth, "mapped": r.headline, "metrics": r.metrics},
     ),

@@ -1,0 +1,197 @@
+"""One process at a time fills a tracking store, and what is wrong with a store is said in a sentence."""
+
+import contextlib
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from magan.atomic_write import atomic_write
+from magan.errors import InputError
+
+SAY_EVERY = 30.0  # seconds of waiting between two sentences
+LONGEST_WAIT = 1800.0  # seconds; nobody fills a store for so long
+LOCKED = re.compile(r"database (table )?is locked", re.IGNORECASE)
+SQLITE = "sqlite:///"
+MAGIC = b"SQLite format 3\0"
+OF_POSTGRESQL = 0x6D6167616E  # the number of the lock, "magan" in ASCII
+AWAY = "move it away and collect again, which fills a new store from the results"
+
+
+def file_of(uri: str) -> Path | None:
+    """Return the file of a SQLite store, links resolved; None for any other store."""
+    return Path(uri.removeprefix(SQLITE).split("?")[0]).resolve() if uri.startswith(SQLITE) else None
+
+
+@contextlib.contextmanager
+def only_collector(uri: str) -> Iterator[None]:
+    """Hold the store's lock: a file beside a SQLite database, an advisory lock of PostgreSQL.
+
+    Other stores have none. Two collects at once may then log a run twice; the next collect removes the second.
+
+    Raises
+    ------
+    InputError
+        The folder or the store cannot be used, or another process has held the lock for half an hour.
+    """
+    path = file_of(uri)
+    if path is not None:
+        with _file_lock(path, shown(uri)):
+            yield
+    elif uri.startswith("postgresql"):
+        with _advisory_lock(uri):
+            yield
+    else:
+        yield
+
+
+def make_store(uri: str, create: Callable[[str], None]) -> None:
+    """Make the file of a SQLite store that does not exist, in full or not at all; ``create`` fills it.
+
+    Raises
+    ------
+    InputError
+        What lies at the path is no store, or cannot be written.
+    """
+    path = file_of(uri)
+    if path is None:
+        return
+    if path.exists() and (path.is_dir() or path.stat().st_size):
+        _check(path)
+        return
+    with atomic_write(path) as part:
+        create(f"{SQLITE}{part}")
+
+
+def retried(uri: str, run: Callable[[], object]) -> object:
+    """Return what ``run`` returns; run it again while another program has locked the database.
+
+    Raises
+    ------
+    InputError
+        The database stays locked, or the store cannot be used.
+    """
+    waiting = _Waiting(shown(uri))
+    while True:
+        try:
+            return run()
+        except Exception as error:
+            first = _first(error)
+            if not LOCKED.search(str(error)):
+                sentence = _sentence(shown(uri), str(error))
+                if not sentence:
+                    raise
+                raise InputError(sentence) from error
+            waiting.say(first)
+            time.sleep(1.0)
+
+
+def shown(uri: str) -> str:
+    """Return an address without its password."""
+    return re.sub(r"(//[^:/@]*):[^@/]*@", r"\1:***@", uri)
+
+
+class _Waiting:
+    """Says that it waits every `SAY_EVERY` seconds, and gives up after `LONGEST_WAIT`."""
+
+    def __init__(self, store: str):
+        self.store, self.start, self.said = store, time.monotonic(), float("-inf")
+
+    def say(self, why: str) -> None:
+        now = time.monotonic()
+        if now - self.start > LONGEST_WAIT:
+            raise InputError(
+                f"tracking store {self.store} has been locked for {now - self.start:.0f} s ({why}); end the process "
+                "that holds it, then run again"
+            )
+        if now - self.said >= SAY_EVERY:
+            print(f"waiting for the tracking store {self.store} ({why}), {now - self.start:.0f} s so far", flush=True)
+            self.said = now
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path, store: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    waiting, lock = _Waiting(store), FileLock(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                lock.acquire(timeout=1.0)
+                break
+            except Timeout:
+                waiting.say("another process fills it")
+    except OSError as error:
+        raise InputError(
+            f"tracking store {store} cannot be locked ({error.strerror or error}); choose another tracking.uri"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _advisory_lock(uri: str) -> Iterator[None]:
+    import sqlalchemy
+
+    try:
+        connection = sqlalchemy.create_engine(uri).connect()
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        raise InputError(
+            f"tracking store {shown(uri)} cannot be opened ({_first(error)}); check tracking.uri"
+        ) from None
+    waiting, ask = _Waiting(shown(uri)), sqlalchemy.text(f"SELECT pg_try_advisory_lock({OF_POSTGRESQL})")
+    with connection:
+        while not connection.execute(ask).scalar():
+            waiting.say("another process fills it")
+            time.sleep(1.0)
+        connection.commit()  # the lock is the session's; no transaction stays open while the store is filled
+        yield  # the end of the connection ends the lock
+
+
+def _check(path: Path) -> None:
+    """Refuse what MLflow would answer with a trace, or with minutes of retrials."""
+    if path.is_dir():
+        raise InputError(f"tracking store {path} is a folder; name a file in tracking.uri")
+    try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise InputError(f"tracking store {path} is no SQLite database; {AWAY}")
+        if not os.access(path, os.W_OK):
+            raise InputError(f"tracking store {path} is read-only; make it writable, or choose another tracking.uri")
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except OSError as error:
+        raise InputError(f"tracking store {path} cannot be read ({error.strerror}); check tracking.uri") from None
+    except sqlite3.DatabaseError as error:
+        if LOCKED.search(str(error)):
+            return  # `retried` waits
+        raise InputError(f"tracking store {path} is damaged ({error}); {AWAY}") from None
+    if found != "ok":
+        raise InputError(f"tracking store {path} is damaged ({found.splitlines()[-1]}); {AWAY}")
+    half = sorted(name for name in tables if name.startswith("_alembic_tmp_"))
+    if half:
+        raise InputError(f"tracking store {path} was left half made ({half[0]}); {AWAY}")
+
+
+def _sentence(store: str, message: str) -> str:
+    """Say what is wrong with a store, by what its libraries said, or return ""."""
+    for pattern, remedy in (
+        (r"readonly database|permission denied", "make it writable, or choose another tracking.uri"),
+        (r"unable to open database file", "check tracking.uri"),
+        (r"file is not a database|disk image is malformed|Can't locate revision|out-of-date database", AWAY),
+        (r"could not connect|Connection refused|Max retries exceeded|could not translate host", "start its server"),
+    ):
+        found = re.search(pattern, message, re.IGNORECASE)
+        if found:
+            return f"tracking store {store} cannot be used ({found[0]}); {remedy}"
+    return ""
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,38 @@
+"""Check what the documentation says of the package."""
+
+import re
+from pathlib import Path
+
+import pytest
+from test_architecture import FILES, ROOMS, room_of
+
+DOCS = Path(__file__).parents[1] / "docs"
+PICTURE = (DOCS / "architecture.md").read_text().split("```mermaid")[1].split("```")[0]
+ARROWS = re.findall(r"^    (\S+) --> (\S+)$", PICTURE, re.MULTILINE)
+
+
+def test_the_picture_has_an_arrow_a_line():
+    assert len(ARROWS) == len(PICTURE.strip().splitlines()) - 1 > 30
+    assert len(set(ARROWS)) == len(ARROWS)
+
+
+@pytest.mark.parametrize("arrow", ARROWS, ids=" to ".join)
+def test_every_arrow_of_the_picture_joins_rooms_and_is_an_allowed_import(arrow):
+    source, target = arrow
+    assert {source, target} <= {room_of(path) for path in FILES}
+    assert target in ROOMS[source]
+
+
+def test_no_arrow_of_the_picture_leads_back():
+    targets = {source: {target for start, target in ARROWS if start == source} for source, _ in ARROWS}
+    left = set(targets)
+    while left:
+        free = {room for room in left if not targets[room] & left}
+        assert free, f"the arrows of {sorted(left)} form a circle"
+        left -= free
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_links_between_pages_lead_to_files(page):
+    for target in re.findall(r"\]\(([\w./-]+\.(?:md|svg|png))", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
