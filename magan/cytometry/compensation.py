@@ -4,7 +4,8 @@ The spillover matrix S says how much of the light of each dye (row) each detecto
 ``x = y S``, compensated ones ``y = x S^-1``. FlowUtils does the arithmetic.
 
 When the user says nothing, the matrix of the file is applied, since the standard keeps it there for values that are
-not compensated yet. Files without a matrix, as those of mass cytometers, stay as they are.
+not compensated yet. Files without a matrix, as those of mass cytometers, stay as they are, and so do those with
+``$DFCmTOn``, by which FCS 2.0 says what the instrument has subtracted already.
 """
 
 import re
@@ -145,7 +146,8 @@ def compensate(values: np.ndarray, spillover: Spillover | None) -> np.ndarray:
     if spillover is None or not len(values):
         return values
     places = list(spillover.places)
-    values[:, places] = solve(values[:, places].astype(np.float64), spillover.matrix)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as such
+        values[:, places] = solve(values[:, places].astype(np.float64), spillover.matrix)
     return values
 
 

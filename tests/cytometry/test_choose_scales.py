@@ -6,9 +6,11 @@ import pytest
 from anndata import AnnData
 from fcs_bytes import write
 from flowutils import transforms
+from typer.testing import CliRunner
 
 from magan import config, keys
 from magan.aligner import Aligner
+from magan.cli import app
 from magan.config import Training
 from magan.correction import correction
 from magan.cytometry.arcsinh import arcsinh, channel_values, cofactors
@@ -152,3 +154,43 @@ def test_raw_fluorescence_is_corrected_on_a_logicle_and_goes_back_raw(rows, tmp_
     np.testing.assert_allclose(open_fcs(tmp_path / "out.fcs").stored(0, 600)[:, 1:], values @ SPILL, rtol=2e-3, atol=1)
     assert np.abs(values - light(0)).mean() > 10
     assert open_fcs(tmp_path / "out.fcs").keywords["magan_compensation"] == "$SPILLOVER"
+    told = map_files(model, source, "-o", tmp_path / "stay", "--stay-compensated")
+    stay = open_fcs(tmp_path / "stay/a.fcs")
+    assert "600 events, 3 markers" in told and stay.keywords["spillover"].endswith("1,0,0,0,1,0,0,0,1")
+    np.testing.assert_allclose(stay.stored(0, 600)[:, 1:], read_fcs(tmp_path / "out.fcs").X[:, 1:], rtol=1e-4, atol=0.1)
+    map_files(model, source, "-o", tmp_path / "none", "--compensation", "none")
+    assert "magan_compensation" not in open_fcs(tmp_path / "none/a.fcs").keywords
+    assert "trust is 'text'; write header" in map_files(
+        model, source, "-o", tmp_path / "none", "--trust", "text", code=1
+    )
+
+
+def map_files(model, *arguments, code=0):
+    done = CliRunner().invoke(app, ["map", str(model), *map(str, arguments), "--seed", "0"])
+    assert done.exit_code == code, done.output
+    return " ".join(done.output.split())
+
+
+def test_check_says_what_is_done_to_fluorescence_and_what_cannot_be(rows, tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    pd.DataFrame(rows).to_csv(sheet, index=False)
+
+    def told(*options, code):
+        done = CliRunner().invoke(app, ["check", str(sheet), *options])
+        assert done.exit_code == code, done.output
+        return " ".join(done.output.split())
+
+    said = told(code=0)
+    assert (
+        "a.fcs (and 2 more files) holds a spillover matrix ($SPILLOVER, 3 channels, largest off-diagonal 0.3)" in said
+    )
+    assert "as fluorescence does, but the cofactor 5 is one of mass cytometry" in said
+    said = told("--transform", "logicle", "--compensation", "none", code=0)
+    assert (
+        "which is not applied, as compensation is none" in said and "cofactor" not in said.split("To be considered")[1]
+    )
+    assert "there is no scale 'logical'" in told("--transform", "logical", code=1)
+    flow(tmp_path / "b.fcs", 1, **{"$SPILLOVER": None})
+    assert "2 files are compensated" in (said := told(code=1)) and "Not ready" in said
+    with pytest.raises(InputError, match="flow: 2 files are compensated"):  # the run says the same
+        own_cells(config.OwnData(sheet=str(sheet)), "flow")
