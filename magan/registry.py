@@ -54,6 +54,10 @@ class Registry(Mapping[str, Callable[..., Any]]):
     def __len__(self) -> int:
         return len(self.entries)
 
+    def source(self, name: str) -> str:
+        """Where the function of a name lies: "module:function"."""
+        return self.entries[name].source
+
     def lacks(self, name: str, offers: frozenset[str]) -> list[str]:
         """What a method needs and the data do not offer."""
         return [need for need in self.entries[name].needs if need not in offers]

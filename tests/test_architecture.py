@@ -33,7 +33,7 @@ ROOMS = {
     "progress": set(),
     "uncertainty": set(),
     "atomic_write": {"errors"},
-    "config": {"errors", "presets"},
+    "config": {"errors", "option_types", "presets"},
     "networks": {"recipe"},
     "models": {"losses", "networks", "option_types", "recipe", "registry"},
     "techniques": {"losses", "networks", "option_types", "recipe", "registry"},

@@ -104,9 +104,9 @@ def test_nothing_else_is_called_as_published():
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_an_arm_whose_options_its_model_has(name):
     chosen = arm(name)
-    check_options(chosen.options, MODELS[chosen.model], name, ("shapes", "correspondence"))
+    check_options(chosen.options, MODELS.source(chosen.model), name, ("shapes", "correspondence"))
     tied = chosen.correspondence
-    check_options(tied.options, CORRESPONDENCES[tied.name], name, ("x1", "x2", "seeds"))
+    check_options(tied.options, CORRESPONDENCES.source(tied.name), name, ("x1", "x2", "seeds"))
     assert PRESETS[name].version >= 1 and PRESETS[name].summary
 
 
@@ -115,7 +115,7 @@ def test_every_preset_is_an_arm_whose_options_its_model_has(name):
 def test_every_size_is_of_options_that_the_model_has(model, size):
     chosen = arm({"model": model, "size": size})
     assert chosen.options
-    check_options(chosen.options, MODELS[model], model, ("shapes", "correspondence"))
+    check_options(chosen.options, MODELS.source(model), model, ("shapes", "correspondence"))
 
 
 def test_an_arm_is_the_name_of_a_preset_or_of_a_model():

@@ -1,25 +1,25 @@
 """Options of a builder, checked against its signature before anything runs."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
-from typing import Annotated, Any, get_origin, get_type_hints
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from magan.config.signatures import parameters
 from magan.errors import InputError, among
 
 
-def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidden: Sequence[str]) -> None:
+def check_options(given: Mapping[str, Any], source: str, place: str, hidden: Sequence[str]) -> None:
     """Refuse options that the builder does not have, and values of a wrong type or range.
 
     Parameters
     ----------
     given
         Option -> value, as in a study.
-    builder
-        A function whose parameters are the options; its annotations say what values may be. Nothing is converted: a
-        string is no boolean, and a boolean no number.
+    source
+        "module:function" whose parameters are the options. Its annotations say what values may be. Nothing is
+        converted: a string is no boolean, and a boolean no number.
     place
         Key path of the options in the study.
     hidden
@@ -30,7 +30,7 @@ def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidde
     InputError
         The first unknown option, with the nearest known one, or the first wrong value and what it should be.
     """
-    model = options_model(builder, tuple(hidden))
+    model = options_model(source, tuple(hidden))
     for name in given:
         if name not in model.model_fields:
             raise InputError(f"{place}: unknown option '{name}'{among(name, model.model_fields)}")
@@ -44,21 +44,18 @@ def check_options(given: Mapping[str, Any], builder: Callable, place: str, hidde
 
 
 @cache
-def options_model(builder: Callable, hidden: tuple[str, ...]) -> type[BaseModel]:
-    """Return the pydantic model of a builder's options: a field for each parameter that is not hidden.
+def options_model(source: str, hidden: tuple[str, ...]) -> type[BaseModel]:
+    """Return the pydantic model of the options of "module:function": a field for each parameter that is not hidden.
 
     An option that is None by default may be None; a parameter without annotation may be anything.
     """
-    function = builder.func if isinstance(builder, partial) else builder
-    hints = get_type_hints(function, include_extras=True)
     fields = {
-        name: (_from_yaml(hints.get(name, Any)), ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(builder).parameters.items()
+        name: (_from_yaml(parameter.annotation), ... if parameter.is_required else None)
+        for name, parameter in parameters(source).items()
         if name not in hidden
     }
-    return create_model(
-        function.__name__, __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields
-    )
+    name = source.partition(":")[2]
+    return create_model(name, __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields)
 
 
 def _wanted(error: Mapping[str, Any]) -> str:

@@ -5,47 +5,50 @@ columns ``result_table.POINTS``. Its `check_claims` turns points into numbers wi
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-from magan.lectures import (
-    adversarial_examples,
-    digit_map,
-    f_divergences,
-    infogan_codes,
-    js_against_wasserstein,
-    latent_arithmetic,
-    mode_collapse,
-    optimal_discriminator,
-    progressive_growing,
-    vanishing_gradient,
+
+@dataclass(frozen=True)
+class Lecture:
+    """An experiment, in the module of its name, imported when it is run.
+
+    ``of_images`` says whether the experiment needs a data set of images.
+    """
+
+    name: str
+    of_images: bool = False
+
+    @property
+    def source(self) -> str:
+        """Where the experiment lies: "module:function"."""
+        return f"magan.lectures.{self.name}:{self.name}"
+
+    @property
+    def run(self) -> "Callable[..., pd.DataFrame]":
+        """The function that runs the experiment."""
+        return getattr(import_module(f"magan.lectures.{self.name}"), self.name)
+
+    @property
+    def check_claims(self) -> "Callable[[pd.DataFrame], pd.DataFrame]":
+        """The function that turns points into numbers and checks the claims about them."""
+        return import_module(f"magan.lectures.{self.name}").check_claims
+
+
+EXPERIMENTS = (
+    Lecture("optimal_discriminator"),
+    Lecture("vanishing_gradient", of_images=True),
+    Lecture("js_against_wasserstein"),
+    Lecture("mode_collapse"),
+    Lecture("f_divergences"),
+    Lecture("infogan_codes", of_images=True),
+    Lecture("progressive_growing", of_images=True),
+    Lecture("digit_map", of_images=True),
+    Lecture("adversarial_examples", of_images=True),
+    Lecture("latent_arithmetic", of_images=True),
 )
-
-
-class Lecture(NamedTuple):
-    """An experiment: the function that runs it, and the function that checks its claims."""
-
-    run: Callable[..., pd.DataFrame]
-    check_claims: Callable[[pd.DataFrame], pd.DataFrame]
-    of_images: bool = False  # whether the experiment needs a data set of images
-
-
-LECTURES = {
-    "optimal_discriminator": Lecture(optimal_discriminator.optimal_discriminator, optimal_discriminator.check_claims),
-    "vanishing_gradient": Lecture(
-        vanishing_gradient.vanishing_gradient, vanishing_gradient.check_claims, of_images=True
-    ),
-    "js_against_wasserstein": Lecture(
-        js_against_wasserstein.js_against_wasserstein, js_against_wasserstein.check_claims
-    ),
-    "mode_collapse": Lecture(mode_collapse.mode_collapse, mode_collapse.check_claims),
-    "f_divergences": Lecture(f_divergences.f_divergences, f_divergences.check_claims),
-    "infogan_codes": Lecture(infogan_codes.infogan_codes, infogan_codes.check_claims, of_images=True),
-    "progressive_growing": Lecture(
-        progressive_growing.progressive_growing, progressive_growing.check_claims, of_images=True
-    ),
-    "digit_map": Lecture(digit_map.digit_map, digit_map.check_claims, of_images=True),
-    "adversarial_examples": Lecture(adversarial_examples.adversarial_examples, adversarial_examples.check_claims, True),
-    "latent_arithmetic": Lecture(latent_arithmetic.latent_arithmetic, latent_arithmetic.check_claims, of_images=True),
-}
+LECTURES = {lecture.name: lecture for lecture in EXPERIMENTS}

@@ -1,4 +1,4 @@
-"""The frozen classifier: trained before anything is scored, and shown every image that is."""
+"""The classifier of images: trained on real images and frozen before anything is scored."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from magan.stages.atomic_files import atomic_write
 
 
 def classifier(truth: str, train: str, threads: int, output: str) -> None:
-    """Rule `classifier`: an eye for the images of one data set, never shown a map.
+    """Rule `classifier`: learn the classes of the real training images of the target; maps are never shown to it.
 
-    It learns the classes of the real training images of the target; where these have fewer than two, to tell them
-    from the training images of the other set. Where there is neither, the file is empty and nothing is scored by it.
+    Where the target has fewer than two classes, the classifier learns to distinguish its images from those of the
+    source. Where there is neither, the file is empty and nothing is scored by it.
     """
     torch.set_num_threads(threads)
     real = anndata.read_h5ad(truth)
@@ -39,10 +39,3 @@ def _lesson(real: AnnData, train: Path) -> tuple[AnnData, str] | None:
     both = anndata.concat([real, *others], join="inner")
     both.uns[keys.IMAGE] = dict(real.uns[keys.IMAGE])
     return both, keys.DOMAIN
-
-
-def shown(path: str | None, images: AnnData) -> AnnData:
-    """The images, and what the classifier in a file sees of them; as they are without a file or with an empty one."""
-    return (
-        image_classifier.annotate(image_classifier.load(path), images) if path and Path(path).stat().st_size else images
-    )

@@ -7,11 +7,12 @@ from typing import Any
 import anndata
 
 from magan import keys
-from magan.config import OwnData, OwnImages
+from magan.config import OwnImages
 from magan.cytometry import load as cells_of
 from magan.datasets import registry
 from magan.images import load as images_of
 from magan.stages.atomic_files import write
+from magan.stages.sources import user_files
 from magan.tasks.registry import TASKS
 
 
@@ -25,19 +26,6 @@ def read(data: str, own: Mapping[str, Any] | None, mirror: str | None, cache: st
         for kind, name, reason in adata.uns[keys.LEFT_OUT].itertuples(index=False):
             print(f"left out {kind} {name}: {reason}", flush=True)
     write(adata, output)
-
-
-def user_files(own: Mapping[str, Any]) -> OwnData | OwnImages:
-    """Parse as OwnImages if ``path`` is present, else as OwnData."""
-    return (OwnImages if "path" in own else OwnData).model_validate(own)
-
-
-def sources(own: Mapping[str, Any] | None) -> list[str]:
-    """The user's files that exist; when one of them changes, the data set is made anew."""
-    if own is None:
-        return []
-    files = user_files(own)
-    return images_of.source_files(files) if isinstance(files, OwnImages) else cells_of.source_files(files)
 
 
 def prepare(

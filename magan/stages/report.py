@@ -8,7 +8,7 @@ from typing import Any
 import anndata
 import pandas as pd
 
-from magan import classifier, keys, tracking
+from magan import keys, tracking
 from magan.config import Arm, TaskSettings
 from magan.report import render
 from magan.stages.atomic_files import atomic_write, read_gate, read_metrics
@@ -129,11 +129,12 @@ def _judges(study: Study, root: str) -> dict[str, str]:
         for task, dataset, _ in study.tasks()
         if TASKS[task].data == "images"
     }
-    return {
-        name: classifier.digest(classifier.load(path))
-        for name, path in paths.items()
-        if path.exists() and path.stat().st_size
-    }
+    found = {name: path for name, path in paths.items() if path.exists() and path.stat().st_size}
+    if not found:
+        return {}
+    from magan import classifier  # torch is imported where images were judged
+
+    return {name: classifier.digest(classifier.load(path)) for name, path in found.items()}
 
 
 def _left_out(settings: TaskSettings, root: str) -> list[tuple[str, str, str]]:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from magan import keys, tracking
 from magan.config import Arm
-from magan.correction import correction
 from magan.errors import InputError
 from magan.stages.atomic_files import read_metrics, write_table
 from magan.stages.job import LOOKS, flat
@@ -68,6 +67,8 @@ def _model(name: str, place: Path, arm: str) -> tracking.Model | None:
     if not path.stat().st_size:
         print(f"{name} is not registered: every seed of {arm} failed")
         return None
+    from magan.correction import correction  # torch is imported where a model is to be registered
+
     try:
         corrector = correction(path, query.stem)
     except InputError as error:

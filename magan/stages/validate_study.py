@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from magan.config.options import check_options
-from magan.cytometry.load import reading, rows_of
-from magan.datasets import registry
+from magan.datasets.kinds import KINDS
 from magan.errors import InputError
 from magan.lectures import LECTURES
 from magan.study import Study, parse
@@ -23,8 +22,11 @@ def validate_study(values: Mapping[str, Any]) -> Study:
         name; or what is wrong with a sample sheet or a panel table.
     """
     study = parse(values)
-    for own in study.own_data.values():
-        reading(own, rows_of(own))
+    if study.own_data:
+        from magan.cytometry.load import reading, rows_of  # anndata takes a second to import
+
+        for own in study.own_data.values():
+            reading(own, rows_of(own))
     for dataset, settings in study.panels_to_merge().items():
         MERGING.check(study, dataset, settings)
     kinds = _kinds(study)
@@ -41,7 +43,7 @@ def _lectures(study: Study, kinds: Mapping[str, str]) -> None:
     for name, settings in study.lectures.items():
         here = f"lectures.{name}"
         check_name(name, LECTURES, "lectures: experiment")
-        check_options(settings.options, LECTURES[name].run, f"{here}.options", hidden=("seeds", "images"))
+        check_options(settings.options, LECTURES[name].source, f"{here}.options", hidden=("seeds", "images"))
         if LECTURES[name].of_images and not settings.images:
             raise InputError(f"{here}: it needs a data set of images; name one under {here}.images")
         if settings.images and not LECTURES[name].of_images:
@@ -55,8 +57,7 @@ def _kinds(study: Study) -> dict[str, str]:
     twice = [name for name in study.own_data if name in study.own_images]
     if twice:
         raise InputError(f"own_images.{twice[0]}: own_data has a data set of this name; rename one")
-    named = {name: dataset.kind for name, dataset in registry.DATASETS.items()}
-    return named | dict.fromkeys(study.own_data, "cells") | dict.fromkeys(study.own_images, "images")
+    return KINDS | dict.fromkeys(study.own_data, "cells") | dict.fromkeys(study.own_images, "images")
 
 
 def _check_data(name: str, kinds: Mapping[str, str], wanted: str, place: str) -> None:

@@ -37,7 +37,9 @@ def check_maps(place: str, settings: TaskSettings) -> None:
         wanted = arm.correspondence
         check_name(wanted.name, CORRESPONDENCES, f"{here}: correspondence")
         _check_needs(f"{here}: correspondence '{wanted.name}'", wanted.name, CORRESPONDENCES, settings)
-        check_options(wanted.options, CORRESPONDENCES[wanted.name], f"{here}.correspondence", ("x1", "x2", "seeds"))
+        check_options(
+            wanted.options, CORRESPONDENCES.source(wanted.name), f"{here}.correspondence", ("x1", "x2", "seeds")
+        )
 
 
 def check_model(here: str, name: str, settings: TaskSettings, models: Registry) -> None:
@@ -45,10 +47,10 @@ def check_model(here: str, name: str, settings: TaskSettings, models: Registry) 
     arm = settings.arms[name]
     if arm.model not in models:
         raise InputError(f"{here}: model '{arm.model}' is unknown{among(arm.model, [*models, *PRESETS])}")
-    check_options(arm.options, models[arm.model], f"{here}.options", hidden=("shapes", "correspondence"))
+    check_options(arm.options, models.source(arm.model), f"{here}.options", hidden=("shapes", "correspondence"))
     for technique, options in arm.techniques.items():
         check_name(technique, TECHNIQUES, f"{here}.techniques: technique")
-        check_options(options, TECHNIQUES[technique], f"{here}.techniques.{technique}", hidden=("recipe",))
+        check_options(options, TECHNIQUES.source(technique), f"{here}.techniques.{technique}", hidden=("recipe",))
 
 
 def check_name(name: str, known, what: str) -> None:

@@ -1,11 +1,16 @@
 """Options are held to the signature of what they are for: names, types and ranges, with nothing converted."""
 
-from typing import get_args
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from magan import option_types
 from magan.config.options import check_options, options_model
+from magan.config.signatures import parameters
 from magan.correspondences import CORRESPONDENCES
 from magan.errors import InputError
 from magan.lectures import LECTURES
@@ -14,18 +19,20 @@ from magan.losses.f_divergence import DIVERGENCES
 from magan.losses.pictures import FEATURES
 from magan.models import MODELS
 from magan.networks import architectures, gan_networks
+from magan.registry import Entry
 from magan.techniques import TECHNIQUES
 
+ROOT = Path(__file__).parents[2]
 OF_MODELS = ("shapes", "correspondence")
-BUILDERS = [(builder, OF_MODELS) for builder in MODELS.values()]
-BUILDERS += [(technique, ("recipe",)) for technique in TECHNIQUES.values()]
-BUILDERS += [(correspondence, ("x1", "x2", "seeds")) for correspondence in CORRESPONDENCES.values()]
-BUILDERS += [(lecture.run, ("seeds", "images")) for lecture in LECTURES.values()]
+SOURCES = [(entry.source, OF_MODELS) for entry in MODELS.entries.values()]
+SOURCES += [(entry.source, ("recipe",)) for entry in TECHNIQUES.entries.values()]
+SOURCES += [(entry.source, ("x1", "x2", "seeds")) for entry in CORRESPONDENCES.entries.values()]
+SOURCES += [(lecture.source, ("seeds", "images")) for lecture in LECTURES.values()]
 
 
 def refusal(given: dict, model: str = "magan") -> str:
     with pytest.raises(InputError) as refused:
-        check_options(given, MODELS[model], "here.options", OF_MODELS)
+        check_options(given, MODELS.source(model), "here.options", OF_MODELS)
     return str(refused.value)
 
 
@@ -76,17 +83,31 @@ def test_a_share_lies_between_none_and_all():
     ],
 )
 def test_right_options_are_accepted(model, given):
-    check_options(given, MODELS[model], "here.options", OF_MODELS)
+    check_options(given, MODELS.source(model), "here.options", OF_MODELS)
 
 
-@pytest.mark.parametrize(("builder", "hidden"), BUILDERS)
-def test_every_option_of_every_builder_has_a_type_that_its_default_passes(builder, hidden):
-    model = options_model(builder, hidden)
-    for name, field in model.model_fields.items():
-        assert field.annotation is not None, name
-        check_options({name: field.default}, builder, "here", hidden)
+@pytest.mark.parametrize(("source", "hidden"), SOURCES)
+def test_every_option_of_every_builder_has_a_type_that_its_default_passes(source, hidden):
+    builder = Entry(source).load()
+    options = {name: p for name, p in inspect.signature(builder).parameters.items() if name not in hidden}
+    assert list(options_model(source, hidden).model_fields) == list(options)
+    hints = get_type_hints(builder, include_extras=True)
+    for name, option in options.items():
+        assert parameters(source)[name] == (hints[name], option.default is option.empty), name
+        check_options({name: option.default}, source, "here", hidden)
         with pytest.raises(InputError):
-            check_options({name: object()}, builder, "here", hidden)
+            check_options({name: object()}, source, "here", hidden)
+
+
+def test_a_study_is_checked_without_torch_or_anndata():
+    code = "import sys, magan.stages.validate_study, magan.stages.sources\n"
+    code += "study = {'name': 's', 'title': 'S', 'batch': {'b': {'cells': 'cytonorm', 'reference': 'x'}}}\n"
+    code += "arms = {'magan': {'model': 'magan', 'options': {'width': 8}}}\n"
+    code += "study['heldout'] = {'h': {'cells': 'cytonorm', 'arms': arms}}\n"
+    code += "magan.stages.validate_study.validate_study(study)\n"
+    code += "print([name for name in ('torch', 'anndata', 'pandas', 'sklearn', 'scipy') if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.strip() == "[]", found.stderr
 
 
 def test_the_choices_of_a_type_are_the_keys_of_its_registry():

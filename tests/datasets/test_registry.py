@@ -14,6 +14,7 @@ from magan.cytometry.load import load_files
 from magan.cytometry.read_cells import read
 from magan.datasets import cells
 from magan.datasets.download import File
+from magan.datasets.kinds import KINDS
 from magan.datasets.registry import DATASETS, DataSet, fetch, load
 from magan.errors import InputError
 
@@ -269,3 +270,7 @@ def test_images_of_another_hash_are_refused(tmp_path):
         InputError, match=r"emoji_pairs_64\.npz has sha256 .* replace the file with the one of the emoji_fx"
     ):
         load("emoji_fx", mirror=tmp_path, cache=tmp_path)
+
+
+def test_the_kinds_of_data_sets_are_those_of_the_registry():
+    assert {name: dataset.kind for name, dataset in DATASETS.items()} == KINDS

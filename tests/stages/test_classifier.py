@@ -9,8 +9,8 @@ from anndata import AnnData
 from magan import classifier as image_classifier
 from magan import keys
 from magan.stages.atomic_files import read_metrics
-from magan.stages.classifier import classifier, shown
-from magan.stages.evaluate import evaluate
+from magan.stages.classifier import classifier
+from magan.stages.evaluate import annotated, evaluate
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +115,8 @@ def test_the_classifier_is_the_same_every_time(place):
 def test_what_is_shown_is_what_the_classifier_sees(place):
     file = learnt(place)
     mapped = anndata.read_h5ad(place / "mapped.h5ad")
-    seen = shown(file, mapped)
+    seen = annotated(file, mapped)
     np.testing.assert_array_equal(
         seen.obsm["features_seed_1"], image_classifier.predict(image_classifier.load(file), mapped.layers["seed_1"])[0]
     )
-    assert shown(None, mapped) is mapped
+    assert annotated(None, mapped) is mapped

@@ -11,7 +11,8 @@ from PIL import Image
 from magan import keys
 from magan.config import OwnImages
 from magan.errors import InputError
-from magan.stages.prepare import prepare, read, sources
+from magan.stages.prepare import prepare, read
+from magan.stages.sources import sources
 from magan.tasks.heldout_markers.settings import HeldOut
 from magan.tasks.image_translation.settings import Translation
 

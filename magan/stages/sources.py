@@ -1,0 +1,25 @@
+"""The user's files that a data set is made of. What reads them is imported when there are any."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from magan.config import OwnData, OwnImages
+
+
+def user_files(own: Mapping[str, Any]) -> OwnData | OwnImages:
+    """Parse as OwnImages if ``path`` is present, else as OwnData."""
+    return (OwnImages if "path" in own else OwnData).model_validate(own)
+
+
+def sources(own: Mapping[str, Any] | None) -> list[str]:
+    """The user's files that exist; when one of them changes, the data set is made anew."""
+    if own is None:
+        return []
+    files = user_files(own)
+    if isinstance(files, OwnImages):
+        from magan.images.load import source_files as of_images
+
+        return of_images(files)
+    from magan.cytometry.load import source_files as of_cells
+
+    return of_cells(files)
