@@ -243,19 +243,20 @@ class Synthesizer:
         Raises
         ------
         InputError
-            The file is missing, or `save` did not write it.
+            The file is missing or damaged, or `save` did not write it.
         """
         about, tensors = checkpoint.load(path, kind="synthesizer")
-        settings = about["synthesizer"]
-        self = cls(**{**settings, "training": Training(**settings["training"])}, device=device)
-        self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}
-        self.classes_, self.features_ = about["classes"], about["features"]
-        self.status_ = {seed: (status, detail) for seed, status, detail in about["status"]}
-        self.scaling_ = from_tensors(tensors["scaling"])
-        self.device_ = best_device(device)
-        self.networks_ = self._blank()
-        for role, network in self.networks_.items():
-            network.put(range(len(self.seeds)), tensors[f"network.{role}"])
+        with checkpoint.described_by(path):
+            settings = about["synthesizer"]
+            self = cls(**{**settings, "training": Training(**settings["training"])}, device=device)
+            self.shapes_ = {name: tuple(shape) for name, shape in about["shapes"].items()}
+            self.classes_, self.features_ = about["classes"], about["features"]
+            self.status_ = {seed: (status, detail) for seed, status, detail in about["status"]}
+            self.scaling_ = from_tensors(tensors["scaling"])
+            self.device_ = best_device(device)
+            self.networks_ = self._blank()
+            for role, network in self.networks_.items():
+                network.put(range(len(self.seeds)), tensors[f"network.{role}"])
         return self
 
     def _recipe(self) -> Recipe:
