@@ -4,7 +4,7 @@
     python benchmarks/faults.py --whole              # hours: the numbers that reports/faults shows
     python benchmarks/faults.py --parts mutants maps
 
-Writes ``reports/faults/faults.tsv``: part, case, trials, good, and what went wrong. Every part is seeded; kills fall at
+Writes ``reports/faults/faults.tsv``: part, case, trials, good, outcomes. Every part is seeded; kills fall at
 random moments of the clock. The part "disk" needs the right to mount a tmpfs and is left out without it.
 """
 
@@ -45,7 +45,7 @@ from magan.stages.atomic_files import write_table  # noqa: E402
 from magan.training import resume  # noqa: E402
 
 SECONDS, BYTES = 10, 2 * 2**30  # what a reader may take
-COLUMNS = ("part", "case", "trials", "good", "wrong")
+COLUMNS = ("part", "case", "trials", "good", "outcomes")
 Row = tuple[str, str, int, int, str]
 FORK = multiprocessing.get_context("fork")
 
