@@ -80,7 +80,10 @@ ROOMS["methods"] = {"baselines", "correspondences", "models", "presets", "techni
 ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys", "training"}
 ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
-ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages", "study"}
+ROOMS["preflight"] = {
+    *("atomic_write", "baselines", "config", "cytometry", "errors", "keys", "metrics", "stages", "study"),
+    *("tasks/folds", "tasks/registry"),
+}
 ROOMS["cli"] = {"atomic_write", "correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
 
 # library: its only rooms
@@ -102,7 +105,7 @@ OUTSIDE = {
     "matplotlib": {"figures", "tasks/figures"},
     "seaborn": {"figures", "tasks/figures"},
     "scib_metrics": {"metrics"},
-    "jinja2": {"report"},
+    "jinja2": {"preflight", "report"},
     "pydantic": {"config", "study", "tasks/settings"},
     "snakemake": set(),
     "PIL": {"images", "datasets"},
