@@ -12,7 +12,7 @@ Carry = Mapping[str, Tensor]  # name -> (R, ...) or (1, ...), what is kept betwe
 Terms = dict[str, Tensor]  # name -> (R,), weighted; their sum is minimised
 Objective = Callable[[Networks, Batch, Carry], Terms]
 # What must survive the maps: (G12, G21, batch with "x12" and "x21" added) -> (R,)
-Correspondence = Callable[[Network, Network, Batch], Tensor]
+CorrespondenceLoss = Callable[[Network, Network, Batch], Tensor]
 
 
 @dataclass(frozen=True)

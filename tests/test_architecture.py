@@ -31,7 +31,7 @@ ROOMS = {
     "registry": set(),
     "losses": set(),
     "progress": set(),
-    "uncertainty": set(),
+    "uncertainty": {"keys"},
     "atomic_write": {"errors"},
     "config": {"errors", "presets"},
     "networks": {"recipe"},
@@ -66,8 +66,10 @@ ROOMS = {
     "tasks/report": {"keys", "report"},
     "aligner": {
         *("config", "correspondences", "cytometry", "domains", "errors", "keys", "models", "networks", "recipe"),
-        *("techniques", "training", "uncertainty"),
+        *("techniques", "training", "uncertainty", "maps", "aligner_file"),
     },
+    "maps": {"domains", "errors", "keys", "recipe", "training", "uncertainty"},
+    "aligner_file": {"domains", "maps", "training", "uncertainty"},
     "synthesizer": {
         *("config", "domains", "errors", "keys", "models", "networks", "recipe", "techniques", "training"),
     },
@@ -89,10 +91,12 @@ ROOMS["cli"] = {"atomic_write", "correction", "cytometry", "datasets", "errors",
 # library: its only rooms
 TENSORS = {
     "aligner",
+    "aligner_file",
     "classifier",
     "correspondence",
     "domains",
     "losses",
+    "maps",
     "models",
     "networks",
     "recipe",

@@ -41,6 +41,12 @@ def balanced(x1: Domain, x2: Domain, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return rows
 
 
+def balanced_domains(x1: Domain, x2: Domain) -> tuple[Domain, Domain]:
+    """The rows of each domain that `balanced` selects."""
+    rows_1, rows_2 = balanced(x1, x2)
+    return x1.take(rows_1), x2.take(rows_2)
+
+
 def _columns(x: Domain, markers: Sequence[str]) -> np.ndarray:
     return x.values[:, [x.features.index(m) for m in markers]].double().numpy()
 

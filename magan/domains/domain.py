@@ -1,5 +1,6 @@
 """One set of things to be aligned, as tensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -88,6 +89,30 @@ def to_array(values: Tensor, shape: tuple[int, ...]) -> np.ndarray:
     """Mapped samples ``(n, *shape)`` back in AnnData's units: ``(n, M)`` markers, or pixels cut to [0, 1]."""
     array = values.flatten(1).cpu().numpy()
     return ((array + 1) / 2).clip(0, 1) if len(shape) > 1 else array
+
+
+def lists_of_folds(
+    x1: AnnData | Sequence[AnnData], x2: AnnData | Sequence[AnnData], names: Sequence[str]
+) -> tuple[list[AnnData], list[AnnData]]:
+    """Domains 1 and domains 2 of all folds; a single domain is a list with a single entry.
+
+    Raises
+    ------
+    InputError
+        The lists differ in length, or ``names`` are given and differ in number.
+    """
+    first, second = (list(x) if isinstance(x, Sequence) else [x] for x in (x1, x2))
+    if len(first) != len(second):
+        raise InputError(f"{len(first)} domains and {len(second)} partners; give folds as two lists of equal length")
+    if names and len(names) != len(first):
+        raise InputError(f"{len(names)} names for {len(first)} folds; give one to each")
+    return first, second
+
+
+def batch_of(domains: Sequence[AnnData]) -> str:
+    """The batch of all cells, or "" if they are of several batches."""
+    batches = {name for x in domains if keys.BATCH in x.obs for name in x.obs[keys.BATCH].astype(str).unique()}
+    return batches.pop() if len(batches) == 1 else ""
 
 
 def _strings(adata: AnnData, key: str) -> tuple[str, ...] | None:

@@ -1,13 +1,15 @@
 """Minibatches with a replicate axis, reproducible seed by seed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from magan.domains.domain import Domain, decoded
+from magan.domains.scaling import Scaling
+from magan.errors import InputError
 from magan.recipe import Batch, Noise
 
 CHUNK = 128  # minibatches drawn at a time, so that they reach a device in one copy
@@ -60,6 +62,30 @@ def batches(
 def placed(x: Tensor, device: str) -> Tensor:
     """What is drawn from, on the device if it is not too large for that."""
     return x if x.numel() * 4 > LARGE else x.to(device)
+
+
+def resident(domain: Domain, units: Scaling, device: str) -> Domain:
+    """A training domain in the networks' units, images unchanged, on the device if it is not too large for that."""
+    values = units.trained(domain.values) if domain.features else domain.values
+    return replace(domain, values=placed(values, device))
+
+
+def check_folds(folds: Sequence[tuple[Domain, Domain]], batch_size: int) -> None:
+    """Refuse folds that no batched network can train on.
+
+    Raises
+    ------
+    InputError
+        The folds have different shapes, or a domain has fewer samples than a minibatch.
+    """
+    if len({(a.shape, b.shape) for a, b in folds}) > 1:
+        raise InputError(f"folds have different shapes, {[(a.shape, b.shape) for a, b in folds]}; fit them apart")
+    for domain in (domain for pair in folds for domain in pair):
+        if len(domain) < batch_size:
+            raise InputError(
+                f"domain '{domain.name}' has {len(domain)} samples, fewer than a minibatch of "
+                f"{batch_size}; lower training.batch_size"
+            )
 
 
 class Batches:

@@ -8,13 +8,13 @@ from magan.losses.reconstruction import squared_error
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.option_types import ArchitectureName, Count, GameName, Size, Weight, Width, Widths
-from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
+from magan.recipe import Adam, CorrespondenceLoss, Noise, Phase, Recipe
 
 
 def magan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    correspondence: Correspondence | None = None,
+    correspondence: CorrespondenceLoss | None = None,
     adversarial: GameName = "non_saturating",
     cycle_weight: Weight = 1.0,
     correspondence_weight: Weight = 1.0,
@@ -35,7 +35,7 @@ def magan(
     shapes
         Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        Correspondence loss on both maps; None is the paper's arm without correspondence.
+        CorrespondenceLoss loss on both maps; None is the paper's arm without correspondence.
     adversarial
         A key of ``ADVERSARIAL``.
     cycle_weight, correspondence_weight

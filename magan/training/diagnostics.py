@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from magan.recipe import Recipe
+
 PATIENCE = 4  # records in a row; a training has some forty
 WON = 0.1  # share of a blind discriminator's loss
 COLLAPSED = 0.5  # share of the real samples' diversity
@@ -46,6 +48,11 @@ def signs(curves: Mapping[str, Mapping[int, float]], uninformed_loss: Mapping[st
             fired = below(values, bound)
             found += [Sign(sign, term, steps[fired], values[-1] < bound)] if fired is not None else []
     return found
+
+
+def uninformed_losses(recipe: Recipe) -> dict[str, float]:
+    """Loss term -> its value for a discriminator that knows nothing, of the terms for which the recipe defines it."""
+    return {term: value for term, value in recipe.uninformed_loss.items() if value is not None}
 
 
 def below(curve: Sequence[float], bound: float, patience: int = PATIENCE) -> int | None:
