@@ -60,21 +60,18 @@ class Aligner:
     scale
         How markers are standardised: a key of ``magan.domains.scaling.SCALINGS``.
     balance
-        Train on cells drawn so that every population has the same share of both
-        domains, see `magan.domains.balance_populations.balanced`.
+        Train on cells drawn so that every population has the same share of both domains, see
+        `magan.domains.balance_populations.balanced`.
     predict
-        What `map` returns: "sample", or "expected", which hides the markers that
-        the target domain lacks. After training with ``rebuild``, "sample" draws
-        from the right distribution and "expected" is the conditional mean.
+        What `map` returns: "sample", or "expected", which hides the markers that the target domain lacks. After
+        training with ``rebuild``, "sample" draws from the right distribution and "expected" is the conditional mean.
     calibrate
-        Share of each domain's samples (at most 10,000 of them) that is held out
-        from training to calibrate intervals. `map` then also returns a draw and
-        an interval, see `magan.uncertainty.conformal`.
+        Share of each domain's samples (at most 10,000 of them) that is held out from training to calibrate intervals.
+        `map` then also returns a draw and an interval, see `magan.uncertainty.conformal`.
     neighbours
-        Weight "expected" with a local regression on the most similar training
-        cells of the target domain. The held-out samples decide the weight, see
-        `magan.uncertainty.local_regression`. Needs ``calibrate``. The model's
-        file then holds cells.
+        Weight "expected" with a local regression on the most similar training cells of the target domain. The held-out
+        samples decide the weight, see `magan.uncertainty.local_regression`. Needs ``calibrate``. The model's file
+        then holds cells.
     device
         "auto" takes a GPU if there is one.
 
@@ -166,13 +163,14 @@ class Aligner:
         Raises
         ------
         InputError
-            An unknown model, correspondence or scale, domains without a shared
-            marker where the correspondence needs one, folds of different
-            shapes, a domain smaller than a minibatch, a constant marker.
+            An unknown model, correspondence or scale, domains without a shared marker where the correspondence needs
+            one, folds of different shapes, a domain smaller than a minibatch, a constant marker.
         """
         first, second = lists_of_folds(x1, x2, names)
         pairs = [(from_anndata(a, "x1"), from_anndata(b, "x2")) for a, b in zip(first, second)]
-        pairs, held_out = split_calibration(pairs, self.calibrate, conformal.LEAST) if self.calibrate else (pairs, [])
+        held_out: list[Pair] = []
+        if self.calibrate:
+            pairs, held_out = split_calibration(pairs, self.calibrate, conformal.LEAST)
         pairs = [balanced_domains(a, b) if self.balance else (a, b) for a, b in pairs]
         self._check()
         check_folds(pairs, self.training.batch_size)
@@ -204,11 +202,9 @@ class Aligner:
         Returns
         -------
         AnnData
-            The rows of ``x`` by the features of domain ``to``;
-            ``layers["seed_<s>"]`` for every seed that did not fail, in arcsinh
-            units (or pixels in [0, 1]), and their mean, ``layers["consensus"]``.
-            A calibrated aligner adds ``layers["sampled"]``, a draw,
-            ``layers["spread"]``, its standard deviation, and ``layers["low"]`` and
+            The rows of ``x`` by the features of domain ``to``; ``layers["seed_<s>"]`` for every seed that did not
+            fail, in arcsinh units (or pixels in [0, 1]), and their mean, ``layers["consensus"]``. A calibrated aligner
+            adds ``layers["sampled"]``, a draw, ``layers["spread"]``, its standard deviation, and ``layers["low"]`` and
             ``layers["high"]``, which hold the value of a cell with probability 0.9.
         """
         domain = from_anndata(x, SOURCE[to])

@@ -37,7 +37,7 @@ class AlignerFile:
     scalings: ByDomain[Scaling]
     calibrations: ByDomain[Calibration | None]
     neighbours: ByDomain[Neighbours | None]
-    generators: Mapping[str, dict[str, Tensor]]  # role -> name -> weights (R, ...), among all tensors of a file that was read
+    generators: Mapping[str, dict[str, Tensor]]  # role -> name -> weights (R, ...); all tensors after `load`
 
 
 def save(path: str | Path, file: AlignerFile) -> None:

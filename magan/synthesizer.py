@@ -11,7 +11,7 @@ from anndata import AnnData
 from torch import Tensor
 
 from magan import keys
-from magan.config import Training
+from magan.config import Arm, Training
 from magan.domains.domain import Domain, decoded, from_anndata, to_array
 from magan.domains.minibatches import Table, batches, noise_of
 from magan.domains.scaling import from_tensors, scalings
@@ -79,6 +79,12 @@ class Synthesizer:
         self.options = dict(self.options)
         self.techniques = {name: dict(options) for name, options in self.techniques.items()}
         self.seeds = tuple(self.seeds)
+
+    @classmethod
+    def of_arm(cls, arm: Arm, training: Training, seeds: Sequence[int], device: str = "auto") -> "Synthesizer":
+        """The untrained synthesizer that an arm of a study describes."""
+        settings = {"options": arm.options, "techniques": arm.techniques, "training": training}
+        return cls(arm.model, seeds=seeds, device=device, **settings)
 
     def fit(
         self,

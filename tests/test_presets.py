@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from magan.stages.align import aligner_of
 
 from magan.aligner import Aligner
 from magan.config import Arm, Correspondence, Training
@@ -19,7 +20,6 @@ from magan.models import ALIGNING, GENERATING, MODELS
 from magan.networks.replicate import Replicated
 from magan.presets import MAPS, PRESETS, UNSIZED, resolve
 from magan.recipe import Adam
-from magan.stages.align import aligner_of
 from magan.stages.validate_study import validate_study
 from magan.study import Study, load
 

@@ -35,7 +35,7 @@ def magan(
     shapes
         Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        CorrespondenceLoss loss on both maps; None is the paper's arm without correspondence.
+        Correspondence loss on both maps; None is the paper's arm without correspondence.
     adversarial
         A key of ``ADVERSARIAL``.
     cycle_weight, correspondence_weight

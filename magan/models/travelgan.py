@@ -37,7 +37,7 @@ def travelgan(
     shapes
         Shape of a sample of each domain: ``{"x1": (M1,), "x2": (M2,)}``.
     correspondence
-        CorrespondenceLoss loss; None in the paper. Any of MAGAN's may be added.
+        Correspondence loss; None in the paper. Any of MAGAN's may be added.
     adversarial
         A key of ``ADVERSARIAL``.
     travel_weight

@@ -1,4 +1,4 @@
-"""Trained weights and what they belong to, in one file without code (safetensors)."""
+"""Trained weights and their description in a file without code (safetensors)."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ def save(path: str | Path, about: Mapping[str, Any], tensors: Tensors) -> None:
         The disk is full, or refuses the bytes for another reason.
     """
     flat = {
-        f"{group}/{name}": value.cpu().contiguous() for group, own in tensors.items() for name, value in own.items()
+        f"{group}/{name}": value.cpu().contiguous() for group, part in tensors.items() for name, value in part.items()
     }
     whole = json.dumps({ABOUT: about, DIGEST: digest(about, flat)}, sort_keys=True)
     try:
@@ -109,8 +109,8 @@ def finite(path: str | Path, tensors: Tensors) -> None:
     InputError
         The first such tensor, by name.
     """
-    for group, own in tensors.items():
-        for name, value in own.items():
+    for group, part in tensors.items():
+        for name, value in part.items():
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise InputError(f"model {path} has weights that are not finite ({group}/{name}); train it again")
 
