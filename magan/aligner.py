@@ -16,7 +16,7 @@ from magan.correspondences import CORRESPONDENCES
 from magan.cytometry.arcsinh import cofactors
 from magan.domains.balance_populations import balanced_domains
 from magan.domains.calibration_split import split_calibration
-from magan.domains.domain import batch_of, from_anndata
+from magan.domains.domain import batch_of, from_anndata, lists_of_folds
 from magan.domains.minibatches import batches, check_folds, of_folds, resident
 from magan.domains.scaling import SCALINGS, scalings
 from magan.errors import InputError
@@ -82,8 +82,7 @@ class Aligner:
     names_ : list
         Of the folds.
     features_, cofactors_ : dict
-        "x1" and "x2" -> fold by fold, the markers, and marker -> cofactor or
-        "none" ({} where ``uns["cytof"]`` is missing).
+        "x1" and "x2" -> fold by fold, the markers, and marker -> cofactor or "none" ({} without ``uns["cytof"]``).
     reference_ : str
         The batch that domain 2 is, "" where it has no batch or several.
     """
@@ -251,10 +250,7 @@ class Aligner:
 
     @property
     def status_(self) -> Status:
-        """Seed -> ("ok", "retried" or "failed", detail).
-
-        A seed whose weights turn NaN is trained once more from a derived seed; this changes no other seed.
-        """
+        """Seed -> ("ok", "retried" or "failed", detail). A seed whose weights turn NaN is trained again."""
         return self.ensemble_.status
 
     @property

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from magan.stages.align import aligner_of
 
 from magan.aligner import Aligner
 from magan.config import Arm, Correspondence, Training
@@ -250,7 +249,7 @@ def test_the_schema_refuses_what_is_no_arm(written):
 def test_an_aligner_of_a_preset_is_the_aligner_of_its_arm():
     changes = {"size": "medium", "options": {"gradient_weight": 1.0}, "training": {"steps": 7}}
     chosen = arm({"preset": "batch_correction", **changes})
-    expected = aligner_of(chosen, chosen.training, (3, 4), "cpu")
+    expected = Aligner.of_arm(chosen, chosen.training, (3, 4), "cpu")
     found = Aligner.from_preset("batch_correction", seeds=(3, 4), device="cpu", **changes)
     assert vars(found) == vars(expected)
     some = Aligner.from_preset("batch_correction", training=Training(steps=9)).training
