@@ -229,10 +229,7 @@ class Aligner:
         return layers
 
     def monotone(self, values: Tensor, to: str = "x2", fold: int = 0) -> np.ndarray:
-        """Map each marker by the scalings of the two domains only, without a network.
-
-        Columns are the source's features, ``(n, M1) -> (n, M1)`` in arcsinh units; nan where domain ``to`` has none.
-        """
+        """Map markers by the scalings only, ``(n, M1) -> (n, M1)`` in arcsinh units; nan where ``to`` lacks a marker."""
         return self.maps_.monotone(values, to, fold)
 
     def cycle(self, x: AnnData, fold: int = 0) -> AnnData:
