@@ -229,7 +229,7 @@ class Aligner:
         return layers
 
     def monotone(self, values: Tensor, to: str = "x2", fold: int = 0) -> np.ndarray:
-        """Map markers by the scalings only, ``(n, M1) -> (n, M1)`` in arcsinh units; nan where ``to`` lacks a marker."""
+        """Map markers by the scalings only, ``(n, M1) -> (n, M1)`` arcsinh units; nan where ``to`` lacks a marker."""
         return self.maps_.monotone(values, to, fold)
 
     def cycle(self, x: AnnData, fold: int = 0) -> AnnData:

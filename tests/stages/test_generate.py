@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -135,7 +136,7 @@ def test_a_model_that_breaks_is_written_down_as_failed(folder, monkeypatch):
     def breaks(shapes, **options):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setitem(GENERATING, "breaks", breaks)
+    monkeypatch.setitem(GENERATING.entries, "breaks", SimpleNamespace(load=lambda: breaks, needs=()))
     made = run(folder, model="breaks", options={})
     assert made.uns[keys.ERROR] == "ZeroDivisionError: by nothing" and not made.layers and made.n_obs == 12
     assert made.uns[keys.FAILED].tolist() == [3, 5]
