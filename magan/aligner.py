@@ -145,8 +145,7 @@ class Aligner:
         Parameters
         ----------
         x1, x2
-            The two domains, or two lists of equal length. Position f of both lists is fold f. Folds have one shape;
-            they are trained separately, in the same batched network.
+            The two domains, or two lists of equal length: the folds, of one shape, which share a batched network only.
         names
             Of the folds (their batches, say), saved with the model; "0", "1", ... by default.
         record
@@ -258,7 +257,7 @@ class Aligner:
     @property
     def layers_(self) -> list[str]:
         """Layers of `map`: the consensus and every seed that did not fail; [] where all failed."""
-        return [keys.CONSENSUS, *(f"{keys.SEED}_{seed}" for seed in self.good_seeds_)] if self.good_seeds_ else []
+        return self.maps_.layer_names
 
     @property
     def two_way_(self) -> bool:
@@ -345,10 +344,8 @@ class Aligner:
         seeds = group.replicate_seeds
         terms = CORRESPONDENCES[self.correspondence](x1, x2, seeds, **self.correspondence_options)
         recipe = self._recipe(terms.loss)
-        tables = [
-            of_folds([a for a, _ in folds], group.folds, "1", terms.labels),
-            of_folds([b for _, b in folds], group.folds, "2", terms.labels),
-            *terms.tables,
-        ]
+        tables = [of_folds([pair[i] for pair in folds], group.folds, "12"[i], terms.labels) for i in (0, 1)]
         shape = {"batch_size": self.training.batch_size, "seeds": seeds, "device": self.device_}
-        return Inputs(recipe, batches(tables, recipe.noise, **shape), self.maps_.look(folds, group.seeds, show))
+        return Inputs(
+            recipe, batches([*tables, *terms.tables], recipe.noise, **shape), self.maps_.look(folds, group.seeds, show)
+        )

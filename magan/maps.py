@@ -143,6 +143,12 @@ class Maps:
             self.neighbours[to][fold] = calibrated.fit_neighbours(training, (queries, measured), predicted)
         self.calibrations[to][fold] = calibrated.calibration(self.expected(scaled, to, fold), measured)
 
+    @property
+    def layer_names(self) -> list[str]:
+        """The consensus and every good seed; [] where all seeds failed."""
+        seeds = [f"{keys.SEED}_{seed}" for seed in self.ensemble.good_seeds]
+        return [keys.CONSENSUS, *seeds] if seeds else []
+
     def layers(self, maps: np.ndarray) -> dict[str, np.ndarray]:
         """The map of every good seed, ``(S, n, M)``, and their mean, as layers."""
         layers = {f"{keys.SEED}_{seed}": values for seed, values in zip(self.ensemble.good_seeds, maps)}
