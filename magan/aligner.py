@@ -145,7 +145,7 @@ class Aligner:
         Parameters
         ----------
         x1, x2
-            The two domains, or two lists of equal length: the folds, of one shape, which share a batched network only.
+            The two domains, or two lists of equal length: folds of one shape, trained separately.
         names
             Of the folds (their batches, say), saved with the model; "0", "1", ... by default.
         record
@@ -218,9 +218,8 @@ class Aligner:
         if not self.good_seeds_:
             return {}
         scaled = self.maps_.scaled(values, to, fold)
-        # Held-out samples are known by their shared markers only, so they calibrate the expected values.
         expected = self.maps_.expected(scaled, to, fold) if self.predict == "expected" or self.calibrate else None
-        whole = expected is None or self.predict == "sample"
+        whole = expected is None or self.predict == "sample"  # held-out samples calibrate expected values
         layers = self.maps_.layers(self.maps_.sampled(scaled, to, fold) if whole else expected)
         calibration = self.calibrations_[to][fold]
         if expected is not None and calibration is not None:
@@ -279,7 +278,7 @@ class Aligner:
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> "Aligner":
-        """Read the aligner that `save` wrote, ready to map.
+        """Read the aligner that `save` wrote.
 
         Raises
         ------
