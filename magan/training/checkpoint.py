@@ -59,7 +59,7 @@ def load(path: str | Path, kind: str = "") -> tuple[dict[str, Any], dict[str, di
     try:
         with safe_open(str(path), "pt") as file:
             whole = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-            about = whole.get(ABOUT, whole)  # files without a checksum are told by their kind first
+            about = whole.get(ABOUT, whole)  # a file without a checksum is first asked for its kind
             for key in file.keys():  # noqa: SIM118, not a mapping
                 flat[key] = file.get_tensor(key)
     except (SafetensorError, ValueError, RecursionError, RuntimeError, AttributeError, TypeError) as error:
