@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from anndata import AnnData
 
+from magan.aligner import Aligner
 from magan.baselines import BASELINES
 from magan.config.arms import Arm
 from magan.config.tasks import TaskSettings
 from magan.errors import InputError
-from magan.stages.align import aligner_of
 from magan.study import Study
 from magan.tasks.folds import Folds
 from magan.tasks.registry import TASKS
@@ -100,7 +100,7 @@ def _trained(study: Study, settings: TaskSettings, arm: Arm, parts: Folds) -> fl
         short = training.model_copy(update={"steps": steps})
         start = time.perf_counter()
         with warnings.catch_warnings(action="ignore"):
-            aligner_of(arm, short, at_once, "cpu").fit(first, second, names=list(parts.train))
+            Aligner.of_arm(arm, short, at_once, "cpu").fit(first, second, names=list(parts.train))
         taken.append(time.perf_counter() - start)
     step = max(taken[1] - taken[0], 0.0) / STEPS
     return (step * training.steps + taken[0]) * len(seeds) / len(at_once)
