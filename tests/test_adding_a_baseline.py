@@ -104,7 +104,7 @@ def test_the_map_of_the_page_is_run_saved_and_corrects_later_cells(added, tmp_pa
 
 def test_the_map_of_the_page_can_be_chosen(added):
     random = np.random.default_rng(0)
-    x2 = random.choice([0.0, 4.0], (900, 3)) + random.normal(0, 0.3, (900, 3))
+    x2 = random.choice([0.0, 4.0], (900, 3), p=[0.3, 0.7]) + random.normal(0, 0.3, (900, 3))
     choice = choose(x2[:450] + 0.7, x2[450:], candidates=("median_shift",))
     assert choice.name == "median_shift" and "median shift" in choice.reason
     assert BatchMapper("median_shift").method in MAPS
