@@ -83,7 +83,7 @@ ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys",
 ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
 ROOMS["preflight"] = {
-    *("atomic_write", "baselines", "config", "cytometry", "errors", "keys", "metrics", "stages", "study"),
+    *("aligner", "atomic_write", "baselines", "config", "cytometry", "errors", "keys", "metrics", "stages", "study"),
     *("tasks/folds", "tasks/registry"),
 }
 ROOMS["cli"] = {"atomic_write", "correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
