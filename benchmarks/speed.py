@@ -18,7 +18,7 @@ import torch
 from magan.domains.minibatches import Table, batches
 from magan.models import MODELS
 from magan.networks.replicate import Replicated
-from magan.training.fit import fit
+from magan.training.fit import Watch, fit
 
 MARKERS, CELLS, BATCH = 20, 1000, 100
 
@@ -38,7 +38,7 @@ def steps_per_second(n_seeds: int, steps: int, device: str) -> float:
 
     seeds = list(range(n_seeds))
     drawn = batches(tables, recipe.noise, batch_size=BATCH, seeds=seeds, device=device)
-    fit(recipe, drawn, seeds=seeds, steps=steps, device=device, record=record, every=max(1, steps // 10))
+    fit(recipe, drawn, seeds=seeds, steps=steps, device=device, watch=Watch(record, every=max(1, steps // 10)))
     (first, start), (last, end) = marks[1], marks[-1]
     return n_seeds * (last - first) / (end - start)
 

@@ -26,17 +26,17 @@ Domains = Sequence[Domain]
 
 
 @dataclass(frozen=True)
-class Correspondence:
+class CorrespondenceTerms:
     """The loss on both maps, None where nothing is to be kept, and the tables it reads."""
 
-    loss: recipe.Correspondence | None = None
+    loss: recipe.CorrespondenceLoss | None = None
     tables: tuple[Table, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)  # label -> its number in the sampler's "label1", "label2"
 
 
-def none(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
+def none(x1: Domains, x2: Domains, seeds: Sequence[int]) -> CorrespondenceTerms:
     """Nothing but the game and the cycle: the control that MAGAN is measured against."""
-    return Correspondence()
+    return CorrespondenceTerms()
 
 
 def shared_markers(
@@ -48,7 +48,7 @@ def shared_markers(
     shuffled: bool = False,
     summed: bool = False,
     rebuild: Weight = 0.0,
-) -> Correspondence:
+) -> CorrespondenceTerms:
     """Shared markers must not change, by squared error (Amodio & Krishnaswamy 2018).
 
     The mean over the K shared markers or, if ``summed``, their sum.
@@ -70,7 +70,7 @@ def shared_markers(
         fool a discriminator draws a sample; with this it also knows the mean.
     """
     loss = losses.shared_markers_summed if summed else losses.shared_markers
-    return Correspondence(_on_columns(loss, x1, x2, without, shuffled, rebuild))
+    return CorrespondenceTerms(_on_columns(loss, x1, x2, without, shuffled, rebuild))
 
 
 def correlation(
@@ -81,12 +81,12 @@ def correlation(
     without: Sequence[str] = (),
     shuffled: bool = False,
     rebuild: Weight = 0.0,
-) -> Correspondence:
+) -> CorrespondenceTerms:
     """Shared markers must stay correlated with themselves; offset and scale are free.
 
     The MAGAN lecture's wording, not in its code. Options as for `shared_markers`, and always the mean.
     """
-    return Correspondence(_on_columns(losses.correlation, x1, x2, without, shuffled, rebuild))
+    return CorrespondenceTerms(_on_columns(losses.correlation, x1, x2, without, shuffled, rebuild))
 
 
 def pairs(
@@ -97,7 +97,7 @@ def pairs(
     per_label: Count | None = None,
     shuffled: bool = False,
     landmarks: Weight = 0.0,
-) -> Correspondence:
+) -> CorrespondenceTerms:
     """A few samples known in both domains must map onto one another, by squared error.
 
     Samples of the two domains with the same word in ``obs["pair"]`` are a pair.
@@ -141,10 +141,10 @@ def pairs(
             total = total + landmarks * kept
         return total
 
-    return Correspondence(loss, (table,))
+    return CorrespondenceTerms(loss, (table,))
 
 
-def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
+def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> CorrespondenceTerms:
     """Each known label's mean must map onto the mean of the same label.
 
     Labels are ``obs["cell_type"]``; those of one domain alone, and words that
@@ -172,7 +172,7 @@ def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> Correspondence:
             batch["x21"], l2, batch["x1"], l1, n
         )
 
-    return Correspondence(loss, labels=numbers)
+    return CorrespondenceTerms(loss, labels=numbers)
 
 
 def transformation(
@@ -183,7 +183,7 @@ def transformation(
     degrees: float = 0.0,
     mirrored: bool = False,
     size: Count | None = None,
-) -> Correspondence:
+) -> CorrespondenceTerms:
     """An image must map onto what a known transformation makes of it, by squared error, and back.
 
     Parameters
@@ -210,12 +210,12 @@ def transformation(
         ties = ((batch["x12"], there), (batch["x21"], back))
         return sum(squared_error(*(pictures.thumbnail(x, size) for x in tie)) for tie in ties)
 
-    return Correspondence(loss)
+    return CorrespondenceTerms(loss)
 
 
 def feature(
     x1: Domains, x2: Domains, seeds: Sequence[int], *, feature: FeatureName = "thumbnail", size: Count = 4
-) -> Correspondence:
+) -> CorrespondenceTerms:
     """Something of an image must not change, by squared error: a key of `magan.losses.pictures.FEATURES`.
 
     "thumbnail" is the image in ``size`` x ``size`` means, "lightness" that without colour, "colour" the mean of
@@ -235,7 +235,7 @@ def feature(
         ties = ((batch["x1"], batch["x12"]), (batch["x2"], batch["x21"]))
         return sum(squared_error(*(of(x, size) for x in tie)) for tie in ties)
 
-    return Correspondence(loss)
+    return CorrespondenceTerms(loss)
 
 
 def shared(x1: Domain, x2: Domain, without: Sequence[str] = ()) -> list[str]:
@@ -266,7 +266,7 @@ def _on_columns(
     without: Sequence[str],
     shuffled: bool,
     rebuild: float,
-) -> recipe.Correspondence:
+) -> recipe.CorrespondenceLoss:
     columns_1, columns_2 = [], []
     for a, b in zip(x1, x2):
         markers = shared(a, b, without)

@@ -1,4 +1,4 @@
-"""What a model is: its networks, and the phases that train them."""
+"""A model as a recipe: its networks, and the phases that train them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 Network = Callable[..., Tensor]  # (R, B, ...) -> (R, B, ...)
 Networks = Mapping[str, Network]  # role -> network
 Batch = Mapping[str, Tensor]  # name -> (R, B, ...)
-Carry = Mapping[str, Tensor]  # name -> (R, ...) or (1, ...), what is kept between updates; "step" is always there
+Carry = Mapping[str, Tensor]  # name -> (R, ...) or (1, ...), state between updates; "step" is always there
 Terms = dict[str, Tensor]  # name -> (R,), weighted; their sum is minimised
 Objective = Callable[[Networks, Batch, Carry], Terms]
-# What must survive the maps: (G12, G21, batch with "x12" and "x21" added) -> (R,)
-Correspondence = Callable[[Network, Network, Batch], Tensor]
+# The cost of maps that break the correspondence: (G12, G21, batch with "x12" and "x21" added) -> (R,)
+CorrespondenceLoss = Callable[[Network, Network, Batch], Tensor]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Random input a recipe asks for, drawn per replicate by the sampler."""
+    """Random input of a recipe; the sampler draws it for each replicate."""
 
     shape: tuple[int, ...]
     kind: str = "normal"  # or "uniform", on [0, 1), or "signed", on [-1, 1)
@@ -25,7 +25,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Adam:
-    """The optimiser a paper names; a study may override its parts."""
+    """The optimiser of a paper; a study may override its parts."""
 
     learning_rate: float
     betas: tuple[float, float]
@@ -34,7 +34,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class RMSprop:
-    """The optimiser of a paper in which momentum did harm; a study may override its rate."""
+    """The optimiser of papers in which momentum did harm; a study may override its rate."""
 
     learning_rate: float
 
@@ -44,7 +44,7 @@ Optimiser = Adam | RMSprop
 
 @dataclass(frozen=True)
 class Phase:
-    """One kind of update: which networks move, and what they minimise."""
+    """A kind of update: the networks that it trains, and the loss that they minimise."""
 
     name: str
     trains: tuple[str, ...]
@@ -53,12 +53,12 @@ class Phase:
     every: int = 1  # only every n-th step
     keep: Callable[[Networks, Batch, Carry], Carry] = lambda networks, batch, carry: carry  # after each update
     after: Callable[[Networks, int], None] = lambda networks, step: None  # e.g. clip weights
-    optimiser: Optimiser | None = None  # where it is not the recipe's
+    optimiser: Optimiser | None = None  # None is the recipe's optimiser
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model, before any data or seed."""
+    """A model without data and seed."""
 
     networks: Mapping[str, Callable[[], nn.Module]]
     phases: tuple[Phase, ...]
@@ -66,9 +66,9 @@ class Recipe:
     noise: Mapping[str, Noise] = field(default_factory=dict)
     carry: Carry = field(default_factory=dict)
     advance: Callable[[Carry, Terms], Carry] = lambda carry, terms: carry
-    # Loss term "phase/term" -> what a discriminator that knows nothing pays, where 0 is the least: it tells who wins
+    # Loss term "phase/term" -> its value for a discriminator that knows nothing, where the least value is 0
     uninformed_loss: Mapping[str, float | None] = field(default_factory=dict)
-    # Of a model that makes samples instead of mapping them: (networks, noise and conditions) -> (R, B, *shape)
+    # How a model that makes samples does so: (networks, noise and conditions) -> (R, B, *shape)
     sample: Callable[[Networks, Batch], Tensor] | None = None
-    # What such a model says of samples it is shown: score -> (R, B), by name a row of keys.SCORES
+    # Scores that such a model gives to samples: name (a row of keys.SCORES) -> (R, B)
     measure: Callable[[Networks, Batch], Mapping[str, Tensor]] | None = None

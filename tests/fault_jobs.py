@@ -9,7 +9,8 @@ import numpy as np
 from anndata import AnnData
 
 from magan import keys
-from magan.stages.align import align
+from magan.stages import train as stage
+from magan.stages.job import job_of
 
 RESULTS = ("model.safetensors", "mapped.h5ad")
 OPTIONS = {"generator_hidden": [32], "discriminator_hidden": [32]}
@@ -33,7 +34,8 @@ def train(source: Path, results: Path, steps: int = 40) -> None:
     files = {part: str(source / part) for part in ("train", "query")}
     files |= {"model": str(results / RESULTS[0]), "mapped": str(results / RESULTS[1])}
     files |= {part: str(results / part) for part in ("events", "log")}
-    align("batch", "mine", "plain", arm, {"steps": steps, "batch_size": 8}, [3, 5], "cpu", 1, **files)
+    params = {"arm": arm, "training": {"steps": steps, "batch_size": 8}, "seeds": [3, 5], "device": "cpu"}
+    stage.train(job_of({"task": "batch", "dataset": "mine", "arm": "plain"}, params, files))
 
 
 def contents(results: Path) -> dict[str, bytes]:

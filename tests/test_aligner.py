@@ -8,8 +8,8 @@ import torch
 from anndata import AnnData
 from safetensors.torch import save_file
 
-from magan import aligner as module
 from magan import keys
+from magan import maps as module
 from magan.aligner import Aligner
 from magan.config import Training
 from magan.correspondences import CORRESPONDENCES

@@ -31,7 +31,7 @@ ROOMS = {
     "registry": set(),
     "losses": set(),
     "progress": set(),
-    "uncertainty": set(),
+    "uncertainty": {"keys"},
     "atomic_write": {"errors"},
     "config": {"errors", "option_types", "presets"},
     "networks": {"recipe"},
@@ -66,8 +66,10 @@ ROOMS = {
     "tasks/report": {"keys", "report"},
     "aligner": {
         *("config", "correspondences", "cytometry", "domains", "errors", "keys", "models", "networks", "recipe"),
-        *("techniques", "training", "uncertainty"),
+        *("techniques", "training", "uncertainty", "maps", "aligner_file"),
     },
+    "maps": {"domains", "errors", "keys", "recipe", "training", "uncertainty"},
+    "aligner_file": {"domains", "maps", "training", "uncertainty"},
     "synthesizer": {
         *("config", "domains", "errors", "keys", "models", "networks", "recipe", "techniques", "training"),
     },
@@ -80,16 +82,21 @@ ROOMS["methods"] = {"baselines", "correspondences", "models", "presets", "techni
 ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys", "training"}
 ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
-ROOMS["preflight"] = {"config", "cytometry", "errors", "keys", "metrics", "stages", "study"}
+ROOMS["preflight"] = {
+    *("aligner", "atomic_write", "baselines", "config", "cytometry", "errors", "keys", "metrics", "stages", "study"),
+    *("tasks/folds", "tasks/registry"),
+}
 ROOMS["cli"] = {"atomic_write", "correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
 
 # library: its only rooms
 TENSORS = {
     "aligner",
+    "aligner_file",
     "classifier",
     "correspondence",
     "domains",
     "losses",
+    "maps",
     "models",
     "networks",
     "recipe",
@@ -102,7 +109,7 @@ OUTSIDE = {
     "matplotlib": {"figures", "tasks/figures"},
     "seaborn": {"figures", "tasks/figures"},
     "scib_metrics": {"metrics"},
-    "jinja2": {"report"},
+    "jinja2": {"preflight", "report"},
     "pydantic": {"config", "study", "tasks/settings"},
     "snakemake": set(),
     "PIL": {"images", "datasets"},

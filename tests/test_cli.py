@@ -27,8 +27,9 @@ from magan.cytometry.fcs_read import read_fcs
 from magan.cytometry.read_cells import read
 from magan.cytometry.write_corrected import raw_corrected
 from magan.stages import apply_model
-from magan.stages.align import align
 from magan.stages.atomic_files import write
+from magan.stages.job import job_of
+from magan.stages.train import train as train_arm
 from magan.tasks.batch_correction import folds as batches
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14", "HLADR"]
@@ -158,7 +159,8 @@ def test_a_model_of_the_workflow_knows_its_batches(files, tmp_path):
         write(parts.query[name], tmp_path / "query" / f"{name}.h5ad")
     arm = {"model": "magan", "options": {"residual": True}, "scale": "ranks"}
     places = {name: str(tmp_path / name) for name in ("train", "query", "model", "events", "mapped", "log")}
-    align("batch", "blood", "ranks", arm, {"steps": 2, "batch_size": 50}, [0], "cpu", 1, **places)
+    params = {"arm": arm, "training": {"steps": 2, "batch_size": 50}, "seeds": [0], "device": "cpu"}
+    train_arm(job_of({"task": "batch", "dataset": "blood", "arm": "ranks"}, params, places))
     run(tmp_path / "model", files["PTLG028"], "-o", tmp_path / "out", "--batch", "PTLG028")
     text = flowio.FlowData(str(tmp_path / "out" / files["PTLG028"].name)).text
     assert (text["magan_batch"], text["magan_reference"]) == ("PTLG028", "PTLG034")

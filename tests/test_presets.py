@@ -19,7 +19,6 @@ from magan.models import ALIGNING, GENERATING, MODELS
 from magan.networks.replicate import Replicated
 from magan.presets import MAPS, PRESETS, UNSIZED, resolve
 from magan.recipe import Adam
-from magan.stages.align import aligner_of
 from magan.stages.validate_study import validate_study
 from magan.study import Study, load
 
@@ -250,7 +249,7 @@ def test_the_schema_refuses_what_is_no_arm(written):
 def test_an_aligner_of_a_preset_is_the_aligner_of_its_arm():
     changes = {"size": "medium", "options": {"gradient_weight": 1.0}, "training": {"steps": 7}}
     chosen = arm({"preset": "batch_correction", **changes})
-    expected = aligner_of(chosen, chosen.training, (3, 4), "cpu")
+    expected = Aligner.of_arm(chosen, chosen.training, (3, 4), "cpu")
     found = Aligner.from_preset("batch_correction", seeds=(3, 4), device="cpu", **changes)
     assert vars(found) == vars(expected)
     some = Aligner.from_preset("batch_correction", training=Training(steps=9)).training

@@ -73,8 +73,8 @@ class Training(Strict):
     precision: Literal["single", "mixed"] = "single"
 
     def of_fit(self) -> dict[str, Any]:
-        """What `magan.training.fit.fit` is to be told of it."""
-        return self.model_dump(include={"steps", "learning_rate", "betas", "decay", "precision"})
+        """The fields of `magan.training.fit.Optimisation`."""
+        return self.model_dump(include={"learning_rate", "betas", "decay", "precision"})
 
 
 class Correspondence(Strict):

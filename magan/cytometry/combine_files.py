@@ -18,7 +18,7 @@ from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, targets, twins, unused
 from magan.cytometry.marker_names import CORRECTED, DOUBTFUL, TECHNICAL, file_names, kind_of
 from magan.cytometry.panel import Panel, annotate
-from magan.cytometry.read_cells import LABELS, labelled, opened, stem_of
+from magan.cytometry.read_cells import LABELS, finite_markers, labelled, opened, stem_of
 from magan.cytometry.rna_counts import STATED, preprocessed
 from magan.errors import InputError
 
@@ -93,6 +93,11 @@ def gather(
         found.fault(path, f"{path}: {sentence}", leave_out)
     asked = set(targets(aliases or {}))
     _rename(found, asked)
+    for path, cells in list(found.cells.items()):
+        try:
+            finite_markers(cells, path)
+        except InputError as error:
+            found.fault(path, error, leave_out)
     agree(found, leave_out)
     _columns(found, leave_out)
     _set_aside(found, asked)

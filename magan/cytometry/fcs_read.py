@@ -127,7 +127,7 @@ class Survey:
     some: np.ndarray  # (n, M)
 
 
-def read_fcs(path: Path | str, options: FcsOptions = OPEN) -> AnnData:
+def read_fcs(path: Path | str, options: FcsOptions = OPEN, *, finite: bool = True) -> AnnData:
     """Read one FCS file (2.0 to 3.2).
 
     Values are linear, as flowio's ``as_array`` defines it: integers stored on a
@@ -143,6 +143,8 @@ def read_fcs(path: Path | str, options: FcsOptions = OPEN) -> AnnData:
         The file.
     options
         Compensation, and what to trust.
+    finite
+        Refuse a value that is not finite. A caller that leaves channels out refuses it later, in those that stay.
 
     Returns
     -------
@@ -159,7 +161,8 @@ def read_fcs(path: Path | str, options: FcsOptions = OPEN) -> AnnData:
     """
     events = open_fcs(path, options)
     x = events.read(0, events.n)
-    refuse_infinite(events.path, (~np.isfinite(x)).sum(axis=0), events.n, events.var)
+    if finite:
+        refuse_infinite(events.path, (~np.isfinite(x)).sum(axis=0), events.n, events.var)
     return AnnData(x, obs=pd.DataFrame(index=pd.RangeIndex(events.n).astype(str)), var=events.var)
 
 
@@ -195,13 +198,13 @@ def open_fcs(path: Path | str, options: FcsOptions = OPEN) -> Events:
     )
 
 
-def survey(events: Events, n_some: int = 20_000, rows: int = ROWS) -> Survey:
+def survey(events: Events, n_some: int = 20_000, rows: int = ROWS, used: Sequence[int] | None = None) -> Survey:
     """Read a file once, a few events at a time.
 
     Raises
     ------
     InputError
-        A value is not finite.
+        A value of a channel that is ``used``, by default of any, is not finite.
     """
     lowest, highest, some = np.float32(np.inf), np.float32(-np.inf), []
     step = -(-events.n // n_some)
@@ -209,9 +212,10 @@ def survey(events: Events, n_some: int = 20_000, rows: int = ROWS) -> Survey:
         lowest = np.minimum(lowest, extreme(np.minimum, x))
         highest = np.maximum(highest, extreme(np.maximum, x))
         some.append(x[-i * rows % step :: step].copy())
-    if not np.isfinite([lowest, highest]).all():
+    judged = np.isin(np.arange(len(lowest)), range(len(lowest)) if used is None else list(used))
+    if not np.isfinite([lowest, highest])[:, judged].all():
         n_bad = sum((~np.isfinite(x)).sum(axis=0) for x in events.blocks(rows))
-        refuse_infinite(events.path, n_bad, events.n, events.var)
+        refuse_infinite(events.path, n_bad * judged, events.n, events.var)
     return Survey(lowest, highest, np.concatenate(some))
 
 

@@ -1,6 +1,7 @@
 """A user's files of cells, as a study lists them, into one AnnData."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from magan.cytometry.panel import Panel, read_panel
 from magan.cytometry.sample_sheet import read_sheet
 from magan.cytometry.transforms import scale_of
 from magan.errors import InputError, among
+
+WILDCARD = re.compile(r"\{\s*\w+\s*(,[^{}]*)?\}")  # in a path of a rule; it cannot be escaped
 
 
 def own_cells(own: OwnData, name: str) -> AnnData:
@@ -53,7 +56,14 @@ def rows_of(own: OwnData) -> list[dict[str, object]]:
 
 
 def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
-    """What `load_files` must know besides the rows."""
+    """What `load_files` must know besides the rows.
+
+    Raises
+    ------
+    InputError
+        A panel has no file, a table of the study is wrong, or a path holds what Snakemake takes for a wildcard.
+    """
+    _without_wildcards(_paths(own, rows))
     panels = {str(row.get(keys.PANEL, "")) for row in rows}
     counts = (sorted(panels) if own.counts else ()) if isinstance(own.counts, bool) else own.counts
     for panel in (*counts, *(own.panel if isinstance(own.panel, dict) else ())):
@@ -126,9 +136,18 @@ def _digests(paths: Sequence[str]) -> dict[str, str]:
 
 def source_files(own: OwnData) -> list[str]:
     """The user's files, sheet and tables that exist; when one of them changes, the data set is made anew."""
+    return [path for path in _paths(own, rows_of(own)) if Path(path).is_file()]
+
+
+def _paths(own: OwnData, rows: Rows) -> list[str]:
     tables = own.panel.values() if isinstance(own.panel, dict) else [own.panel]
     aliases = own.aliases if isinstance(own.aliases, str) else None
-    rows = rows_of(own)
     matrices = {str(row.get(keys.COMPENSATION) or "") for row in rows}
     paths = [own.sheet, aliases, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
-    return [path for path in paths if path and Path(path).is_file()]
+    return [path for path in paths if path]
+
+
+def _without_wildcards(paths: Sequence[str]) -> None:
+    for path in paths:
+        if found := WILDCARD.search(path):
+            raise InputError(f"file {path}: Snakemake takes {found[0]} in a name for a wildcard; leave braces out")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 LINEAGE, FUNCTIONAL, TECHNICAL = KINDS = ("lineage", "functional", "technical")
+KIND_OF_CLASS = {"type": LINEAGE, "state": FUNCTIONAL, "none": TECHNICAL}  # CATALYST's words
 CORRECTED, AS_MEASURED, DOUBTFUL = ROLES = ("corrected", "as measured", "doubtful")  # of a channel in a run
 NO_LABEL = "no label, while others of the file have one"
 

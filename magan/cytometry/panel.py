@@ -13,13 +13,16 @@ from magan.cytometry.channel_roles import roles
 from magan.cytometry.marker_names import (
     AS_MEASURED,
     CORRECTED,
+    KIND_OF_CLASS,
     KINDS,
     TECHNICAL,
     file_names,
     kind_of,
     metal,
     plain,
+    role,
 )
+from magan.cytometry.text_table import rows
 from magan.errors import InputError, nearest
 
 
@@ -43,8 +46,15 @@ class Panel:
                 raise InputError(f"panel: {what} {name!r} is listed {times} times; list each {what} once")
 
 
+# Columns of a panel table as CATALYST calls them, and its classes.
+CATALYST = {"fcs_colname": "channel", "antigen": "marker", "marker_class": "kind"}
+
+
 def read_panel(path: Path | str) -> Panel:
-    """Read a panel table (CSV, or TSV by suffix) with the columns channel, marker and kind.
+    """Read a panel table (CSV, TSV or .xlsx) with the columns channel, marker and kind.
+
+    The columns may also be CATALYST's: fcs_colname, antigen and marker_class (type, state or none). Without a kind,
+    a marker's is that of its names, see `magan.cytometry.marker_names.role`.
 
     Raises
     ------
@@ -55,24 +65,29 @@ def read_panel(path: Path | str) -> Panel:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"panel {path} does not exist; check the path")
-    try:
-        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"panel {path} is no table ({error}); write columns channel, marker, kind") from error
-    table.columns = [str(column).strip().lower() for column in table.columns]
-    table = table.apply(lambda column: column.str.strip())
-    for column in ("channel", "marker", "kind"):
-        if column not in table:
-            raise InputError(
-                f"panel {path} has no column {column!r}{nearest(column, table.columns)}; "
-                f"its columns are {list(table.columns)}"
-            )
-        if (table[column] == "").any():
-            raise InputError(f"panel {path}: row {int((table[column] == '').argmax()) + 1} has no {column}; fill it in")
-    if table.empty:
+    lines = rows(path, "panel")
+    if not lines:
+        raise InputError(f"panel {path} is no table (it is empty); write columns channel, marker, kind")
+    names = [CATALYST.get(name.lower(), name.lower()) for name in lines[0][1]]
+    for column in ("channel", "marker"):
+        if column not in names:
+            raise InputError(f"panel {path} has no column {column!r}{nearest(column, names)}; its columns are {names}")
+    if hint := "kind" not in names and nearest("kind", names):
+        raise InputError(f"panel {path} has no column 'kind'{hint}; its columns are {names}")
+    if len(lines) == 1:
         raise InputError(f"panel {path} lists no channel; add one row per channel")
+    table = []
+    for number, fields in lines[1:]:
+        if len(fields) > len(names) and any(fields[len(names) :]):
+            raise InputError(f"panel {path}, line {number} has {len(fields)} fields but the header {len(names)}")
+        row = dict(zip(names, [*fields, *[""] * len(names)]))
+        for column in ("channel", "marker", *(["kind"] if "kind" in names else [])):
+            if not row[column]:
+                raise InputError(f"panel {path}: line {number} has no {column}; fill it in")
+        kind = row.get("kind", "").lower() or kind_of(row["marker"], role(row["channel"], row["marker"])[0])
+        table.append((row["channel"], row["marker"], KIND_OF_CLASS.get(kind, kind)))
     try:
-        return Panel(tuple(table["channel"]), tuple(table["marker"]), tuple(table["kind"].str.lower()))
+        return Panel(*map(tuple, zip(*table)))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

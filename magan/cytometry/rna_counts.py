@@ -21,7 +21,7 @@ def preprocessed(adata: AnnData, name: str) -> AnnData:
     import scanpy  # slow to import, and only counts need it
 
     x = np.asarray(adata.X)
-    wrong = (x < 0) | (x != np.round(x))
+    wrong = ~(x >= 0) | (x != np.round(x))
     if wrong.any():
         raise InputError(
             f"{name} holds {x[wrong][0]:g}, which is no count; give raw counts, or take its panel from counts"

@@ -1,11 +1,11 @@
 """The sample sheet: one row per file, with what is known of its sample."""
 
-import csv
 import os
 from pathlib import Path
 
 from magan import keys
 from magan.config import OwnFile, sheet_row
+from magan.cytometry.text_table import rows
 from magan.errors import InputError, nearest
 
 PATH = "path"
@@ -20,9 +20,9 @@ def read_sheet(path: Path | str) -> list[dict[str, object]]:
     Parameters
     ----------
     path
-        TSV or CSV with the columns sample, path and batch, and where known panel, donor, group, is_control and
-        cell_type (a column of the file, or a file with one label per cell). Any other column describes the samples
-        too. Blank lines, and lines that begin with #, are left out.
+        TSV, CSV or .xlsx (its first sheet) with the columns sample, path and batch, and where known panel, donor,
+        group, is_control and cell_type (a column of the file, or a file with a label per cell). Any other column
+        describes the samples too. Rows without a word, and comments, which begin with "# ", are left out.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def read_sheet(path: Path | str) -> list[dict[str, object]]:
     lines = _lines(path)
     number, header = lines[0]
     _header(f"{path}, line {number}", header)
-    rows: list[dict[str, object]] = []
+    found: list[dict[str, object]] = []
     seen: dict[tuple[str, str], int] = {}
     for number, fields in lines[1:]:
         where = f"{path}, line {number}"
@@ -52,26 +52,26 @@ def read_sheet(path: Path | str) -> list[dict[str, object]]:
             before = seen.setdefault((column, value), number)
             if before != number:
                 raise InputError(f"{where}: {what} {row[column]!r} is on line {before} already; list each once")
-        rows.append(row)
-    if not rows:
+        found.append(row)
+    if not found:
         raise InputError(f"{path} lists no sample; add one row per file")
-    return rows
+    return found
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Line number and fields of every line that says something."""
+    """Line number and fields of every row that is not empty and no comment."""
     if not path.is_file():
         raise InputError(f"sample sheet {path} does not exist; check the path")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"sample sheet {path} is not text ({error}); save it as UTF-8 CSV or TSV") from None
-    said = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip() and line.lstrip()[0] != "#"]
-    if not said:
+    found = rows(path, "sample sheet", comment="#")
+    if not found:
         raise InputError(f"sample sheet {path} is empty; write the columns {', '.join(NEEDED)} and a row per file")
-    separator = next((s for s in ("\t", ";") if s in said[0][1]), ",")
-    fields = csv.reader([line for _, line in said], delimiter=separator)
-    return [(n, [field.strip() for field in one]) for (n, _), one in zip(said, fields)]
+    return _without_edge(found)
+
+
+def _without_edge(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Without the columns at the right in which no row, the header included, has a word."""
+    width = max(max((i for i, field in enumerate(fields, start=1) if field), default=0) for _, fields in lines)
+    return [(number, fields[:width]) for number, fields in lines]
 
 
 def _header(where: str, header: list[str]) -> None:

@@ -1,6 +1,5 @@
 """Corrected cells in the format they came in: FCS, CSV, TSV or h5ad."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from magan import keys
 from magan.cytometry.arcsinh import Cofactor, raw, transformed
 from magan.cytometry.fcs_write import finite, write_corrected
 from magan.cytometry.panel import columns
+from magan.cytometry.read_h5ad import named_channels, real
+from magan.cytometry.text_table import dialect, is_gzip
 from magan.errors import InputError
 
 MAGAN = "magan"  # uns: provenance of an h5ad file
@@ -79,36 +80,34 @@ def write(source: Path, corrected: AnnData, path: Path, *, provenance: Mapping[s
 
 def _write_h5ad(source: Path, corrected: AnnData, path: Path, provenance: Mapping[str, str]) -> None:
     adata = anndata.read_h5ad(source)
-    file = adata.var.copy()
-    for key in (keys.CHANNEL, keys.MARKER):
-        file[key] = file.get(key, adata.var_names)
+    file = named_channels(source, adata)
     if keys.PREPROCESSED in adata.layers:
-        whole = np.array(_dense(adata.layers[keys.PREPROCESSED]), dtype=np.float32)
+        whole = real(source, adata.layers[keys.PREPROCESSED], f"layers['{keys.PREPROCESSED}']")
     else:
         note = corrected.uns[keys.CYTOF]["cofactor"]
-        whole = transformed(_dense(adata.X), 5.0 if note == "per marker" else note)
+        whole = transformed(real(source, adata.X, "X"), 5.0 if note == "per marker" else note)
     whole[:, columns(file, corrected.var)] = corrected.layers[keys.INTEGRATED]
     adata.layers[keys.INTEGRATED] = whole
     adata.uns[MAGAN] = dict(provenance)
     adata.write_h5ad(path)
 
 
-def _dense(values) -> np.ndarray:
-    return values if isinstance(values, np.ndarray) else values.toarray()
-
-
 def _write_table(source: Path, corrected: AnnData, path: Path) -> None:
-    """Texts as they are, so that nothing but a changed value is another."""
-    as_text = {"header": None, "dtype": str, "encoding": "utf-8-sig", "keep_default_na": False}
-    first = pd.read_csv(source, sep="\t", nrows=1, quoting=csv.QUOTE_NONE, **as_text)
-    separator = "\t" if first.shape[1] > 1 else ","
-    table = pd.read_csv(source, sep=separator, **as_text).to_numpy(dtype=object)
-    if len(table) != corrected.n_obs + 1:
-        raise InputError(f"{source} has {len(table) - 1} rows, not {corrected.n_obs}; correct the file as it is")
+    """Write the same texts in the same form, but for the values that changed."""
+    form = dialect(source)
+    as_text = {"header": None, "dtype": str, "keep_default_na": False, "skip_blank_lines": False}
+    table = pd.read_csv(source, sep=form.separator, encoding=form.encoding, **as_text).fillna("").to_numpy(dtype=object)
+    cells = 1 + np.flatnonzero([any(str(text).strip() for text in row) for row in table[1:]])
+    if len(cells) != corrected.n_obs:
+        raise InputError(f"{source} has {len(cells)} rows, not {corrected.n_obs}; correct the file as it is")
     header = [str(name).strip() for name in table[0]]
     places = columns(pd.DataFrame({keys.CHANNEL: header, keys.MARKER: header}), corrected.var)
-    before = table[1:, places].astype(np.float64).astype(np.float32)
+    texts = table[np.ix_(cells, places)]
+    before = np.char.replace(texts.astype(str), form.decimal, ".").astype(np.float64).astype(np.float32)
     same = np.isclose(before, corrected.X, rtol=2e-7, atol=0)  # readers of text differ in the last bit
-    table[1:, places] = np.where(same, table[1:, places], corrected.X.astype(str))
-    packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
-    pd.DataFrame(table).to_csv(path, sep=separator, header=False, index=False, compression=packed)
+    after = np.char.replace(corrected.X.astype(str), ".", form.decimal).astype(object)
+    table[np.ix_(cells, places)] = np.where(same, texts, after)
+    packed = {"method": "gzip", "mtime": 0} if is_gzip(path) else None
+    pd.DataFrame(table).to_csv(
+        path, sep=form.separator, encoding=form.encoding, header=False, index=False, compression=packed
+    )

@@ -1,5 +1,6 @@
-"""One set of things to be aligned, as tensors."""
+"""A set of samples to be aligned, as tensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,33 +15,33 @@ from magan.errors import InputError
 
 @dataclass(frozen=True)
 class Domain:
-    """One set of things to be aligned: cells by markers, or images.
+    """A set of samples to be aligned: cells by markers, or images.
 
-    Markers are in arcsinh units; pixels in [-1, 1], or bytes that `decoded` makes so.
+    Markers are in arcsinh units. Pixels are in [-1, 1], or bytes that `decoded` maps to [-1, 1].
     """
 
     name: str
     values: Tensor  # (n, *shape) float32, or uint8
     features: tuple[str, ...] = ()  # markers, in column order; () for images
-    labels: tuple[str, ...] | None = None  # (n,); a loss sees them only by name
-    pairs: tuple[str, ...] | None = None  # (n,); the same word in two domains is the same thing, "" is unknown
+    labels: tuple[str, ...] | None = None  # (n,); a loss that is not named for labels does not see them
+    pairs: tuple[str, ...] | None = None  # (n,); the same word in two domains marks a known pair, "" marks none
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """The shape of a sample."""
         return tuple(self.values.shape[1:])
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, rows: np.ndarray) -> "Domain":
-        """Some of the samples, with all that is known of them."""
+        """The samples ``rows``, with their labels and pairs."""
         labels, pairs = (words and tuple(words[i] for i in rows) for words in (self.labels, self.pairs))
         return Domain(self.name, self.values[torch.from_numpy(rows)], self.features, labels, pairs)
 
 
 def from_anndata(adata: AnnData, name: str) -> Domain:
-    """The preprocessed markers of cells, or the pixels of images, as a `Domain`; bytes stay bytes.
+    """The preprocessed markers of cells, or the pixels of images, as a `Domain`. Bytes stay bytes.
 
     Raises
     ------
@@ -68,10 +69,10 @@ def from_anndata(adata: AnnData, name: str) -> Domain:
 
 
 def decoded(values: Tensor) -> Tensor:
-    """Values as networks read them: bytes become pixels in [-1, 1], all else stays.
+    """Values as networks read them: bytes become pixels in [-1, 1], floats stay the same.
 
-    The pixels are, to the bit, those of the same images as floats in [0, 1]. They are looked up, for a GPU that
-    divides by 255 is a bit off.
+    The pixels equal, bit by bit, the pixels of the same images as floats in [0, 1]. They come from a table, because
+    division by 255 on a GPU differs in the last bit.
     """
     if values.dtype != torch.uint8:
         return values
@@ -85,9 +86,33 @@ def _levels(device: torch.device) -> Tensor:
 
 
 def to_array(values: Tensor, shape: tuple[int, ...]) -> np.ndarray:
-    """Mapped samples ``(n, *shape)`` back in AnnData's units: ``(n, M)`` markers, or pixels cut to [0, 1]."""
+    """Samples ``(n, *shape)`` in the units of AnnData: ``(n, M)`` markers, or pixels clipped to [0, 1]."""
     array = values.flatten(1).cpu().numpy()
     return ((array + 1) / 2).clip(0, 1) if len(shape) > 1 else array
+
+
+def lists_of_folds(
+    x1: AnnData | Sequence[AnnData], x2: AnnData | Sequence[AnnData], names: Sequence[str]
+) -> tuple[list[AnnData], list[AnnData]]:
+    """Domains 1 and domains 2 of all folds; a single domain is a list with a single entry.
+
+    Raises
+    ------
+    InputError
+        The lists differ in length, or ``names`` are given and differ in number.
+    """
+    first, second = (list(x) if isinstance(x, Sequence) else [x] for x in (x1, x2))
+    if len(first) != len(second):
+        raise InputError(f"{len(first)} domains and {len(second)} partners; give folds as two lists of equal length")
+    if names and len(names) != len(first):
+        raise InputError(f"{len(names)} names for {len(first)} folds; give one to each")
+    return first, second
+
+
+def batch_of(domains: Sequence[AnnData]) -> str:
+    """The batch of all cells, or "" if they are of several batches."""
+    batches = {name for x in domains if keys.BATCH in x.obs for name in x.obs[keys.BATCH].astype(str).unique()}
+    return batches.pop() if len(batches) == 1 else ""
 
 
 def _strings(adata: AnnData, key: str) -> tuple[str, ...] | None:

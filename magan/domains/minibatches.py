@@ -1,26 +1,29 @@
 """Minibatches with a replicate axis, reproducible seed by seed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from magan.domains.domain import Domain, decoded
+from magan.domains.scaling import Scaling
+from magan.errors import InputError
 from magan.recipe import Batch, Noise
 
-CHUNK = 128  # minibatches drawn at a time, so that they reach a device in one copy
-LARGE = 2**30  # bytes, as floats: a larger set stays where it is, and its minibatches alone reach the device
+CHUNK = 128  # minibatches drawn at a time, so that a single copy takes them to a device
+LARGE = 2**30  # bytes, as floats: a larger set stays in memory, and only its minibatches are copied to the device
 
 
 @dataclass(frozen=True)
 class Table:
-    """Row-aligned arrays, and which of their rows each replicate may draw.
+    """Row-aligned arrays, and the rows that each replicate may draw.
 
-    Replicates on different cells (a held-out marker, a batch of its own) share
-    one table: their rows lie one after another. Every replicate has at least
-    one row; one with no more rows than a minibatch is given them all, always.
+    Replicates with different cells (of a held-out marker, of a batch) share a
+    table: the rows of the folds follow each other. Every replicate has at least
+    one row. A replicate with no more rows than a minibatch gets all its rows in
+    every minibatch.
     """
 
     entries: Mapping[str, Tensor]  # name -> (N, ...); bytes are pixels
@@ -28,14 +31,14 @@ class Table:
 
 
 def of_folds(domains: Sequence[Domain], of_fold: Sequence[int], number: str, labels: Mapping[str, int]) -> Table:
-    """All folds' samples one after another, ``x<number>``, and the rows of each replicate's own fold.
+    """The table of the samples of all folds, ``x<number>``; a replicate draws the rows of its fold.
 
-    With ``labels`` (label -> its number) also ``label<number>``, -1 where a label is none of them.
+    With ``labels`` (label -> number) it also has ``label<number>``, -1 where a label is not among ``labels``.
     """
     starts = np.cumsum([0, *(len(d) for d in domains)])
     entries = {f"x{number}": domains[0].values if len(domains) == 1 else torch.cat([d.values for d in domains])}
     if labels:
-        numbers = [labels.get(word, -1) for d in domains for word in d.labels]
+        numbers = [labels.get(word, -1) for d in domains for word in d.labels or ()]
         entries[f"label{number}"] = torch.tensor(numbers)
     return Table(entries, tuple(torch.arange(int(starts[f]), int(starts[f + 1])) for f in of_fold))
 
@@ -45,12 +48,12 @@ def batches(
 ) -> "Batches":
     """Endless random minibatches, each entry ``(R, batch_size, ...)``.
 
-    Entries of one table are drawn by the same rows (an image and its label, a
-    known pair); different tables are drawn independently (two domains), with
-    replacement. Replicate ``r`` draws from its own generator, seeded with
-    ``seeds[r]`` and always on the CPU, so what it sees does not depend on the
-    seeds beside it nor on the device. Bytes become floats only once their rows
-    are drawn, see `magan.domains.domain.decoded`.
+    Entries of a table are drawn by the same rows (an image and its label, a
+    known pair). Different tables are drawn independently (two domains), with
+    replacement. Replicate ``r`` has a random generator with the seed
+    ``seeds[r]``, always on the CPU, so its minibatches depend neither on the
+    other seeds nor on the device. Bytes become floats after their rows are
+    drawn, see `magan.domains.domain.decoded`.
     """
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
     resident = [Table({name: placed(x, device) for name, x in table.entries.items()}, table.rows) for table in tables]
@@ -58,12 +61,36 @@ def batches(
 
 
 def placed(x: Tensor, device: str) -> Tensor:
-    """What is drawn from, on the device if it is not too large for that."""
+    """The tensor on the device, or unchanged if it is larger than `LARGE`."""
     return x if x.numel() * 4 > LARGE else x.to(device)
 
 
+def resident(domain: Domain, units: Scaling, device: str) -> Domain:
+    """A training domain in the networks' units (images unchanged), `placed` on the device."""
+    values = units.trained(domain.values) if domain.features else domain.values
+    return replace(domain, values=placed(values, device))
+
+
+def check_folds(folds: Sequence[tuple[Domain, Domain]], batch_size: int) -> None:
+    """Refuse folds that no batched network can train on.
+
+    Raises
+    ------
+    InputError
+        The folds have different shapes, or a domain has fewer samples than a minibatch.
+    """
+    if len({(a.shape, b.shape) for a, b in folds}) > 1:
+        raise InputError(f"folds have different shapes, {[(a.shape, b.shape) for a, b in folds]}; fit them apart")
+    for domain in (domain for pair in folds for domain in pair):
+        if len(domain) < batch_size:
+            raise InputError(
+                f"domain '{domain.name}' has {len(domain)} samples, fewer than a minibatch of "
+                f"{batch_size}; lower training.batch_size"
+            )
+
+
 class Batches:
-    """What `batches` gives: an iterator whose place can be kept, and taken up again in another run."""
+    """An endless iterator of minibatches. Its position can be saved and restored in a later run."""
 
     def __init__(
         self,
@@ -92,13 +119,13 @@ class Batches:
         return batch | {name: draw[i] for name, draw in self.random.items()}
 
     def state(self) -> dict[str, Tensor]:
-        """All that decides the minibatches to come."""
+        """All that decides the next minibatches."""
         return {"streams": self.before, "place": torch.tensor([self.place])}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on where another, of the same tables and noise, was when it gave its `state`."""
-        for stream, own in zip(self.streams, state["streams"]):
-            stream.set_state(own.clone())  # a row of a table is not where a generator looks
+        """Continue at the `state` of an iterator with the same tables and noise."""
+        for stream, saved in zip(self.streams, state["streams"]):
+            stream.set_state(saved.clone())  # a generator needs memory that starts at its state
         self._draw()
         self.place = int(state["place"])
 
@@ -126,7 +153,7 @@ def _rows(table: Table, streams: Sequence[torch.Generator], batch_size: int) -> 
 
 
 def noise_of(spec: Noise, n: int, seeds: Sequence[int]) -> Tensor:
-    """Random inputs of ``n`` samples, each seed's from a generator of its own: ``(R, n, *shape)``."""
+    """Random inputs of ``n`` samples, from a random generator per seed: ``(R, n, *shape)``."""
     return torch.stack([_drawn(spec, (n,), torch.Generator().manual_seed(seed)) for seed in seeds])
 
 

@@ -1,8 +1,8 @@
-"""The units networks are trained in, and the way back to arcsinh units.
+"""The units that networks are trained in, and the inverse map to arcsinh units.
 
-A scaling is fitted to the training samples of one domain (and its partner) and
-says three things: the training samples in its units, any other samples in its
-units, and values in its units as measurements again.
+A scaling is fitted to the training samples of a domain and its partner. It has
+three methods: ``trained`` scales the training samples, ``scaled`` scales new
+samples, and ``unscaled`` returns values to arcsinh units.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import ndtr, ndtri  # scipy.stats.norm without its checks, which take most of its time
+from scipy.special import ndtr, ndtri  # scipy.stats.norm without its slow checks
 from scipy.stats import rankdata
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from magan.domains.domain import Domain
 from magan.domains.monotone_map import monotone_map
 from magan.errors import InputError
 
-N_QUANTILES = 2048  # of each marker's distribution that are kept
+N_QUANTILES = 2048  # of the distribution of each marker
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,18 @@ class Ranks:
     """Normal scores: each marker's quantiles become those of a standard normal distribution.
 
     Between two domains in normal scores the identity is the quantile map of
-    every marker, and a discriminator can tell them apart by the joint
-    distribution alone. Values beyond the training range are carried on at a
-    slope of one standard deviation.
+    every marker, and only the joint distribution distinguishes the domains.
+    Beyond the training range the scores are linear, with a slope of one standard
+    deviation.
     """
 
     quantiles: Tensor  # (Q, M), rising
     sd: Tensor  # (M,)
 
     def trained(self, values: Tensor) -> Tensor:
-        """Normal scores of the training cells; ties, as of cells that read zero, are broken at random.
+        """Normal scores of the training cells; ties, such as exact zeros, are broken at random.
 
-        Otherwise one domain's share of zeros would give it away.
+        Otherwise the share of zeros would reveal the domain.
         """
         order = np.random.default_rng(0).permutation(len(values))
         scores = np.empty(values.shape, np.float32)
@@ -62,7 +62,7 @@ class Ranks:
         return torch.from_numpy(scores)
 
     def scaled(self, values: Tensor) -> Tensor:
-        """Normal scores by the kept quantiles; a tie gets the middle of its ranks."""
+        """Normal scores by the quantiles of the training cells; a tie gets the middle of its ranks."""
         out, n = np.empty(values.shape, np.float32), len(self.quantiles)
         for column, (knots, sd) in enumerate(zip(self.quantiles.double().numpy().T.copy(), self.sd.tolist())):
             x = values[:, column].double().numpy()
@@ -77,14 +77,14 @@ class Ranks:
         return torch.from_numpy(out)
 
     def unscaled(self, values: Tensor) -> Tensor:
-        """The quantiles that normal scores stand for: ``(..., M) -> (..., M)``."""
+        """The quantiles of normal scores: ``(..., M) -> (..., M)``."""
         n = len(self.quantiles)
         edge = ndtri((n - 0.5) / n)
         out = np.empty(values.shape, np.float32)
         for column, (knots, sd) in enumerate(zip(self.quantiles.double().numpy().T.copy(), self.sd.tolist())):
             z = values[..., column].double().numpy()
             place = np.clip(ndtr(z) * n - 0.5, 0, n - 1)
-            below = np.minimum(np.fmax(place, 0).astype(np.int64), n - 2)  # NaN, of a map that broke, stays NaN
+            below = np.minimum(np.fmax(place, 0).astype(np.int64), n - 2)  # NaN, from a map that broke, stays NaN
             inside = knots[below] + (place - below) * (knots[below + 1] - knots[below])
             out[..., column] = inside + sd * (np.maximum(z - edge, 0) + np.minimum(z + edge, 0))
         return torch.from_numpy(out)
@@ -93,77 +93,77 @@ class Ranks:
 Scaling = Affine | Ranks
 
 
-def pooled(own: Domain, other: Domain) -> Affine:
-    """By mean and standard deviation over both domains where both have the marker: a batch effect stays."""
+def pooled(domain: Domain, partner: Domain) -> Affine:
+    """Scale by mean and standard deviation over both domains, where both have the marker. A batch effect stays."""
     mean, sd = [], []
-    for column, marker in enumerate(own.features):
-        cells = own.values[:, column]
-        if marker in other.features:
-            cells = torch.cat([cells, other.values[:, other.features.index(marker)]])
+    for column, marker in enumerate(domain.features):
+        cells = domain.values[:, column]
+        if marker in partner.features:
+            cells = torch.cat([cells, partner.values[:, partner.features.index(marker)]])
         mean.append(cells.mean())
         sd.append(_spread(cells, marker))
     return Affine(torch.stack(mean), torch.stack(sd))
 
 
-def each(own: Domain, other: Domain) -> Affine:
-    """By mean and standard deviation of the domain's own: the identity is then the z-score map."""
-    return Affine(own.values.mean(0), _spreads(own))
+def each(domain: Domain, partner: Domain) -> Affine:
+    """Scale by mean and standard deviation of the domain. The identity is then the z-score map."""
+    return Affine(domain.values.mean(0), _spreads(domain))
 
 
-def whole(own: Domain, other: Domain) -> Affine:
-    """By the mean of each feature and one standard deviation of all of them, the domain's own.
+def whole(domain: Domain, partner: Domain) -> Affine:
+    """Scale by the mean of each feature and the root of their mean variance, both of the domain.
 
-    Features keep their weights: of a reduction, as by principal components, the first ones hold the cells apart
-    and the last are mostly noise.
+    Features keep their relative variance. After a reduction, such as principal components, the first features
+    separate the cells and the last are mostly noise.
     """
-    spread = _spreads(own).square().mean().sqrt()
-    return Affine(own.values.mean(0), spread.expand(own.shape).clone())
+    spread = _spreads(domain).square().mean().sqrt()
+    return Affine(domain.values.mean(0), spread.expand(domain.shape).clone())
 
 
-def ranks(own: Domain, other: Domain) -> Ranks:
-    """By ranks within the domain: the identity is then the quantile map."""
+def ranks(domain: Domain, partner: Domain) -> Ranks:
+    """Scale by ranks within the domain. The identity is then the quantile map."""
     grid = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
-    values = np.quantile(own.values.double().numpy(), grid, axis=0, method="hazen")
-    return Ranks(torch.from_numpy(values.astype(np.float32)), _spreads(own))
+    values = np.quantile(domain.values.double().numpy(), grid, axis=0, method="hazen")
+    return Ranks(torch.from_numpy(values.astype(np.float32)), _spreads(domain))
 
 
-def monotone(own: Domain, other: Domain) -> Ranks:
-    """By ranks in the other domain, reached along a monotone map that is shrunken where the two hardly differ.
+def monotone(domain: Domain, partner: Domain) -> Ranks:
+    """Scale by ranks in the partner domain, after a monotone map that is shrunken where the two hardly differ.
 
-    Only for domain 1, the one to be mapped, beside `ranks` for domain 2. The identity is then that map, see
-    `magan.domains.monotone_map.monotone_map`, and not the quantile map with all its noise. A marker that the other
-    domain lacks is scored by its own ranks.
+    It scales domain 1, which is mapped; `ranks` scales domain 2. The identity is then the monotone map, see
+    `magan.domains.monotone_map.monotone_map`, and not the quantile map with its noise. A marker that the partner
+    lacks is scaled by its ranks in the domain.
     """
-    alone, target = ranks(own, other), ranks(other, own)
+    alone, target = ranks(domain, partner), ranks(partner, domain)
     quantiles = alone.quantiles.clone()
-    for column, marker in enumerate(own.features):
-        if marker in other.features:
-            partner = other.features.index(marker)
-            mapped = monotone_map(own.values[:, column].numpy(), other.values[:, partner].numpy())
-            goal = target.quantiles[:, partner].double().numpy()
+    for column, marker in enumerate(domain.features):
+        if marker in partner.features:
+            place = partner.features.index(marker)
+            mapped = monotone_map(domain.values[:, column].numpy(), partner.values[:, place].numpy())
+            goal = target.quantiles[:, place].double().numpy()
             quantiles[:, column] = torch.from_numpy(_origins(goal, *mapped, alone.quantiles[:, column].numpy()))
     return Ranks(quantiles, alone.sd)
 
 
-def _origins(goal: np.ndarray, knots: np.ndarray, images: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Where the values ``goal (Q,)`` come from, of a sample with the quantiles ``own (Q,)``.
+def _origins(goal: np.ndarray, knots: np.ndarray, images: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """The values that a monotone map sends to ``goal (Q,)``, of a sample with ``quantiles (Q,)``.
 
-    What the goal reads lowest, as zeros are, comes from as large a share of the sample: a batch with fewer exact zeros
-    would give itself away by them.
+    The lowest value of the goal, such as zero, comes from an equal share of the sample. Otherwise the share of exact
+    zeros would reveal the batch.
     """
-    rising = images + 1e-6 * np.arange(len(images))  # has an inverse where the map is flat
+    rising = images + 1e-6 * np.arange(len(images))  # strictly rising, so that a flat map has an inverse
     beyond = np.minimum(goal - rising[0], 0) + np.maximum(goal - rising[-1], 0)
     origins, lowest = np.interp(goal, rising, knots) + beyond, goal <= goal[0]
-    return np.where(lowest, own, np.maximum(origins, own[lowest].max())).astype(np.float32)
+    return np.where(lowest, quantiles, np.maximum(origins, quantiles[lowest].max())).astype(np.float32)
 
 
-def none(own: Domain, other: Domain) -> Affine:
-    """As measured."""
-    return Affine(torch.zeros(own.shape), torch.ones(own.shape))
+def none(domain: Domain, partner: Domain) -> Affine:
+    """Leave values as measured."""
+    return Affine(torch.zeros(domain.shape), torch.ones(domain.shape))
 
 
 def scalings(name: str, x1: Domain, x2: Domain) -> tuple[Scaling, Scaling]:
-    """The scalings of both domains by name; images are always as they are.
+    """The scalings of both domains by name; images are never scaled.
 
     Raises
     ------
@@ -175,13 +175,13 @@ def scalings(name: str, x1: Domain, x2: Domain) -> tuple[Scaling, Scaling]:
     return SCALINGS[name](x1, x2), (ranks if name == "monotone" else SCALINGS[name])(x2, x1)
 
 
-def tensors(one: Scaling) -> dict[str, Tensor]:
-    """What a file must hold of a scaling; see `from_tensors`."""
-    return dict(vars(one))
+def tensors(scaling: Scaling) -> dict[str, Tensor]:
+    """The tensors of a scaling, for a file; see `from_tensors`."""
+    return dict(vars(scaling))
 
 
 def from_tensors(values: Mapping[str, Tensor]) -> Scaling:
-    """The scaling that `tensors` took apart."""
+    """The scaling with the given tensors."""
     return Ranks(**values) if "quantiles" in values else Affine(**values)
 
 

@@ -50,7 +50,7 @@ def read_folder(path: Path, form: Form, name: str) -> Folder:
     Raises
     ------
     InputError
-        There is no image; one cannot be read in full, has transparent parts or several pages, or is too small for
+        There is no image; an image cannot be read in full, has transparent parts or several pages, or is too small for
         the form; or the images differ in size or channels and the form does not say what they are to be.
     """
     places, left_out = _places(path)
@@ -86,7 +86,7 @@ def read_image(content: bytes, what: str) -> np.ndarray:
     except Exception as error:  # decoders raise whatever they like at a broken file
         raise InputError(f"{what} cannot be read ({_short(error)}); replace it, or take it out of the folder") from None
     if pages > 1:
-        raise InputError(f"{what} holds {pages} pages; save each as a file of its own")
+        raise InputError(f"{what} holds {pages} pages; save each page as a file")
     if ";16" in raw and not picture.mode.startswith("I;16"):
         raise InputError(f"{what} has several channels of 16 bits, of which 8 would be read; save it with 8 bits each")
     if picture.mode.startswith("I;16"):
@@ -138,14 +138,14 @@ def formed(images: np.ndarray, form: Form, what: str) -> np.ndarray:
     return shrink(images, form.size)
 
 
-def _alike(image: np.ndarray, first: np.ndarray, what: str, other: str) -> None:
+def _alike(image: np.ndarray, first: np.ndarray, what: str, first_name: str) -> None:
     if image.shape[1] != first.shape[1]:
         raise InputError(
-            f"{what} has {_channels(image)} and {other} {_channels(first)}; state channels: 1 or channels: 3"
+            f"{what} has {_channels(image)} and {first_name} {_channels(first)}; state channels: 1 or channels: 3"
         )
     if image.shape != first.shape:
-        one, two = (" x ".join(map(str, x.shape[2:])) for x in (image, first))
-        raise InputError(f"{what} is {one} pixels and {other} {two}; state the size that all are to have")
+        size, first_size = (" x ".join(map(str, x.shape[2:])) for x in (image, first))
+        raise InputError(f"{what} is {size} pixels and {first_name} {first_size}; state the size that all are to have")
 
 
 def _channels(image: np.ndarray) -> str:

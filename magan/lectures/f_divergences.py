@@ -16,7 +16,7 @@ from magan.losses.f_divergence import DIVERGENCES, game
 from magan.networks.mlp import MLP
 from magan.option_types import Count, Widths
 from magan.recipe import Adam, Noise, Phase, Recipe
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, fit
 
 # "gan" is "js" minus log 4 and gives the same fit
 TRAINED = ("kl", "reverse_kl", "js", "jeffrey", "pearson", "hellinger")
@@ -50,7 +50,9 @@ def f_divergences(
     replicate_seeds = [seed for _, seed in replicates]
     recipe = _recipe([name for name, _ in replicates], hidden)
     draws = batches([], recipe.noise, batch_size=batch_size, seeds=replicate_seeds)
-    weights = fit(recipe, draws, seeds=replicate_seeds, steps=steps, decay=0.7)["generator"].weights()
+    weights = fit(recipe, draws, seeds=replicate_seeds, steps=steps, optimisation=Optimisation(decay=0.7))[
+        "generator"
+    ].weights()
     means, sds = (w.detach().double().numpy()[:, 0] for w in (weights["mean"], weights["log_sd"].exp()))
     x = np.linspace(-6, 7, 261)
     parts = [result_table.points("real", mixtures([REAL]).density(x), x=x, arm="real")]

@@ -18,7 +18,7 @@ from magan.models import GENERATING
 from magan.networks.standing_statistics import standing
 from magan.option_types import Count, Rate, SampleArchitectureName, Weight, Width
 from magan.recipe import Batch, Networks, Recipe
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, fit
 
 INFORMED, PLAIN = "InfoGAN", "plain GAN"
 NAMED = 0.8  # least share of samples with the class of their category, for the best seed
@@ -63,7 +63,7 @@ def infogan_codes(
             width=width,
         )
         draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
-        networks = fit(recipe, draws, seeds=seeds, steps=steps, learning_rate=learning_rate)
+        networks = fit(recipe, draws, seeds=seeds, steps=steps, optimisation=Optimisation(learning_rate=learning_rate))
         fresh = next(batches([table], recipe.noise, batch_size=n_test, seeds=[seed + 10**6 for seed in seeds]))
         category = torch.arange(n_test) % len(names)
         named, changed, samplers = [], [], []

@@ -16,7 +16,7 @@ from magan.losses.penalties import gradient_penalty, interpolate
 from magan.networks.mlp import MLP
 from magan.option_types import Count, Size, Widths
 from magan.recipe import Adam, Batch, Noise, Phase, Recipe
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, fit
 
 LINES, MIXTURE = "parallel lines", "mixture"
 ARMS = (LINES, MIXTURE)
@@ -53,7 +53,7 @@ def js_against_wasserstein(
     for arm in ARMS:
         recipe = _recipe(arm, moved, hidden)
         draws = batches([], recipe.noise, batch_size=batch_size, seeds=replicate_seeds)
-        networks = fit(recipe, draws, seeds=replicate_seeds, steps=steps, decay=0.5)
+        networks = fit(recipe, draws, seeds=replicate_seeds, steps=steps, optimisation=Optimisation(decay=0.5))
         fresh = next(
             batches([], recipe.noise, batch_size=N_EVALUATED, seeds=[seed + 10**6 for seed in replicate_seeds])
         )

@@ -15,7 +15,7 @@ from magan.models import GENERATING
 from magan.option_types import Count, Width
 from magan.recipe import Adam, Recipe
 from magan.techniques import applied
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, fit
 
 N_REAL = 20_000
 N_JUDGED = 2500  # scored samples per seed
@@ -173,7 +173,7 @@ def _trained(
     recipe = _rated(applied(recipe, arm.techniques))
     table = Table({"x": real}, (torch.arange(len(real)),) * len(seeds))
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
-    networks = fit(recipe, draws, seeds=seeds, steps=steps, decay=0.5)
+    networks = fit(recipe, draws, seeds=seeds, steps=steps, optimisation=Optimisation(decay=0.5))
     fresh = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
     with torch.no_grad():
         return recipe.sample(networks, fresh)

@@ -14,7 +14,7 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.networks.mlp import MLP
 from magan.option_types import Count, Widths
 from magan.recipe import Adam, Noise, Phase, Recipe
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, fit
 
 # name: real and generated density, as (mean, standard deviation, weight) of two components
 PAIRS = {
@@ -41,7 +41,9 @@ def optimal_discriminator(
     recipe = _recipe(real, generated, hidden)
     replicate_seeds = [seed for _, seed in replicates]
     draws = batches([], recipe.noise, batch_size=batch_size, seeds=replicate_seeds)
-    network = fit(recipe, draws, seeds=replicate_seeds, steps=steps, decay=0.5)["discriminator"]
+    network = fit(recipe, draws, seeds=replicate_seeds, steps=steps, optimisation=Optimisation(decay=0.5))[
+        "discriminator"
+    ]
     with torch.no_grad():
         scores = network(torch.tensor(GRID, dtype=torch.float32).expand(len(replicate_seeds), -1)[..., None])[
             ..., 0

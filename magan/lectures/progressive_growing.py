@@ -17,7 +17,7 @@ from magan.metrics.image_sets import frechet
 from magan.models import GENERATING
 from magan.option_types import Count, Share, Width
 from magan.recipe import Recipe
-from magan.training.fit import fit
+from magan.training.fit import Watch, fit
 
 GROWING, WHOLE = "growing", "full size"
 MOMENTS = 10  # number of times that samples are scored
@@ -104,7 +104,7 @@ def _trained(
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
-    fit(recipe, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
+    fit(recipe, draws, seeds=seeds, steps=steps, watch=Watch(look=look, every=max(1, steps // MOMENTS)))
     at = list(scores)
     return [
         result_table.points("frechet", np.array(list(scores.values())).T, seeds=seeds, x=at, arm=arm),

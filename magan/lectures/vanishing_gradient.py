@@ -17,7 +17,7 @@ from magan.models import GENERATING
 from magan.networks.replicate import Replicated
 from magan.option_types import Count, Rate, Width
 from magan.recipe import Phase, Recipe
-from magan.training.fit import fit
+from magan.training.fit import Watch, fit
 
 LOSSES = ("minimax", "non_saturating")
 DECADES = {
@@ -99,7 +99,7 @@ def _generators(
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
-    fit(recipe, draws, seeds=seeds, steps=max(wanted) + 1, look=look, every=1)
+    fit(recipe, draws, seeds=seeds, steps=max(wanted) + 1, watch=Watch(look=look, every=1))
     return generators
 
 
@@ -129,7 +129,7 @@ def _against(
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=[seed + 1 for seed in seeds])
-    fit(against_frozen, draws, seeds=seeds, steps=steps, look=look, every=max(1, steps // MOMENTS))
+    fit(against_frozen, draws, seeds=seeds, steps=steps, watch=Watch(look=look, every=max(1, steps // MOMENTS)))
     return curve
 
 

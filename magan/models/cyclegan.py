@@ -10,13 +10,13 @@ from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN,
 from magan.networks.image_pool import exchange
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.option_types import ArchitectureName, Count, GameName, Weight, Whole, Width, Widths
-from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
+from magan.recipe import Adam, CorrespondenceLoss, Noise, Phase, Recipe
 
 
 def cyclegan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    correspondence: Correspondence | None = None,
+    correspondence: CorrespondenceLoss | None = None,
     adversarial: GameName = "least_squares",
     cycle_weight: Weight = 10.0,
     identity_weight: Weight = 0.0,

@@ -10,13 +10,13 @@ from magan.losses.reconstruction import squared_error
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import symbols, translation, uninformed_loss
 from magan.option_types import ArchitectureName, Count, GameName, Share, Weight, Whole, Width, Widths
-from magan.recipe import Adam, Correspondence, Phase, Recipe
+from magan.recipe import Adam, CorrespondenceLoss, Phase, Recipe
 
 
 def discogan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    correspondence: Correspondence | None = None,
+    correspondence: CorrespondenceLoss | None = None,
     adversarial: GameName = "non_saturating",
     reconstruction_weight: Weight = 1.0,
     correspondence_weight: Weight = 1.0,

@@ -8,13 +8,13 @@ from magan.losses.reconstruction import squared_error
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.option_types import ArchitectureName, Count, GameName, Size, Weight, Width, Widths
-from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
+from magan.recipe import Adam, CorrespondenceLoss, Noise, Phase, Recipe
 
 
 def magan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    correspondence: Correspondence | None = None,
+    correspondence: CorrespondenceLoss | None = None,
     adversarial: GameName = "non_saturating",
     cycle_weight: Weight = 1.0,
     correspondence_weight: Weight = 1.0,

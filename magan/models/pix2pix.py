@@ -12,7 +12,7 @@ from magan.networks.architectures import deep_enough, images
 from magan.networks.patchgan import Patch, layers_within
 from magan.networks.unet import UNet, dropout_shapes
 from magan.option_types import Count, GameName, Weight, Whole, Width
-from magan.recipe import Adam, Correspondence, Noise, Phase, Recipe
+from magan.recipe import Adam, CorrespondenceLoss, Noise, Phase, Recipe
 
 SKIPS = {"unet": True, "encoder_decoder": False}  # architecture: whether the decoder sees the encoder
 
@@ -20,7 +20,7 @@ SKIPS = {"unet": True, "encoder_decoder": False}  # architecture: whether the de
 def pix2pix(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    correspondence: Correspondence | None = None,
+    correspondence: CorrespondenceLoss | None = None,
     adversarial: GameName = "non_saturating",
     adversarial_weight: Weight = 1.0,
     l1_weight: Weight = 100.0,

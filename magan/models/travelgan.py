@@ -7,13 +7,13 @@ from magan.losses.travel import cosine_agreement, margin_violation, vector_gap
 from magan.networks.architectures import DISCRIMINATOR_HIDDEN, GENERATOR_HIDDEN, SIAMESE_HIDDEN, Sizes, architecture_of
 from magan.networks.translation import scores, symbols, translation, uninformed_loss
 from magan.option_types import ArchitectureName, Count, GameName, Size, Weight, Width, Widths
-from magan.recipe import Adam, Correspondence, Phase, Recipe
+from magan.recipe import Adam, CorrespondenceLoss, Phase, Recipe
 
 
 def travelgan(
     shapes: Mapping[str, tuple[int, ...]],
     *,
-    correspondence: Correspondence | None = None,
+    correspondence: CorrespondenceLoss | None = None,
     adversarial: GameName = "non_saturating",
     travel_weight: Weight = 10.0,
     margin: Size = 10.0,

@@ -1,4 +1,4 @@
-"""Run R copies of one network as a single batched network."""
+"""Run R copies of a network as a single batched network."""
 
 import copy
 import zlib
@@ -14,24 +14,25 @@ from torch.utils._pytree import tree_map
 class Replicated(nn.Module):
     """R independently initialised copies of a network, evaluated at once.
 
-    Every parameter and buffer gains a leading replicate axis. Copy ``r`` only
-    ever sees ``x[r]``, so the gradient of a loss summed over replicates is
-    each copy's own gradient, and an elementwise optimiser (Adam, RMSprop)
-    trains R separate networks.
+    Every parameter and buffer has a leading replicate axis. Copy ``r`` sees
+    ``x[r]`` only, so the gradient of a loss summed over replicates is the
+    gradient of each copy, and an elementwise optimiser (Adam, RMSprop) trains R
+    separate networks.
 
-    A network whose class says ``broadcasts = True`` is called once with the
-    stacked parameters. Any other is mapped over them by `torch.vmap` on a GPU, where
-    one large kernel beats R small ones, and called copy by copy on a CPU, where a
-    convolution of each copy takes two thirds of the time of a grouped one.
+    A network whose class sets ``broadcasts = True`` is called once with the
+    stacked parameters. On a GPU, every other network is mapped over them by
+    `torch.vmap`, because a large kernel is faster than R small kernels. On a CPU
+    it is called copy by copy, because R convolutions take two thirds of the time
+    of a grouped convolution.
 
     Parameters
     ----------
     build
-        Makes one network, ``(B, ...) -> (B, ...)``. It must draw no random
-        numbers in its forward pass; noise is an input.
+        Makes a network, ``(B, ...) -> (B, ...)``. Its forward pass must draw no
+        random numbers; noise is an input.
     seeds
-        One seed per copy. Copy ``r`` starts from the weights it would have if
-        it were trained alone with ``seeds[r]``.
+        A seed per copy. Copy ``r`` starts from the weights of a single network
+        with ``seeds[r]``.
     """
 
     def __init__(self, build: Callable[[], nn.Module], seeds: Sequence[int]):
@@ -43,8 +44,8 @@ class Replicated(nn.Module):
         self.buffers_ = nn.Module()
         for k, v in buffers.items():
             self.buffers_.register_buffer(_flat(k), v)
-        # Structure only, on the meta device; kept out of the module tree so
-        # that it is neither saved nor moved.
+        # The structure without values, on the meta device. It is not in the
+        # module tree, so it is neither saved nor moved.
         self.__dict__["template"] = copy.deepcopy(copies[0]).to("meta")
 
     def forward(self, *inputs: Tensor):
@@ -52,23 +53,23 @@ class Replicated(nn.Module):
         return self.at(self.weights())(*inputs)
 
     def weights(self) -> dict[str, Tensor]:
-        """Every parameter by its name in the network, ``(R, ...)``: the ones that are trained, not copies."""
+        """Every parameter by its name in the network, ``(R, ...)``: the trained tensors, not copies."""
         return {_dotted(k): v for k, v in self.parameters_.items()}
 
     def at(self, weights: Mapping[str, Tensor]) -> Callable[..., Tensor]:
-        """The same network with other ``weights`` in the place of its own, differentiable in them."""
+        """The network with ``weights`` in place of its parameters, differentiable in them."""
         buffers = {_dotted(k): v for k, v in self.buffers_.named_buffers()}
 
-        def one(parameters, buffers, *inputs):
+        def single(parameters, buffers, *inputs):
             return functional_call(self.template, (parameters, buffers), inputs)
 
         def whole(*inputs: Tensor):
             if getattr(self.template, "broadcasts", False):
-                return one(weights, buffers, *inputs)
+                return single(weights, buffers, *inputs)
             if inputs[0].is_cuda:
-                return torch.vmap(one)(weights, buffers, *inputs)
+                return torch.vmap(single)(weights, buffers, *inputs)
             rows = [
-                one(*({k: v[r] for k, v in held.items()} for held in (weights, buffers)), *(x[r] for x in inputs))
+                single(*({k: v[r] for k, v in held.items()} for held in (weights, buffers)), *(x[r] for x in inputs))
                 for r in range(len(inputs[0]))
             ]
             return tree_map(lambda *parts: torch.stack(parts), *rows)
@@ -85,7 +86,7 @@ class Replicated(nn.Module):
         return {_dotted(k): v.detach() for k, v in (*self.parameters_.items(), *self.buffers_.named_buffers())}
 
     def select(self, rows: Sequence[int]) -> "Replicated":
-        """A network of the copies ``rows`` alone, for use and not for training."""
+        """A network of the copies ``rows``, for use and not for training."""
         part = Replicated.__new__(Replicated)
         nn.Module.__init__(part)
         rows = list(rows)
@@ -99,13 +100,13 @@ class Replicated(nn.Module):
         return part
 
     def put(self, rows: Sequence[int], state: dict[str, Tensor]) -> None:
-        """Overwrite the copies ``rows`` by those of another `state`, in order."""
+        """Overwrite the copies ``rows`` by the copies of ``state``, in order."""
         for name, value in self.state().items():
             value[list(rows)] = state[name].to(value)
 
 
 def role_seed(seed: int, role: str) -> int:
-    """A seed per network, so that two of the same shape do not start as twins."""
+    """The seed of a network, so that two networks of the same shape start with different weights."""
     return int(np.random.SeedSequence([seed, zlib.crc32(role.encode())]).generate_state(1)[0])
 
 

@@ -10,7 +10,8 @@ from magan import keys
 from magan.cytometry.channel_table import lines
 from magan.cytometry.harmonise_names import accepted, differences
 from magan.errors import InputError
-from magan.preflight.inspect import UNLIKE, Findings
+from magan.preflight.cautions import UNLIKE
+from magan.preflight.inspect import Findings
 from magan.stages.atomic_files import atomic_write
 
 NOTED = 8  # markers, or pairs of batches, that are told one by one

@@ -77,7 +77,9 @@ def correct(
 
 def _change_of(one: Correction, events: Events, panel: Panel | None) -> tuple[Change, list[int]]:
     """What becomes of some events of a file, and in which of its columns."""
-    whole, file = survey(events), events.path
+    file = events.path
+    known = annotate(AnnData(events.read(0, 1), var=events.var), panel, name=str(file)).var
+    whole = survey(events, used=columns(events.var, known[known.index.isin(one.markers)]))
     # What can be said of the file's scale and channels, its evenly spaced events say.
     some = AnnData(whole.some, obs=pd.DataFrame(index=pd.RangeIndex(len(whole.some)).astype(str)), var=events.var)
     cells = of_model(one, annotate(some, panel, name=str(file)), file)

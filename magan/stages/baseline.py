@@ -10,9 +10,9 @@ from anndata import AnnData
 from magan import keys, tracking
 from magan.baselines import BASELINES
 from magan.batch_mapper import BatchMapper
-from magan.stages.align import nan_map, read_folds
 from magan.stages.atomic_files import atomic_write, write
 from magan.stages.failures import run_or_record_failure
+from magan.stages.method import nan_maps, read_folds
 from magan.tasks.registry import TASKS
 
 
@@ -26,7 +26,7 @@ def baseline(task: str, dataset: str, name: str, folders: Mapping[str, str], fil
     files
         ``events``, ``mapped``, ``model`` and ``log``. The model is empty where the method cannot be deployed.
     """
-    pairs, queries = read_folds(folders["train"], folders["query"])
+    data = read_folds(folders["train"], folders["query"])
     record = tracking.EventLog(files["events"], [])
     record.params({"baseline": name})
     mapper = BatchMapper(BASELINES.entries[name].options["method"]) if BASELINES.entries[name].deployable else None
@@ -34,18 +34,17 @@ def baseline(task: str, dataset: str, name: str, folders: Mapping[str, str], fil
     def run() -> AnnData:
         start = time.monotonic()
         if mapper:
-            first, second = ([pair[side] for pair in pairs.values()] for side in (0, 1))
-            mapper.fit(first, second, names=list(pairs))
-            maps = {fold: mapper.map(x, number) for number, (fold, x) in enumerate(queries.items())}
+            first, second = ([pair[side] for pair in data.domains.values()] for side in (0, 1))
+            mapper.fit(first, second, names=list(data.domains))
+            maps = {fold: mapper.map(x, number) for number, (fold, x) in enumerate(data.queries.items())}
         else:
-            maps = {fold: _mapped(name, *pair, queries[fold]) for fold, pair in pairs.items()}
+            maps = {fold: _mapped(name, *pair, data.queries[fold]) for fold, pair in data.domains.items()}
         for part in maps.values():
             part.layers[keys.BASELINE] = part.X
-        record.end(seconds=time.monotonic() - start, steps=0, replicates=len(pairs), device="cpu")
+        record.end(seconds=time.monotonic() - start, steps=0, replicates=len(data.domains), device="cpu")
         return TASKS[task].join(maps)
 
-    nothing = {fold: nan_map(queries[fold], x2) for fold, (_, x2) in pairs.items()}
-    whole = run_or_record_failure(run, lambda: TASKS[task].join(nothing), record, files["log"])
+    whole = run_or_record_failure(run, lambda: TASKS[task].join(nan_maps(data)), record, files["log"])
     whole.layers.pop(keys.CONSENSUS, None)
     whole.uns |= {keys.TASK: task, keys.DATASET: dataset, keys.METHOD: name, keys.ARM: keys.BASELINE}
     whole.uns |= {keys.SEEDS: np.array([], dtype=int), keys.FAILED: np.array([], dtype=int)}

@@ -1,4 +1,4 @@
-"""What every rule that trains does besides: log, pictures of the training, its health, going on where it stopped."""
+"""What rule `train` does besides training: its log, its pictures, its diagnostics, and how it resumes."""
 
 import hashlib
 import shutil
@@ -30,73 +30,107 @@ def every(training: Training) -> int:
     return max(1, training.steps // CURVE_POINTS)
 
 
-@dataclass
-class Job:
-    """One arm of one data set to be trained, and the files that tell of it."""
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The files of rule `train`."""
+
+    train: str  # folder of the training domains
+    query: str  # folder of the samples to be mapped
+    model: str
+    events: str
+    mapped: str
+    log: str
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """An arm of a data set that is to be trained."""
 
     task: str
     dataset: str
-    name: str
+    name: str  # of the arm
     arm: Arm
     training: Training
-    seeds: Sequence[int]
-    model: str
-    mapped: str
+    seeds: tuple[int, ...]
+    device: str
+    files: TrainingFiles
+
+
+def job_of(wildcards: Mapping[str, str], params: Mapping[str, Any], files: Mapping[str, str]) -> TrainingJob:
+    """The job that rule `train` describes.
+
+    Parameters
+    ----------
+    wildcards
+        ``task``, ``dataset`` and ``arm``, the name of the arm.
+    params
+        ``arm`` and ``training`` as mappings, ``seeds`` and ``device``.
+    files
+        The fields of `TrainingFiles`.
+    """
+    return TrainingJob(
+        task=wildcards["task"],
+        dataset=wildcards["dataset"],
+        name=wildcards["arm"],
+        arm=Arm.model_validate(params["arm"]),
+        training=Training.model_validate(params["training"]),
+        seeds=tuple(params["seeds"]),
+        device=params["device"],
+        files=TrainingFiles(**files),
+    )
+
+
+@dataclass
+class TrainingRun:
+    """A job while it is trained: its log, and the files from which it resumes."""
+
+    job: TrainingJob
     record: tracking.EventLog
     resume: "Interrupted"
 
     def watch(self) -> dict[str, Any]:
-        """What every `fit` is told: who records, how often, and where an interrupted one goes on."""
-        show = progress(f"{self.task}/{self.dataset}/{self.name}", self.training.steps, len(self.seeds))
+        """Arguments of every `fit`: who records, how often, and from which file an interrupted training resumes."""
+        job = self.job
+        show = progress(f"{job.task}/{job.dataset}/{job.name}", job.training.steps, len(job.seeds))
 
         def record(step: int, seeds: Sequence[int], terms: Mapping[str, Tensor]) -> None:
             show(step, seeds, terms)
             self.record.metrics(step, terms, seeds=seeds)
 
-        return {"record": record, "every": every(self.training), "resume": self.resume}
+        return {"record": record, "every": every(job.training), "resume": self.resume}
 
-    def trained(self, of: Aligner | Synthesizer) -> None:
-        """Record how every seed ended and what went wrong."""
-        for seed, (status, detail) in of.status_.items():
+    def record_outcome(self, model: Aligner | Synthesizer) -> None:
+        """Record the status of every seed and what went wrong in its training."""
+        for seed, (status, detail) in model.status_.items():
             self.record.status(seed, status, detail)
-        record_diagnostics(self.record, of.uninformed_loss_)
+        record_diagnostics(self.record, model.uninformed_loss_)
 
-    def end(self, of: Aligner | Synthesizer, whole: AnnData) -> None:
-        """Write the model and what its seeds made; both empty where the whole method failed."""
-        failed = bool(whole.uns[keys.ERROR])
-        with atomic_write(self.model) as part:
+    def write(self, model: Aligner | Synthesizer, mapped: AnnData) -> None:
+        """Write the model and what its seeds made; the model's file is empty where the whole method failed."""
+        job, failed = self.job, bool(mapped.uns[keys.ERROR])
+        with atomic_write(job.files.model) as part:
             if not failed:
-                of.save(part)
-        good = [] if failed else of.good_seeds_
-        whole.uns |= {keys.TASK: self.task, keys.DATASET: self.dataset}
-        whole.uns |= {keys.METHOD: self.arm.model, keys.ARM: self.name}
-        whole.uns |= {keys.SEEDS: np.array(self.seeds, dtype=int)}
-        whole.uns |= {keys.FAILED: np.array(sorted(set(self.seeds) - set(good)), dtype=int)}
-        write(whole, self.mapped)
+                model.save(part)
+        good = [] if failed else model.good_seeds_
+        mapped.uns |= {keys.TASK: job.task, keys.DATASET: job.dataset}
+        mapped.uns |= {keys.METHOD: job.arm.model, keys.ARM: job.name}
+        mapped.uns |= {keys.SEEDS: np.array(job.seeds, dtype=int)}
+        mapped.uns |= {keys.FAILED: np.array(sorted(set(job.seeds) - set(good)), dtype=int)}
+        write(mapped, job.files.mapped)
         self.resume.over()  # after the results: a full disk must not cost the checkpoint
 
 
-def job_of(
-    task: str,
-    dataset: str,
-    name: str,
-    arm: Mapping[str, Any],
-    training: Mapping[str, Any],
-    seeds: Sequence[int],
-    *,
-    device: str,
-    train: str,
-    model: str,
-    events: str,
-    mapped: str,
-) -> Job:
-    """The job that a rule's parameters describe; its log begins with its settings."""
-    arm, training = Arm.model_validate(arm), Training.model_validate(training)
-    settings = {"arm": arm.model_dump(mode="json"), "training": training.model_dump(mode="json"), "device": device}
-    record = tracking.EventLog(events, seeds)
+def started(job: TrainingJob) -> TrainingRun:
+    """The run of a job; its log begins with its settings."""
+    settings = {
+        "arm": job.arm.model_dump(mode="json"),
+        "training": job.training.model_dump(mode="json"),
+        "device": job.device,
+    }
+    record = tracking.EventLog(job.files.events, job.seeds)
     record.params(flat(settings))
-    resume = Interrupted(model, {**settings, "seeds": list(seeds)}, sorted(Path(train).rglob("*.h5ad")))
-    return Job(task, dataset, name, arm, training, seeds, model, mapped, record, resume)
+    files = sorted(Path(job.files.train).rglob("*.h5ad"))
+    return TrainingRun(job, record, Interrupted(job.files.model, {**settings, "seeds": list(job.seeds)}, files))
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -113,9 +147,9 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def pictures(
     folder: str | Path, training: Training, shape: tuple[int, ...]
 ) -> Callable[[int, Mapping[str, np.ndarray], Sequence[int], np.ndarray], None]:
-    """Draws what networks make of the same inputs along a training, a file a moment.
+    """Draw what networks make of fixed inputs at some steps of a training, a file per step.
 
-    The function takes the step, rows to be drawn first (name -> images), the seeds, and of each its images
+    The function takes the step, rows to be drawn first (name -> images), the seeds, and the images of each seed,
     ``(S, n, M)``. Files are ``<folder>/seed_<first seed>/step_<step>.png``.
     """
     moments = {round(i * training.steps / PICTURES / every(training)) * every(training) for i in range(PICTURES)}
@@ -135,15 +169,15 @@ def pictures(
 
 
 class Interrupted:
-    """The files from which a job that is run again goes on: in a hidden folder beside the model.
+    """The files from which a job that is run again resumes: in a hidden folder in the model's folder.
 
-    ``about`` and ``files`` are what the training depends on; with other settings, data or code it starts anew.
-    Pictures of the training lie in ``looks``, and stay.
+    ``about`` and ``files`` are what the training depends on; with changed settings, data or code it starts anew.
+    Pictures of the training lie in ``looks``; they are not removed.
     """
 
     def __init__(self, model: str | Path, about: Mapping[str, Any], files: Sequence[str | Path]):
         self.folder, self.looks = (Path(model).parent / name for name in (".unfinished", LOOKS))
-        if not self.folder.exists():  # pictures that are there are another training's
+        if not self.folder.exists():  # pictures in the folder belong to an earlier training
             shutil.rmtree(self.looks, ignore_errors=True)
         digests = {str(path): _sha256(path) for path in files}
         self.about = {**about, "files": digests, "code": code()}
@@ -153,7 +187,7 @@ class Interrupted:
         return Resume(self.folder / f"{name}.safetensors", {**self.about, "group": name})
 
     def over(self) -> None:
-        """The training is done: nothing is left to go on with."""
+        """Remove the files: the training is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -163,8 +197,8 @@ def _sha256(path: str | Path) -> str:
 
 
 def record_diagnostics(log: tracking.EventLog, uninformed_loss: Mapping[str, float]) -> None:
-    """Record what went wrong in each seed, by what the log holds."""
-    for seed, own in tracking.read_events(log.path).curves.groupby("seed"):
-        curves = {term: dict(zip(part["step"], part["value"])) for term, part in own.groupby("term", sort=True)}
+    """Record what went wrong in the training of each seed, from the curves in the log."""
+    for seed, rows in tracking.read_events(log.path).curves.groupby("seed"):
+        curves = {term: dict(zip(part["step"], part["value"])) for term, part in rows.groupby("term", sort=True)}
         for sign in signs(curves, uninformed_loss):
             log.health(seed, **sign._asdict())

@@ -15,8 +15,8 @@ from magan.batch_mapper import BatchMapper
 from magan.batch_maps import MAPS
 from magan.correction import load_mapper
 from magan.metrics.group_effects import confounded
-from magan.stages.align import read_folds
 from magan.stages.atomic_files import write, write_table
+from magan.stages.method import read_folds
 from magan.tasks.batch_correction import safety_gate as gates
 
 SIMPLE = ("identity", "zscore", "quantile")  # maps that a correction must not be behind
@@ -107,12 +107,12 @@ def _verdict(
 
 def _against_simple(cells: AnnData, after: AnnData, folders: Mapping[str, str]) -> str:
     """What the best simple map would have reached on the same cells."""
-    pairs, queries = read_folds(folders["train"], folders["query"])
-    first, second = ([pair[side] for pair in pairs.values()] for side in (0, 1))
+    data = read_folds(folders["train"], folders["query"])
+    first, second = ([pair[side] for pair in data.domains.values()] for side in (0, 1))
     reached = {}
     for name in SIMPLE:
-        mapper = BatchMapper(name).fit(first, second, names=list(pairs))
-        maps = [mapper.map(x, number) for number, x in enumerate(queries.values())]
+        mapper = BatchMapper(name).fit(first, second, names=list(data.domains))
+        maps = [mapper.map(x, number) for number, x in enumerate(data.queries.values())]
         reached[name] = gates.mean_emd(cells, anndata.concat(maps)[after.obs_names, after.var_names])
     best = min(reached, key=lambda name: reached[name])
     here, there = gates.mean_emd(cells, after), reached[best]

@@ -15,10 +15,10 @@ from magan import keys
 from magan.tracking.events import Events, read_events
 from magan.tracking.models import Model
 
-POINTS = 30  # of one curve; more makes the store slow and shows nothing more
+POINTS = 30  # of a curve; more points make the store slow and show nothing more
 SPREAD = {"sd": "sd", "low": "low", "high": "high", "consensus": "consensus"}
 SPREAD |= {"best_baseline": "best_baseline_value", "p_value": "p_value"}
-VARYING = ("model", "correspondence")  # settings that separate the seeds of one arm from those of another
+VARYING = ("model", "correspondence")  # settings that separate the seeds of one arm from those of a second arm
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Run:
 
     ``name`` is the folder's, ``events`` the log in it (None where there is none), ``params`` the flat settings,
     ``digests`` the sha256 of the data it read, by name, ``model`` what it trained, if that is to be registered, and
-    ``files`` what is its alone: folder in the store to file or folder.
+    ``files`` what belongs to this run only: folder in the store to file or folder.
     """
 
     task: str
@@ -107,7 +107,7 @@ def _parent(study, run, events, summary, commit, artifacts, failed, counts) -> E
         tags=tags,
         params=_texts(_flat(run.params)),
         metrics=tuple(_summaries(run.task, summary, counts)) + tuple(_costs(events)) + tuple(_signs(events)),
-        # A page of several megabytes beside every baseline would only fill the disk.
+        # A page of several megabytes with every baseline would only fill the disk.
         files={} if run.arm == keys.BASELINE else {**artifacts, **run.files},
         config={"study": dict(study), "run": dict(run.params)},
         seconds=float(events.end.get("seconds", 0.0)),
@@ -120,8 +120,8 @@ def _child(parent, run, events, seed, scores, curves, failed) -> Entry:
     tags = {"method": run.method, "arm": run.arm, "task": run.task, "dataset": run.dataset, "status": status}
     tags |= {"detail": events.detail[seed]} if events.detail.get(seed) else {}
     ill = events.health[events.health["seed"] == seed]
-    told = [f"{row.sign} from step {row.step}{'' if row.lasted else ', not to the end'}" for row in ill.itertuples()]
-    tags |= {"health": "; ".join(told)} if told else {}
+    signs = [f"{row.sign} from step {row.step}{'' if row.lasted else ', not to the end'}" for row in ill.itertuples()]
+    tags |= {"health": "; ".join(signs)} if signs else {}
     logged = list(_scores(run.task, scores)) if scores is not None else []
     logged += list(_thinned(curves)) if curves is not None else []
     return Entry(
@@ -184,7 +184,7 @@ def _finite(name: str, value, step: int = 0) -> Iterator[tuple[str, float, int]]
 
 
 class _Names:
-    """Names of scores in the store; two markers that differ in a forbidden sign alone keep two names."""
+    """Names of scores in the store; two markers that differ only in a forbidden sign get two names."""
 
     def __init__(self):
         self.taken: dict[str, tuple] = {}

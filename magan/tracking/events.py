@@ -1,4 +1,4 @@
-"""The event log of one run: one JSON object a line, readable while it grows and after a crash."""
+"""The event log of a run: a JSON object a line, readable while it grows and after a crash."""
 
 import json
 import math
@@ -12,13 +12,13 @@ from magan.errors import InputError
 
 CURVES = ("step", "seed", "term", "value")
 HEALTH = ("seed", "sign", "term", "step", "lasted")
-WORSE = {"ok": 0, "retried": 1, "failed": 2}  # the worst status of a seed is the one that is told
+WORSE = {"ok": 0, "retried": 1, "failed": 2}  # a seed has the worst of its statuses
 
 
 class EventLog:
     """A record of one run, written line by line.
 
-    Opening one empties the file: a job that is run again starts its log afresh.
+    Opening a log empties its file: a job that is run again starts its log afresh.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ class EventLog:
         self._append({"kind": "status", "seed": int(seed), "status": status, "detail": detail})
 
     def health(self, seed: int, sign: str, term: str, step: int, lasted: bool) -> None:
-        """Record what went wrong in a seed's training: which curve told, when, and whether it lasted to the end."""
+        """Record what went wrong in a seed's training: which curve showed it, from when, whether to the end."""
         self._append(
             {"kind": "health", "seed": int(seed), "sign": sign, "term": term, "step": int(step), "lasted": bool(lasted)}
         )
 
     def error(self, message: str, log: Path | str = "") -> None:
-        """Record that the whole method failed, and where its own log lies."""
+        """Record that the whole method failed, and where the log of its job lies."""
         self._append({"kind": "error", "message": message, "log": str(log)})
 
     def end(self, *, seconds: float, steps: int, replicates: int, device: str, per_sample: float | None = None) -> None:

@@ -18,7 +18,7 @@ class Model:
     """A model that corrects tables of cells.
 
     ``name`` is what it is registered under, ``path`` what `Aligner.save` wrote, ``example`` a few cells as measured,
-    with a column per marker of the model, and ``batch`` the one they are of.
+    with a column per marker of the model, and ``batch`` the batch of these cells.
     """
 
     name: str
@@ -63,7 +63,7 @@ def register(client, experiment: str, run_id: str, model: Model) -> tuple[str, s
         _save(model, Path(folder, "model"))
         client.log_model_artifacts(logged.model_id, str(Path(folder, "model")))
     client.finalize_logged_model(logged.model_id, "READY")
-    # Not by its address models:/<id>, which MLflow would look up in whatever store is the process's own.
+    # Not by its address models:/<id>, which MLflow would look up in the default store of the process.
     tags = {DIGEST: digest, RUN: run_id}
     version = client.create_model_version(model.name, logged.artifact_location, run_id, tags, model_id=logged.model_id)
     return f"models:/{model.name}/{version.version}", "logged"

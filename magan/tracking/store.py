@@ -108,20 +108,22 @@ def _bring(client, experiment: str, wanted: Sequence[Entry], known: Mapping[str,
     for entry in wanted:
         kind, status = ("child" if entry.parent else "parent"), ("FAILED" if entry.failed else "FINISHED")
         digest, found = entry.digest, known.get(entry.key, [])
-        kept = next((run for run in found if run.data.tags.get(DIGEST) == digest), None)
+        stays = next((run for run in found if run.data.tags.get(DIGEST) == digest), None)
         for run in found:
-            if run is not kept:
+            if run is not stays:
                 client.delete_run(run.info.run_id)
-        if kept is None:
+        if stays is None:
             run_id = _log(client, experiment, entry, parent, status, digest)
         else:
-            run_id = kept.info.run_id
+            run_id = stays.info.run_id
             restored = _restore(client, run_id, entry)
-            if entry.parent and kept.data.tags.get(PARENT) != parent:
+            if entry.parent and stays.data.tags.get(PARENT) != parent:
                 client.set_tag(run_id, PARENT, parent)
         parent = parent or run_id
-        stayed = "restored" if kept and restored else "kept"
-        yield entry.key, run_id, kind, status, stayed if kept else "replaced" if found else "logged"
+        done = "replaced" if found else "logged"
+        if stays is not None:
+            done = "restored" if restored else "kept"
+        yield entry.key, run_id, kind, status, done
     keys = {entry.key for entry in wanted}
     for key, found in known.items():
         if key.startswith(wanted[0].key + "/") and key not in keys:
@@ -227,7 +229,7 @@ def _known(client, experiment: str) -> dict[str, list]:
 
 
 def _folder(uri: str) -> Path | None:
-    """The folder beside which artifacts go; None where a server keeps them."""
+    """The folder in which ``artifacts`` lies; None where an MLflow server chooses."""
     path = file_of(uri)
     if path is not None:
         return path.parent
@@ -244,7 +246,7 @@ def _jsonable(value):
 
 @contextmanager
 def _quiet():
-    """Keep MLflow and its migrations from filling the log of the one job that collects."""
+    """Keep MLflow and its migrations from filling the log of the job that collects."""
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

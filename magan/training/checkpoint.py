@@ -1,4 +1,4 @@
-"""Trained weights and what they belong to, in one file without code (safetensors)."""
+"""Trained weights and their description in a file without code (safetensors)."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ def save(path: str | Path, about: Mapping[str, Any], tensors: Tensors) -> None:
         The disk is full, or refuses the bytes for another reason.
     """
     flat = {
-        f"{group}/{name}": value.cpu().contiguous() for group, own in tensors.items() for name, value in own.items()
+        f"{group}/{name}": value.cpu().contiguous() for group, part in tensors.items() for name, value in part.items()
     }
     whole = json.dumps({ABOUT: about, DIGEST: digest(about, flat)}, sort_keys=True)
     try:
@@ -59,7 +59,7 @@ def load(path: str | Path, kind: str = "") -> tuple[dict[str, Any], dict[str, di
     try:
         with safe_open(str(path), "pt") as file:
             whole = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-            about = whole.get(ABOUT, whole)  # files without a checksum are told by their kind first
+            about = whole.get(ABOUT, whole)  # a file without a checksum is first asked for its kind
             for key in file.keys():  # noqa: SIM118, not a mapping
                 flat[key] = file.get_tensor(key)
     except (SafetensorError, ValueError, RecursionError, RuntimeError, AttributeError, TypeError) as error:
@@ -109,8 +109,8 @@ def finite(path: str | Path, tensors: Tensors) -> None:
     InputError
         The first such tensor, by name.
     """
-    for group, own in tensors.items():
-        for name, value in own.items():
+    for group, part in tensors.items():
+        for name, value in part.items():
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise InputError(f"model {path} has weights that are not finite ({group}/{name}); train it again")
 

@@ -1,4 +1,4 @@
-"""Which device to train on."""
+"""The device that networks are trained on."""
 
 import torch
 
@@ -6,12 +6,12 @@ from magan.errors import InputError
 
 
 def best_device(name: str) -> str:
-    """The device to train on: "auto" is a CUDA device where there is one, else the CPU.
+    """The device to train on: "auto" is a CUDA device if the machine has one, else the CPU.
 
     Raises
     ------
     InputError
-        A CUDA device is asked for and there is none.
+        ``name`` is a CUDA device and the machine has none.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,7 +1,7 @@
-"""When a training went wrong: pure functions of what was recorded of it.
+"""Signs that a training went wrong: pure functions of its recorded curves.
 
-A sign of trouble is a curve that stays below a bound for `PATIENCE` records in a row; it fires at the step of the
-last of these. Curves are ``(T,)``, one value a record.
+A curve gives a sign when it stays below a bound for `PATIENCE` records in a row; the sign fires at the last of these
+records. Curves are ``(T,)``, a value per record.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,30 +11,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PATIENCE = 4  # records in a row; a training has some forty
-WON = 0.1  # share of a blind discriminator's loss
+from magan.recipe import Recipe
+
+PATIENCE = 4  # records in a row; a training has about forty
+WON = 0.1  # share of the loss of a discriminator that knows nothing
 COLLAPSED = 0.5  # share of the real samples' diversity
 DIVERSITY = "health/diversity"  # the recorded term
 
 
 class Sign(NamedTuple):
-    """One thing that went wrong in one seed's training."""
+    """A sign that a seed's training went wrong."""
 
     sign: str  # "discriminator wins" or "mode collapse"
-    term: str  # the curve that tells
-    step: int  # when it fired
-    lasted: bool  # whether it still held in the end
+    term: str  # the curve that gives the sign
+    step: int  # at which it fired
+    lasted: bool  # whether the last record is still below the bound
 
 
 def signs(curves: Mapping[str, Mapping[int, float]], uninformed_loss: Mapping[str, float]) -> list[Sign]:
-    """What went wrong in one seed's training, in the order of ``curves``.
+    """Signs that a seed's training went wrong, in the order of ``curves``.
 
     Parameters
     ----------
     curves
-        Term -> step -> its value there.
-    blind
-        Term -> what a discriminator that knows nothing pays, of the terms that fall to 0 where it wins.
+        Term -> step -> value.
+    uninformed_loss
+        Term -> its value for a discriminator that knows nothing, of the terms that fall to 0 where it wins.
     """
     bounds = {term: ("discriminator wins", WON * value) for term, value in uninformed_loss.items()}
     bounds |= {term: ("mode collapse", COLLAPSED) for term in curves if term.startswith(DIVERSITY)}
@@ -48,6 +50,11 @@ def signs(curves: Mapping[str, Mapping[int, float]], uninformed_loss: Mapping[st
     return found
 
 
+def uninformed_losses(recipe: Recipe) -> dict[str, float]:
+    """Loss term -> its value for a discriminator that knows nothing, of the terms for which the recipe defines it."""
+    return {term: value for term, value in recipe.uninformed_loss.items() if value is not None}
+
+
 def below(curve: Sequence[float], bound: float, patience: int = PATIENCE) -> int | None:
     """Index of the first record that ends ``patience`` in a row below ``bound``; nan is not below."""
     run = 0
@@ -59,13 +66,13 @@ def below(curve: Sequence[float], bound: float, patience: int = PATIENCE) -> int
 
 
 def diversity(samples: Tensor, real: Tensor) -> Tensor:
-    """How far apart samples are, as a share of how far apart real ones are: ``(R, n, ...), (n, ...) -> (R,)``.
+    """Mean Euclidean distance of pairs of samples over that of real samples: ``(R, n, ...), (n, ...) -> (R,)``.
 
-    Both are mean Euclidean distances of pairs. Samples that are all alike give 0, samples like the real ones 1.
+    Equal samples give 0, samples like the real samples give 1.
     """
-    return _apart(samples.flatten(2)) / _apart(real.flatten(1).unsqueeze(0))
+    return _mean_distance(samples.flatten(2)) / _mean_distance(real.flatten(1).unsqueeze(0))
 
 
-def _apart(x: Tensor) -> Tensor:
+def _mean_distance(x: Tensor) -> Tensor:
     n = x.shape[1]
     return torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").sum((1, 2)) / (n * (n - 1))

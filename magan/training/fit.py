@@ -1,8 +1,8 @@
-"""The training loop: the same for every model, every domain, any number of seeds."""
+"""The training loop of every model, every domain and any number of seeds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,32 @@ from magan.recipe import Adam, Batch, Carry, Networks, Optimiser, Phase, Recipe,
 from magan.training.resume import NoCheckpoint, Resume
 from magan.training.state import State
 
+Look = Callable[[int, Networks], Terms]  # step, networks -> further terms, each (R,)
+
+
+def no_look(step: int, networks: Networks) -> Terms:
+    """No further terms."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """What a study changes of a recipe's optimisation."""
+
+    learning_rate: float | None = None  # None is the recipe's rate
+    betas: tuple[float, float] | None = None  # None is the recipe's betas
+    decay: float = 0.0  # share of the steps over which the rate falls linearly, to 0 after the last step
+    precision: str = "single"  # or "mixed": losses in bfloat16 where that is safe; weights stay in float32
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who observes a training, every ``every`` steps and after the last step."""
+
+    record: Callable[[int, Terms], None] = lambda step, terms: None  # gets all loss terms, each (R,)
+    look: Look = no_look
+    every: int = 100
+
 
 def fit(
     recipe: Recipe,
@@ -19,49 +45,56 @@ def fit(
     *,
     seeds: Sequence[int],
     steps: int,
-    learning_rate: float | None = None,
-    betas: tuple[float, float] | None = None,
-    decay: float = 0.0,
-    precision: str = "single",
+    optimisation: Optimisation = Optimisation(),
     device: str = "cpu",
-    record: Callable[[int, Terms], None] = lambda step, terms: None,
-    look: Callable[[int, Networks], Terms] = lambda step, networks: {},
-    every: int = 100,
+    watch: Watch = Watch(),
     resume: Resume | NoCheckpoint = NoCheckpoint(),  # noqa: B008, it holds nothing
 ) -> dict[str, Replicated]:
     """Train one copy of a recipe per seed, all at once.
 
-    ``batches`` yields entries ``(R, B, ...)`` with R the number of seeds.
-    ``learning_rate`` and ``betas`` replace those of the recipe; over the last
-    ``decay``, a share of the steps, the rate falls in a straight line, to 0 after the last of
-    them. With ``precision`` "mixed" the losses are computed in bfloat16 where that is safe;
-    weights and their updates stay as they are.
+    Parameters
+    ----------
+    recipe
+        The networks and the phases that train them.
+    batches
+        Minibatches with entries ``(R, B, ...)``; R is the number of seeds.
+    seeds, steps
+        A replicate is trained for each seed, for so many steps.
+    optimisation
+        Changes to the recipe's optimiser, its rate and its precision.
+    device
+        Where the networks are trained.
+    watch
+        Gets the loss terms, the numbers that the recipe carries, and the terms of ``watch.look``.
+    resume
+        The file of an interrupted training. The training continues from there, and records again what was recorded.
 
-    ``record`` receives the loss terms, each ``(R,)``, every ``every`` steps and after the last
-    one, together with numbers of the carry and what ``look`` tells of the networks of that
-    step. A training that ``resume`` knows the beginning of goes on from there; what was recorded
-    is recorded again.
+    Returns
+    -------
+    dict
+        Role -> the trained networks of all seeds.
     """
     networks = {
         role: Replicated(build, [role_seed(seed, role) for seed in seeds]).to(device)
         for role, build in recipe.networks.items()
     }
     optimisers = {
-        phase.name: optimiser_of(phase, networks, overridden(phase.optimiser or recipe.optimiser, learning_rate, betas))
+        phase.name: optimiser_of(phase, networks, overridden(phase.optimiser or recipe.optimiser, optimisation))
         for phase in recipe.phases
     }
     state = State(networks, optimisers, {name: value.to(device) for name, value in recipe.carry.items()})
-    rates = {name: one.param_groups[0]["lr"] for name, one in optimisers.items()}
+    rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in optimisers.items()}
     resume.begin(state, batches, device)
     for step, terms in state.recorded:
-        record(step, terms)
+        watch.record(step, terms)
     for step in range(state.step, steps):
-        for name, one in optimisers.items():
-            one.param_groups[0]["lr"] = rates[name] * (min(1.0, (1 - step / steps) / decay) if decay else 1)
-        terms = take_step(recipe, state, batches, step, device, precision)
-        if step % every == 0 or step == steps - 1:
-            state.recorded.append((step, terms | carried(state.carry, len(seeds)) | look(step, networks)))
-            record(*state.recorded[-1])
+        share = min(1.0, (1 - step / steps) / optimisation.decay) if optimisation.decay else 1
+        for name, optimiser in optimisers.items():
+            optimiser.param_groups[0]["lr"] = rates[name] * share
+        terms = take_step(recipe, state, batches, step, device, optimisation.precision)
+        if step % watch.every == 0 or step == steps - 1:
+            state.recorded.append((step, terms | carried(state.carry, len(seeds)) | watch.look(step, networks)))
+            watch.record(*state.recorded[-1])
             resume.keep(state, batches)
     return networks
 
@@ -69,7 +102,7 @@ def fit(
 def take_step(
     recipe: Recipe, state: State, batches: Iterator[Batch], step: int, device: str, precision: str = "single"
 ) -> Terms:
-    """Every phase of one step; returns their loss terms, each ``(R,)``, those of the last repeat."""
+    """Take every phase of one step; return the loss terms of its last repeat, each ``(R,)``."""
     networks, terms = state.networks, {}
     state.carry = {**state.carry, "step": torch.full((1,), float(step), device=device)}
     for phase in recipe.phases:
@@ -86,20 +119,21 @@ def take_step(
 
 
 def carried(carry: Carry, n: int) -> Terms:
-    """What a recipe keeps between updates, where it is one number for each of ``n`` seeds."""
+    """Values that a recipe carries between updates, where each of ``n`` seeds has a number."""
     return {f"carry/{name}": value for name, value in carry.items() if name != "step" and value.shape == (n,)}
 
 
-def overridden(own: Optimiser, learning_rate: float | None, betas: tuple[float, float] | None) -> Optimiser:
-    """A recipe's optimiser with what a study sets; betas mean nothing to RMSprop."""
-    given = {"learning_rate": learning_rate, "betas": betas if isinstance(own, Adam) else None}
-    return replace(own, **{name: value for name, value in given.items() if value is not None})
+def overridden(optimiser: Optimiser, optimisation: Optimisation) -> Optimiser:
+    """A recipe's optimiser with the rate and the betas that a study sets; RMSprop has no betas."""
+    betas = optimisation.betas if isinstance(optimiser, Adam) else None
+    changes = {"learning_rate": optimisation.learning_rate, "betas": betas}
+    return replace(optimiser, **{name: value for name, value in changes.items() if value is not None})
 
 
 def optimiser_of(
     phase: Phase, networks: Mapping[str, Replicated], settings: Optimiser
 ) -> torch.optim.Adam | torch.optim.RMSprop:
-    """The optimiser of one phase: elementwise, so R copies are trained as R networks."""
+    """The optimiser of one phase. It is elementwise, so it trains R copies as R networks."""
     parameters = [p for role in phase.trains for p in networks[role].parameters()]
     if isinstance(settings, Adam):
         return torch.optim.Adam(
@@ -116,11 +150,11 @@ def update(
     carry: Carry,
     precision: str = "single",
 ) -> Terms:
-    """One optimiser step of one phase; returns its loss terms, each ``(R,)``."""
+    """Take one optimiser step of one phase; return its loss terms, each ``(R,)``."""
     with training_only(networks, phase.trains):
         with mixed(next(iter(batch.values())).device.type, precision):
             terms = phase.objective(networks, batch, carry)
-        # Summing over replicates leaves each its own gradient: they share no weights.
+        # Replicates share no weights, so the gradient of the sum is the gradient of each replicate.
         loss = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad()
         loss.backward()
@@ -129,13 +163,13 @@ def update(
 
 
 def mixed(kind: str, precision: str) -> torch.autocast:
-    """A block that computes in bfloat16 where that is safe, if ``precision`` is "mixed"."""
+    """A context that computes in bfloat16 where that is safe, if ``precision`` is "mixed"."""
     return torch.autocast(kind, torch.bfloat16, enabled=precision == "mixed")
 
 
 @contextmanager
 def training_only(networks: Mapping[str, Replicated], roles: Sequence[str]):
-    """Freeze every network but ``roles`` for the length of the block."""
+    """Freeze every network except ``roles`` within the context."""
     for role, network in networks.items():
         network.requires_grad_(role in roles)
     try:
@@ -146,10 +180,10 @@ def training_only(networks: Mapping[str, Replicated], roles: Sequence[str]):
 
 
 def nonfinite_replicates(networks: Mapping[str, Replicated]) -> Tensor:
-    """Which replicates hold a weight that is not finite: ``(R,)`` bool.
+    """Whether each replicate holds a weight that is not finite, ``(R,)`` bool.
 
-    A loss that turns NaN leaves NaN in every weight Adam then touches, and
-    nothing brings them back, so the final weights tell.
+    A NaN loss makes every weight that Adam updates NaN, and the weight stays NaN. The final weights are therefore
+    enough to find a training that broke.
     """
-    finite = [x.reshape(len(x), -1).isfinite().all(1) for n in networks.values() for x in n.state().values()]
+    finite = [x.reshape(len(x), -1).isfinite().all(1) for net in networks.values() for x in net.state().values()]
     return ~torch.stack(finite).all(0)

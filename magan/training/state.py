@@ -1,4 +1,4 @@
-"""All that training changes, as tensors: what must be kept to go on with it in another run."""
+"""All that training changes, as tensors: what a later run needs to resume it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ class State:
         """Groups of tensors from which `restore` makes the same state."""
         groups: Groups = {f"network.{role}": network.state() for role, network in self.networks.items()}
         for phase, optimiser in self.optimisers.items():
-            own = optimiser.state_dict()["state"]
-            groups[f"optimiser.{phase}"] = {f"{i}.{name}": x for i, held in own.items() for name, x in held.items()}
-        # What is carried may be what was recorded, and a file holds no tensor twice.
+            moments = optimiser.state_dict()["state"]
+            groups[f"optimiser.{phase}"] = {f"{i}.{name}": x for i, held in moments.items() for name, x in held.items()}
+        # A carried tensor may also be a recorded tensor, and a file holds no tensor twice.
         groups["carry"] = {name: x.clone() for name, x in self.carry.items()}
         groups["step"] = {"": torch.tensor([self.step])}
         for step, terms in self.recorded:
@@ -36,7 +36,7 @@ class State:
         return groups
 
     def restore(self, groups: Mapping[str, Mapping[str, Tensor]], device: str) -> None:
-        """Become what another, of the same recipe, was when it gave its `tensors`."""
+        """Restore the state of a training of the same recipe from its `tensors`."""
         for role, network in self.networks.items():
             for name, value in network.state().items():
                 value.copy_(groups[f"network.{role}"][name])
@@ -46,7 +46,7 @@ class State:
                 i, name = key.split(".", 1)
                 held.setdefault(int(i), {})[name] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": held})
-        in_order = {**self.carry, **groups["carry"]}  # a file sorts
+        in_order = {**self.carry, **groups["carry"]}  # a file sorts its entries
         self.carry = {name: groups["carry"][name].to(device) for name in in_order if name in groups["carry"]}
         self.step = int(groups["step"][""])
         steps = sorted(int(group.removeprefix("recorded.")) for group in groups if group.startswith("recorded."))

@@ -1,4 +1,4 @@
-"""Running means of weights, which make steadier samples than the weights of the last step."""
+"""Running means of weights. Their samples vary less than samples of the weights of the last step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,20 +10,20 @@ import torch
 from magan.recipe import Batch, Networks, Phase, Recipe
 
 SUFFIX = "_average"
-UNAVERAGED = "discriminator"  # how roles that make nothing begin
+UNAVERAGED = "discriminator"  # the beginning of roles that make no samples
 T = TypeVar("T")
 
 
 def averaged(recipe: Recipe, decay: float) -> Recipe:
-    """The recipe with a running mean of every network that makes or encodes samples, a role of its own.
+    """The recipe with a running mean, in a new role, of every network that makes or encodes samples.
 
-    After each update of its network the mean ``m`` becomes ``decay m + (1 - decay) w``, and ``w`` after those
-    of the first step. Samples are then made with the means. A decay of 0 leaves the recipe as it is.
+    After each update of its network the mean ``m`` becomes ``decay m + (1 - decay) w``; after the updates of the first
+    step it becomes ``w``. Samples are then made with the means. A decay of 0 leaves the recipe unchanged.
 
     Raises
     ------
     ValueError
-        The recipe has such a mean of its own.
+        The recipe already has a running mean.
     """
     if not decay:
         return recipe
@@ -47,7 +47,7 @@ def averaged(recipe: Recipe, decay: float) -> Recipe:
 
 
 def means(networks: Mapping[str, T]) -> dict[str, T]:
-    """The networks by their role, its running mean in the place of each that has one."""
+    """Role -> network; a running mean replaces the network that it averages."""
     return {role: networks.get(role + SUFFIX, net) for role, net in networks.items() if not role.endswith(SUFFIX)}
 
 

@@ -1,28 +1,28 @@
-"""How far a predicted marker may be off, told by cells that were measured and never trained on.
+"""Uncertainty of a predicted marker, from held-out cells in which the marker was measured.
 
-Cells of the panel that measures a marker are kept apart from training. What
-the network predicts of them from the shared markers alone stands beside what
-was measured: a query cell is then as uncertain as the kept-apart cells with
-the most similar predictions (`Calibration`).
+Some cells of the panel that measures a marker are held out from training. The
+network predicts their marker from the shared markers, and the prediction is
+compared with the measurement (`Calibration`). A query cell is as uncertain as
+the held-out cells with the most similar predictions.
 
-This is right as far as a query cell, given its prediction, is distributed as
-the cells kept apart. The panels may hold populations in other proportions;
-what is not covered is a marker that means something else in the other panel,
-such as a batch effect that the scaling did not remove.
+This is right if a query cell, given its prediction, is distributed as the
+held-out cells. The panels may hold populations in different proportions. It is
+wrong where a marker has another meaning in the query's panel, such as a batch
+effect that the scaling did not remove.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-LEAST, MOST = 50, 100  # cells with the most similar predictions that tell of one; an eighth of all, within these
+LEAST, MOST = 50, 100  # bounds on the number of most similar cells, an eighth of all
 COVERAGE = 0.9  # share of cells whose value the interval holds
 ROWS = 20_000  # cells compared at a time; bounds memory, changes nothing
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The cells kept apart: ``(c, M)`` values as predicted, and as measured."""
+    """The held-out cells: predicted and measured values, ``(c, M)`` each."""
 
     predicted: np.ndarray
     measured: np.ndarray
@@ -31,13 +31,14 @@ class Calibration:
 def bounds(calibration: Calibration, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the interval that holds a cell's value with probability 0.9, ``(n, M) -> (n, M), (n, M)``.
 
-    The shortest interval that holds L of the values measured in the cells
-    kept apart with the most similar predictions (`similar`). L is the smallest
-    number with which these intervals hold 90 % of the cells kept apart, each
-    judged by the others: split conformal prediction with an interval that
-    adapts to the prediction, so that a cell surely negative gets [0, 0] and a
-    cell between two populations a long one. A marker with many exact zeros may
-    be held more often. The prediction, a mean, need not lie in it.
+    The shortest interval that holds L of the values measured in the held-out
+    cells with the most similar predictions (`similar`). L is the smallest
+    number with which these intervals hold 90 % of the held-out cells, where
+    each cell is left out of its interval. This is split conformal prediction
+    with an interval that adapts to the prediction: a cell that is surely
+    negative gets [0, 0], and a cell between two populations gets a long
+    interval. The probability may exceed 0.9 for a marker with many exact
+    zeros. The prediction, a mean, need not lie in the interval.
 
     References
     ----------
@@ -54,12 +55,12 @@ def bounds(calibration: Calibration, predicted: np.ndarray) -> tuple[np.ndarray,
 
 
 def draws(calibration: Calibration, predicted: np.ndarray, cells: np.ndarray, seed: int = 0) -> np.ndarray:
-    """For every cell the measured value of a random one of the cells most like it, ``(n, M) -> (n, M)``.
+    """For every cell the measured value of a random cell of the most similar held-out cells, ``(n, M) -> (n, M)``.
 
-    Predictive mean matching (Little 1988): values that were measured, exact
-    zeros among them, and distributed as measured; markers are drawn apart. The
-    lot of a cell is cast by what was measured of it, ``cells`` ``(n, K)``, so it
-    does not depend on the cells around it (`lots`).
+    Predictive mean matching (Little 1988): the values are measured values,
+    exact zeros included, and are distributed as measured. Each marker is drawn
+    independently. The measured values of a cell, ``cells`` ``(n, K)``, decide
+    its draw (`lots`), so the draw does not depend on the rest of the query.
     """
     drawn = np.empty(predicted.shape, np.float32)
     for m, (known, measured) in enumerate(zip(calibration.predicted.T, calibration.measured.T)):
@@ -71,9 +72,9 @@ def draws(calibration: Calibration, predicted: np.ndarray, cells: np.ndarray, se
 
 
 def lots(cells: np.ndarray, *seeds: int) -> np.ndarray:
-    """Numbers that look uniform on [0, 1) and depend on a row's own float32 values and the seeds, ``(n, K) -> (n,)``.
+    """Pseudo-random numbers, uniform on [0, 1), from the float32 values of a row and the seeds, ``(n, K) -> (n,)``.
 
-    The values' bits through the SplitMix64 generator (Steele, Lea and Flood 2014).
+    The bits of the values go through the SplitMix64 generator (Steele, Lea and Flood 2014).
     """
     state = np.zeros(len(cells), np.uint64)
     columns = np.ascontiguousarray(cells, np.float32).view(np.uint32).astype(np.uint64)
@@ -97,9 +98,10 @@ def spread(calibration: Calibration, predicted: np.ndarray) -> np.ndarray:
 def similar(known: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Rows of the predictions ``known`` around each of ``predicted``, ``(c,), (n,) -> (n, k)``.
 
-    As many below as above; at the ends, where there are too few, those there
-    are count twice, so that over all cells each of ``known`` counts alike. k is
-    an eighth of them, but at least 50 (all, if there are fewer) and at most 100.
+    Half of them lie below and half above. At the ends, where too few exist,
+    the existing rows count twice, so that over all cells every row of ``known``
+    counts equally. k is an eighth of the rows, at least 50 (all rows, if there
+    are fewer) and at most 100.
     """
     order = np.argsort(known, kind="stable")
     return order[_around(np.searchsorted(known[order], predicted), len(known), _half(len(known)))]
@@ -114,22 +116,22 @@ def shortest(values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def level(known: np.ndarray, measured: np.ndarray) -> int:
-    """How many of a cell's neighbours its interval must hold for 90 % coverage of the cells kept apart, L of `bounds`.
+    """The number of similar cells that an interval must hold to cover 90 % of the held-out cells, L of `bounds`.
 
-    All of them if that is not enough.
+    It is the number of all similar cells where even that covers less.
     """
     order = np.argsort(known, kind="stable")
     c = len(known)
     place = np.arange(c)
-    others = _around(place, c - 1, min(_half(c), c - 1))
-    others += others >= place[:, None]  # the cell itself left out
-    values = np.sort(measured[order][others], axis=1)
+    near = _around(place, c - 1, min(_half(c), c - 1))
+    near += near >= place[:, None]  # a cell is not near itself
+    values = np.sort(measured[order][near], axis=1)
     k = values.shape[1]
-    own, wanted = measured[order], np.ceil(COVERAGE * (c + 1))
+    truth, wanted = measured[order], np.ceil(COVERAGE * (c + 1))
 
     def enough(size: int) -> bool:
         low, high = shortest(values, size)
-        return np.count_nonzero((low <= own) & (own <= high)) >= wanted
+        return np.count_nonzero((low <= truth) & (truth <= high)) >= wanted
 
     least, most = 1, k
     while least < most:
@@ -143,7 +145,7 @@ def _half(c: int) -> int:
 
 
 def _around(place: np.ndarray, c: int, half: int) -> np.ndarray:
-    """Numbers below c, as many before each place as from it on, reflected at 0 and c: ``(n,) -> (n, k)``."""
+    """Numbers below c, ``half`` before each place and ``half`` from it on, reflected at 0 and c: ``(n,) -> (n, k)``."""
     near = place[:, None] + np.arange(-half, half)
     near = np.where(near < 0, -1 - near, near)
     return np.where(near >= c, 2 * c - 1 - near, near)

@@ -1,8 +1,8 @@
-"""What the most similar training cells measured, as a second opinion on a predicted marker.
+"""Local regression of a marker on the shared markers of the most similar training cells.
 
-A network smooths over all cells, a local regression over a few: they err in
-different places. `share` finds, on cells kept apart from training, how much of
-each makes the better prediction, as stacking does (Wolpert 1992; Breiman 1996).
+A network smooths over all cells and a local regression over a few, so they err
+in different places. `share` finds the weights of both on held-out cells, as
+stacking does (Wolpert 1992; Breiman 1996).
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from sklearn.neighbors import NearestNeighbors
 NEIGHBOURS = 100
 PENALTY = 0.1  # of slopes, where the cells' weights sum to 1
 MOST = 20_000  # training cells that are searched
-ROWS = 2048  # cells told at a time; bounds memory, changes nothing
+ROWS = 2048  # cells predicted at a time; bounds memory, changes no prediction
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Training cells of the panel that measures the markers, and how much of a prediction is theirs."""
+    """Training cells of the panel that measures the markers, and the weight of local regression."""
 
     seen: np.ndarray  # (n, K) the markers that tie the panels, in the networks' units
     measured: np.ndarray  # (n, M)
@@ -26,11 +26,12 @@ class Neighbours:
 
 
 def local_line(seen: np.ndarray, measured: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """A line through the cells around each query, at the query, ``(n, K), (n, M), (q, K) -> (q, M)`` float32.
+    """Local linear regression at each query, ``(n, K), (n, M), (q, K) -> (q, M)`` float32.
 
-    Least squares over the 100 nearest cells (all, if fewer), a ridge penalty on
-    the slopes, and Gaussian weights whose standard deviation is the distance of
-    the 50th. Never beyond what these cells measured.
+    Least squares over the 100 nearest cells (all cells, if there are fewer), with
+    a ridge penalty on the slopes and Gaussian weights whose standard deviation is
+    the distance of the 50th cell. Values are clipped to the range measured in
+    these cells.
 
     References
     ----------
@@ -47,7 +48,7 @@ def local_line(seen: np.ndarray, measured: np.ndarray, queries: np.ndarray) -> n
 
 
 def _fitted(gaps: np.ndarray, distance: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Heights at the query of lines through its neighbours, ``(q, k, K), (q, k), (q, k, M) -> (q, M)``."""
+    """Values at the query of the lines through its neighbours, ``(q, k, K), (q, k), (q, k, M) -> (q, M)``."""
     middle = np.maximum(distance[:, [distance.shape[1] // 2]], 1e-12)
     weight = np.exp(-0.5 * (distance / middle) ** 2)
     weight /= weight.sum(axis=1, keepdims=True)
@@ -61,14 +62,14 @@ def _fitted(gaps: np.ndarray, distance: np.ndarray, measured: np.ndarray) -> np.
 def share(predicted: np.ndarray, local: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """The w in [0, 1] with the least squared error of ``(1 - w) predicted + w local``, ``(c, M) -> (M,)``.
 
-    0 where the two do not differ.
+    It is 0 where both predictions are equal.
     """
     gap, off = local - predicted.astype(np.float64), measured - predicted.astype(np.float64)
     square = (gap**2).sum(axis=0)
     return np.clip(np.divide((gap * off).sum(axis=0), square, out=np.zeros_like(square), where=square > 0), 0, 1)
 
 
-def blended(predicted: np.ndarray, one: Neighbours, queries: np.ndarray) -> np.ndarray:
-    """Predictions of every seed with the neighbours' share in them, ``(S, q, M), (q, K) -> (S, q, M)`` float32."""
-    local = local_line(one.seen, one.measured, queries)
-    return ((1 - one.share) * predicted + one.share * local).astype(np.float32)
+def blended(predicted: np.ndarray, neighbours: Neighbours, queries: np.ndarray) -> np.ndarray:
+    """Predictions of every seed, weighted with local regression, ``(S, q, M), (q, K) -> (S, q, M)`` float32."""
+    local = local_line(neighbours.seen, neighbours.measured, queries)
+    return ((1 - neighbours.share) * predicted + neighbours.share * local).astype(np.float32)

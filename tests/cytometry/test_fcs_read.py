@@ -205,3 +205,12 @@ def test_a_real_float_file_with_leftover_amplification_stays_in_counts(mirror):
     adata = read_fcs(mirror / "krieg_panel3" / "Data23_Panel3_base_HD1.fcs")  # $P2E is 5.57918,0.0316228
     raw = np.fromfile(mirror / "krieg_panel3" / "Data23_Panel3_base_HD1.fcs", dtype=">f4", offset=5317, count=30)
     np.testing.assert_array_equal(adata.X[0], raw.astype(np.float32))
+
+
+def test_a_channel_that_is_not_used_may_hold_what_is_not_finite(tmp_path):
+    file = write(tmp_path / "a.fcs", [[1.0, NAN], [2.0, 3.0]])
+    assert np.isnan(read_fcs(file, finite=False).X[0, 1])
+    told = survey(open_fcs(file), used=[0])
+    assert told.highest[0] == 2 and np.isnan(told.highest[1])
+    with pytest.raises(InputError, match=r"channel 'C2' \(CD2\) is not finite in 1 of 2 cells \(1 channels"):
+        survey(open_fcs(file), used=[1])

@@ -1,4 +1,5 @@
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from cell_tables import table
@@ -24,7 +25,7 @@ def test_a_panel_table_is_read(tmp_path, suffix):
         (PANEL.replace("technical", "tecnical"), r"unknown kind 'tecnical' \(did you mean 'technical'\?\); use one of"),
         (PANEL.replace("CD3", "CD19"), "marker 'CD19' is listed 2 times"),
         (PANEL.replace("Er170Di", "Nd142Di"), "channel 'Nd142Di' is listed 2 times"),
-        (PANEL.replace("CD3", ""), "row 2 has no marker; fill it in"),
+        (PANEL.replace("CD3", ""), "line 3 has no marker; fill it in"),
         (PANEL.splitlines()[0] + "\n", "lists no channel"),
         ("", "is no table"),
     ],
@@ -40,6 +41,28 @@ def test_a_panel_that_says_too_little_is_refused_by_file(tmp_path, text, message
 def test_a_missing_panel_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"panel .*nowhere\.csv does not exist"):
         read_panel(tmp_path / "nowhere.csv")
+
+
+def test_a_panel_may_be_catalysts_or_an_excel_file_and_kinds_follow_from_names(tmp_path):
+    path = tmp_path / "panel.csv"
+    path.write_text("fcs_colname;antigen;marker_class\nNd142Di;CD19;type\nEr168Di;pS6;state\nIr191Di;DNA1;none\n")
+    kinds = ("lineage", "functional", "technical")
+    expected = Panel(("Nd142Di", "Er168Di", "Ir191Di"), ("CD19", "pS6", "DNA1"), kinds)
+    assert read_panel(path) == expected
+    path.write_text("fcs_colname,antigen\nNd142Di,CD19\nEr168Di,pS6\nIr191Di,DNA1\n,\n")
+    assert read_panel(path) == expected
+    book = openpyxl.Workbook()
+    for row in zip(("channel", *expected.channels), ("marker", *expected.markers), ("kind", *kinds)):
+        book.active.append(row)
+    book.save(tmp_path / "panel.xlsx")
+    assert read_panel(tmp_path / "panel.xlsx") == expected
+
+
+def test_a_panel_names_what_would_be_doubtful(tmp_path):
+    adata = table(["Pd104Di", "Er170Di"], ["pSTAT5", "CD3"])
+    assert list(annotate(adata).var["role"]) == ["doubtful", "corrected"]
+    named = annotate(adata, Panel(("Pd104Di",), ("pSTAT5",), ("functional",)))
+    assert list(named.var["role"]) == ["corrected"] and list(named.var["to_correct"]) == [True]
 
 
 def test_a_panel_selects_renames_and_orders_channels():

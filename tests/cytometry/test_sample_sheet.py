@@ -1,3 +1,4 @@
+import openpyxl
 import pytest
 
 from magan.cytometry.sample_sheet import read_sheet
@@ -46,7 +47,7 @@ WRONG = {
     "a column missing": (["sample,path,bacth", "s,a.fcs,1"], "line 1 has no column 'batch' (did you mean 'bacth'?)"),
     "another one misspelt": ([f"{HEADER},grup", "s,a.fcs,1,x"], "unknown column 'grup' (did you mean 'group'?)"),
     "a column twice": ([f"{HEADER},batch", "s,a.fcs,1,1"], "line 1: column 'batch' is there 2 times"),
-    "a column without name": ([f"{HEADER},", "s,a.fcs,1,"], "line 1: column 4 has no name"),
+    "a column without name": ([f"{HEADER},", "s,a.fcs,1,x"], "line 1: column 4 has no name"),
     "too many fields": ([HEADER, "", "s,a.fcs,1,2"], "line 3 has 4 fields but the header 3"),
     "a blank": ([HEADER, "s,a.fcs,"], "line 2 has no batch; fill it in"),
     "a panel left blank": ([f"{HEADER},panel", "s,a.fcs,1,"], "line 2 has no panel; fill it in"),
@@ -73,5 +74,35 @@ def test_a_sheet_that_is_not_there_or_no_text_is_named(folder):
     with pytest.raises(InputError, match=r"sample sheet .*none\.tsv does not exist; check the path"):
         read_sheet(folder / "none.tsv")
     (folder / "a.xlsx").write_bytes(b"PK\x03\x04\xff\xfe")
-    with pytest.raises(InputError, match=r"a\.xlsx is not text .*; save it as UTF-8 CSV or TSV"):
+    with pytest.raises(InputError, match=r"a\.xlsx cannot be read as an Excel file .*; save it as \.xlsx or CSV"):
         read_sheet(folder / "a.xlsx")
+
+
+def test_empty_rows_and_columns_of_excel_say_nothing_and_a_sample_may_be_called_by_a_sign(folder):
+    lines = [f"{HEADER},,", "# left out, on purpose", "#2,a.fcs,1,,", ",,,,", "b,b.fcs,2,,", "#note", ",,,,"]
+    rows = read_sheet(put(folder, *lines))
+    assert [(row["sample"], row["batch"]) for row in rows] == [("#2", "1"), ("b", "2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_sheet_may_be_in_any_encoding_that_excel_writes(folder, encoding):
+    (folder / "s.csv").write_bytes("sample;path;batch\nMüller;a.fcs;früh\n".encode(encoding))
+    assert read_sheet(folder / "s.csv")[0]["sample"] == "Müller" and read_sheet(folder / "s.csv")[0]["batch"] == "früh"
+
+
+def test_a_sheet_may_be_an_excel_file(folder):
+    book = openpyxl.Workbook()
+    for row in (
+        ["sample", "path", "batch", "is_control", None],
+        [],
+        [1, "a.fcs", 2.0, True],
+        ["two", "b.fcs", 3, None],
+    ):
+        book.active.append(row)
+    book.save(folder / "s.xlsx")
+    rows = read_sheet(folder / "s.xlsx")
+    assert [(row["sample"], row["batch"], row["is_control"]) for row in rows] == [("1", "2", True), ("two", "3", False)]
+    book.active["B4"] = "z.fcs"
+    book.save(folder / "s.xlsx")
+    with pytest.raises(InputError, match=r"s\.xlsx, line 4: file z\.fcs does not exist"):
+        read_sheet(folder / "s.xlsx")

@@ -146,7 +146,7 @@ def test_the_way_up_that_a_camera_notes_is_followed():
         (
             grey(),
             {"format": "TIFF", "save_all": True, "append_images": [Image.fromarray(grey(seed=1))]},
-            "holds 2 pages; save each as a file of its own",
+            "holds 2 pages; save each page as a file",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from magan.models import GENERATING
 from magan.networks.gan_networks import onehot
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, RMSprop
-from magan.training.fit import fit, optimiser_of, update
+from magan.training.fit import Watch, fit, optimiser_of, update
 
 IMAGES = {"x": (1, 8, 8), "label": (3,)}
 NAMES = ("gan", "mm_gan", "ns_gan", "lsgan", "wgan", "wgan_gp", "dragan", "began", "fgan", "dcgan", "cgan", "infogan")
@@ -43,7 +43,7 @@ def networks_of(recipe, n_replicates: int = 1) -> dict[str, Replicated]:
 
 def train(recipe, steps: int, seeds=(0,)):
     told = {}
-    nets = fit(recipe, drawn(recipe, len(seeds)), seeds=seeds, steps=steps, record=told.__setitem__, every=1)
+    nets = fit(recipe, drawn(recipe, len(seeds)), seeds=seeds, steps=steps, watch=Watch(told.__setitem__, every=1))
     return nets, told
 
 

@@ -11,7 +11,7 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.correspondence import shared_markers
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated
-from magan.training.fit import fit
+from magan.training.fit import Watch, fit
 
 SHAPES = {"x1": (4,), "x2": (3,)}
 WIDTHS = {"generator_hidden": (6, 5), "discriminator_hidden": (7, 5, 4)}
@@ -240,7 +240,7 @@ def test_discogan_counts_its_own_steps_to_the_switch():
     def rates(warm_up_steps: int) -> list[float]:
         recipe, _, batch = setting("discogan", feature_matching=True, warm_up_steps=warm_up_steps)
         batch, seen = {name: x.float() for name, x in batch.items()}, []
-        fit(recipe, itertools.repeat(batch), seeds=SEEDS, steps=5, record=lambda s, t: seen.append(t), every=1)
+        fit(recipe, itertools.repeat(batch), seeds=SEEDS, steps=5, watch=Watch(lambda s, t: seen.append(t), every=1))
         return [t["generator/reconstruction"][0].item() for t in seen]
 
     early, late = rates(2), rates(100)

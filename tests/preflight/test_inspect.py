@@ -40,13 +40,13 @@ def told(found, words: str) -> bool:
 
 
 def test_good_files_pass_and_are_counted(rows):
-    found = preflight(rows, steps=100)
+    found = preflight(rows)
     assert passes(found) and not found.faults
     assert list(found.files["cells"]) == [400] * 6 and set(found.files["scale"]) == {"raw"}
     assert found.batches.to_dict("list") == {
         "batch": ["a", "b"], "files": [3, 3], "cells": [1200, 1200], "controls": [0, 0]
     }  # fmt: skip
-    assert found.seconds["training"] > 0 and found.megabytes == pytest.approx(2400 * (16 * 6 + 1000) / 1e6)
+    assert found.seconds["reading"] > 0 and found.megabytes == pytest.approx(2400 * (16 * 6 + 1000) / 1e6)
     assert not told(found.warnings, "confounded") and not told(found.warnings, "donor")
 
 

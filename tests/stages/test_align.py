@@ -10,10 +10,11 @@ from anndata import AnnData
 from magan import keys, tracking
 from magan.batch_mapper import BatchMapper
 from magan.errors import InputError
-from magan.stages.align import align
 from magan.stages.atomic_files import read_metrics
 from magan.stages.baseline import baseline
 from magan.stages.evaluate import evaluate
+from magan.stages.job import job_of
+from magan.stages.train import train
 
 
 @pytest.fixture
@@ -76,7 +77,9 @@ def test_what_a_judged_arm_says_of_its_errors_reaches_the_scores(folder):
         (folder / f"train/b/{name}.h5ad").rename(folder / f"train/CD8/{name}.h5ad")
     (folder / "query/b.h5ad").rename(folder / "query/CD8.h5ad")
     places = {name: str(folder / name) for name in ("train", "query", "model", "events", "log")}
-    align("heldout", "mine", "arm", arm, {"steps": 5}, [0], "cpu", 1, **places, mapped=str(folder / "mapped.h5ad"))
+    params = {"arm": arm, "training": {"steps": 5}, "seeds": [0], "device": "cpu"}
+    wildcards = {"task": "heldout", "dataset": "mine", "arm": "arm"}
+    train(job_of(wildcards, params, {**places, "mapped": str(folder / "mapped.h5ad")}))
     evaluate("heldout", str(folder / "truth.h5ad"), [str(folder / "mapped.h5ad")], str(folder / "metrics.tsv"))
     table = read_metrics(folder / "metrics.tsv")
     scores = table.set_index(["arm", "seed", "feature", "metric"])["value"].sort_index()

@@ -46,3 +46,16 @@ def test_an_input_error_ends_a_job_with_its_sentence_alone(tmp_path, monkeypatch
 def test_any_other_error_leaves_its_traceback_to_the_log(tmp_path):
     with pytest.raises(ZeroDivisionError), log_to(tmp_path / "job.log"):
         1 / 0  # noqa: B018
+
+
+FORMULAS = ["=cmd|' /C calc'!A0", "@SUM(A1)", "+1+cmd|x", "-2+3+cmd|x", "\tx", "'=x", "''@x", "-HLA-DR", "+"]
+TEXTS = ["CD3", "-0.5", "+1e-3", "a=b", "'quoted'", "", "CD4+CD8-"]
+
+
+@pytest.mark.parametrize("text", FORMULAS + TEXTS)
+def test_no_cell_of_a_table_is_a_formula_and_every_text_is_read_back(text, tmp_path):
+    table = pd.DataFrame({"task": "batch", "feature": [text, "CD3"], "value": [-1.5, 2.0]})
+    write_table(table, tmp_path / "metrics.tsv")
+    pd.testing.assert_frame_equal(read_metrics(tmp_path / "metrics.tsv"), table, check_dtype=False)
+    cell = pd.read_csv(tmp_path / "metrics.tsv", sep="\t", dtype=str, keep_default_na=False)["feature"][0]
+    assert cell == (f"'{text}" if text in FORMULAS else text)

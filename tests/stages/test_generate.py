@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -12,8 +13,7 @@ from anndata import AnnData
 from magan import keys, tracking
 from magan.models import GENERATING
 from magan.stages import job as module
-from magan.stages.align import align
-from magan.stages.generate import generate
+from magan.stages.train import train
 from magan.training import fit, resume
 
 
@@ -31,23 +31,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def job_in(folder: Path, place: str, task: str, arm: dict) -> module.TrainingJob:
+    files = {part: str(folder / part) for part in ("train", "query")}
+    names = {"model": "model.safetensors", "events": "events.jsonl", "mapped": "mapped.h5ad", "log": "log"}
+    files |= {part: str(folder / place / name) for part, name in names.items()}
+    params = {"arm": arm, "training": {"steps": 40, "batch_size": 8}, "seeds": [3, 5], "device": "cpu"}
+    return module.job_of({"task": task, "dataset": "mine", "arm": "plain"}, params, files)
+
+
 def run(folder: Path, place: str = "arm", **settings) -> AnnData:
     (folder / place).mkdir(exist_ok=True)
-    generate(
-        "mine",
-        "plain",
-        {"model": "gan", "options": {"width": 2}} | settings,
-        {"steps": 40, "batch_size": 8},
-        seeds=[3, 5],
-        device="cpu",
-        threads=1,
-        train=str(folder / "train"),
-        query=str(folder / "query"),
-        model=str(folder / place / "model.safetensors"),
-        events=str(folder / place / "events.jsonl"),
-        mapped=str(folder / place / "mapped.h5ad"),
-        log=str(folder / place / "log"),
-    )
+    arm = {"model": "gan", "options": {"width": 2}} | settings
+    train(job_in(folder, place, "generation", arm))
     return anndata.read_h5ad(folder / place / "mapped.h5ad")
 
 
@@ -141,7 +136,7 @@ def test_a_model_that_breaks_is_written_down_as_failed(folder, monkeypatch):
     def breaks(shapes, **options):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setitem(GENERATING, "breaks", breaks)
+    monkeypatch.setitem(GENERATING.entries, "breaks", SimpleNamespace(load=lambda: breaks, needs=()))
     made = run(folder, model="breaks", options={})
     assert made.uns[keys.ERROR] == "ZeroDivisionError: by nothing" and not made.layers and made.n_obs == 12
     assert made.uns[keys.FAILED].tolist() == [3, 5]
@@ -161,7 +156,7 @@ def test_what_went_wrong_is_in_the_log_with_its_step(tmp_path):
 
 
 def test_maps_of_images_are_watched_and_resumed_too(folder, monkeypatch):
-    """Rule `align`: pictures of the same inputs, their diversity, and going on after an interruption."""
+    """Rule `train`: pictures of the same inputs, their diversity, and going on after an interruption."""
     for number in (1, 2):
         (folder / "train/digits").mkdir(exist_ok=True)
         images(40, number).write_h5ad(folder / f"train/digits/x{number}.h5ad")
@@ -171,9 +166,7 @@ def test_maps_of_images_are_watched_and_resumed_too(folder, monkeypatch):
     def aligned(place: str) -> None:
         (folder / place).mkdir(exist_ok=True)
         arm = {"model": "magan", "options": options}
-        files = {part: str(folder / part) for part in ("train", "query")}
-        files |= {part: str(folder / place / part) for part in ("model", "events", "mapped", "log")}
-        align("digits", "mine", "plain", arm, {"steps": 40, "batch_size": 8}, [3, 5], "cpu", 1, **files)
+        train(job_in(folder, place, "digits", arm))
 
     aligned("whole")
     monkeypatch.setattr(resume, "SECONDS", 0.0)
@@ -188,8 +181,8 @@ def test_maps_of_images_are_watched_and_resumed_too(folder, monkeypatch):
         patched.setattr(tracking.EventLog, "metrics", ending)
         aligned("ended")
     aligned("ended")
-    assert (folder / "ended/model").read_bytes() == (folder / "whole/model").read_bytes()
-    terms = set(tracking.read_events(folder / "ended/events").curves["term"])
+    assert (folder / "ended/model.safetensors").read_bytes() == (folder / "whole/model.safetensors").read_bytes()
+    terms = set(tracking.read_events(folder / "ended/events.jsonl").curves["term"])
     assert {"health/diversity_12", "health/diversity_21"} <= terms
     assert len(list((folder / "whole/looks/seed_3").glob("*.png"))) == 11
     assert all(re.fullmatch(r"step_\d{6}\.png", path.name) for path in (folder / "ended/looks/seed_3").iterdir())

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from magan import keys
-from magan.config import OwnImages
+from magan.config import OwnData, OwnFile, OwnImages
+from magan.cytometry.load import reading, rows_of
 from magan.errors import InputError
 from magan.stages.prepare import prepare, read
 from magan.stages.sources import sources
@@ -118,3 +119,13 @@ def test_a_set_of_images_is_made_anew_when_one_of_its_files_changes(folders, tmp
     (tmp_path / "labels").touch()
     files = {"path": str(tmp_path / "A" / "00.png"), "labels": str(tmp_path / "labels")}
     assert sources(files) == [files["path"], files["labels"]]
+
+
+def test_a_name_that_snakemake_takes_for_a_wildcard_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "b {1}.csv").write_text("CD3\n1\n")
+    (tmp_path / "b {}.csv").write_text("CD3\n1\n")
+    good = OwnData(files=[OwnFile(path=str(tmp_path / "b {}.csv"))])
+    assert reading(good, rows_of(good))["cofactor"] == 5
+    bad = OwnData(files=[OwnFile(path=str(tmp_path / "b {1}.csv"))])
+    with pytest.raises(InputError, match=r"b \{1\}\.csv: Snakemake takes \{1\} in a name for a wildcard; leave"):
+        reading(bad, rows_of(bad))

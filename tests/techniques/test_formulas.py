@@ -15,7 +15,7 @@ from magan.networks.mlp import MLP
 from magan.networks.replicate import Replicated
 from magan.recipe import Adam, Noise, Phase, Recipe
 from magan.techniques import TECHNIQUES
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, fit
 
 B = 6
 STEP = {"step": torch.zeros(1)}
@@ -316,7 +316,11 @@ def test_spectral_normalisation_keeps_a_trained_discriminators_slope_to_one():
     recipe = TECHNIQUES["spectral_normalisation"](game("wasserstein", (8, 8)))
     table = Table({"x": torch.randn(50, 1) + 3}, (torch.arange(50),))
     networks = fit(
-        recipe, batches([table], recipe.noise, batch_size=B, seeds=[0]), seeds=[0], steps=150, learning_rate=1e-2
+        recipe,
+        batches([table], recipe.noise, batch_size=B, seeds=[0]),
+        seeds=[0],
+        steps=150,
+        optimisation=Optimisation(learning_rate=1e-2),
     )
     x = torch.linspace(-3, 3, 201).reshape(1, -1, 1).requires_grad_()
     (slope,) = torch.autograd.grad(networks["discriminator"](x).sum(), x)

@@ -10,7 +10,7 @@ from magan.models import ALIGNING
 from magan.networks.mlp import MLP
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Phase, Recipe, RMSprop
-from magan.training.fit import fit, nonfinite_replicates
+from magan.training.fit import Optimisation, Watch, fit, nonfinite_replicates
 
 SEEDS = [3, 5]
 X = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
@@ -49,7 +49,13 @@ def numbered():
 def test_terms_are_recorded_every_so_many_steps_and_after_the_last(steps, every, recorded):
     seen = []
     recipe = one_weight(Phase("only", ("a",), pull))
-    fit(recipe, still(), seeds=SEEDS, steps=steps, record=lambda step, terms: seen.append((step, terms)), every=every)
+    fit(
+        recipe,
+        still(),
+        seeds=SEEDS,
+        steps=steps,
+        watch=Watch(lambda step, terms: seen.append((step, terms)), every=every),
+    )
     assert [step for step, _ in seen] == recorded
     for _, terms in seen:
         assert list(terms) == ["only/pull"] and terms["only/pull"].shape == (2,)
@@ -58,7 +64,9 @@ def test_terms_are_recorded_every_so_many_steps_and_after_the_last(steps, every,
 
 def test_the_recorded_loss_is_that_before_the_update():
     seen = []
-    fit(one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, record=lambda s, t: seen.append(t))
+    fit(
+        one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, watch=Watch(lambda s, t: seen.append(t))
+    )
     torch.testing.assert_close(seen[0]["only/pull"], torch.ones(2))
 
 
@@ -74,12 +82,20 @@ def test_a_learning_rate_that_decays_falls_in_a_straight_line():
     """
     slope = Phase("only", ("a",), lambda networks, batch, _: {"slope": -networks["a"](batch["x"]).flatten(1).mean(1)})
     for rate, share, total in ((None, 1.0, 0.25), (0.2, 1.0, 0.5), (0.2, 0.5, 0.7)):
-        networks = fit(one_weight(slope), still(), seeds=SEEDS, steps=4, learning_rate=rate, decay=share)
+        networks = fit(
+            one_weight(slope), still(), seeds=SEEDS, steps=4, optimisation=Optimisation(learning_rate=rate, decay=share)
+        )
         torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), total))
 
 
 def test_a_study_may_replace_the_recipes_optimiser():
-    networks = fit(one_weight(Phase("only", ("a",), pull)), still(), seeds=SEEDS, steps=1, learning_rate=0.25)
+    networks = fit(
+        one_weight(Phase("only", ("a",), pull)),
+        still(),
+        seeds=SEEDS,
+        steps=1,
+        optimisation=Optimisation(learning_rate=0.25),
+    )
     torch.testing.assert_close(networks["a"].state()["w"], torch.full((2, 1), 0.25))
 
 
@@ -87,7 +103,13 @@ def test_betas_reach_the_optimiser():
     """Adam's second step, by hand: gradients 2 (w + x - 1) at w = 0, x = 0 and then at w = 0.1, x = 3."""
     b1, b2, rate = 0.3, 0.6, 0.1
     batches = iter([{"x": torch.zeros(2, 1, 1)}, {"x": torch.full((2, 1, 1), 3.0)}])
-    networks = fit(one_weight(Phase("only", ("a",), pull)), batches, seeds=SEEDS, steps=2, betas=(b1, b2))
+    networks = fit(
+        one_weight(Phase("only", ("a",), pull)),
+        batches,
+        seeds=SEEDS,
+        steps=2,
+        optimisation=Optimisation(betas=(b1, b2)),
+    )
     g1 = -2.0
     g2 = 2 * (3 + rate - 1)
     m, v = b1 * (1 - b1) * g1 + (1 - b1) * g2, b2 * (1 - b2) * g1**2 + (1 - b2) * g2**2
@@ -248,7 +270,7 @@ def test_what_a_look_tells_is_recorded_with_the_terms_and_sees_the_networks_of_t
         return {"health/w": networks["a"].state()["w"][:, 0] + step}
 
     recipe = one_weight(Phase("only", ("a",), pull))
-    fit(recipe, still(), seeds=SEEDS, steps=2, look=look, record=lambda step, terms: seen.append(terms), every=1)
+    fit(recipe, still(), seeds=SEEDS, steps=2, watch=Watch(lambda step, terms: seen.append(terms), look, every=1))
     assert [list(terms) for terms in seen] == [["only/pull", "health/w"]] * 2
     torch.testing.assert_close(seen[0]["health/w"], torch.full((2,), 0.1))
 
@@ -263,9 +285,9 @@ def test_mixed_precision_computes_in_bfloat16_and_learns_in_single():
 
     recipe = Recipe({"a": partial(MLP, (3,), (1,), (8,))}, (Phase("only", ("a",), objective),), Adam(0.01, (0.5, 0.9)))
     for precision, kind in (("single", torch.float32), ("mixed", torch.bfloat16)):
-        networks[precision] = fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=20, precision=precision)[
-            "a"
-        ].state()
+        networks[precision] = fit(
+            recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=20, optimisation=Optimisation(precision=precision)
+        )["a"].state()
         assert kinds["made"] == kind
     for name, value in networks["mixed"].items():
         assert value.dtype == torch.float32
@@ -281,7 +303,9 @@ def test_mixed_precision_keeps_the_gradient_of_a_weight_that_was_first_used_with
 
     recipe = Recipe({"a": partial(MLP, (3,), (1,), (8,))}, (Phase("only", ("a",), objective),), Adam(0.01, (0.5, 0.9)))
     first, last = (
-        fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=steps, precision="mixed")["a"].state()
+        fit(recipe, itertools.repeat({"x": X}), seeds=SEEDS, steps=steps, optimisation=Optimisation(precision="mixed"))[
+            "a"
+        ].state()
         for steps in (0, 1)
     )
     assert not torch.equal(first["layers.0.weight"], last["layers.0.weight"])

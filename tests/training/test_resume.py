@@ -7,7 +7,7 @@ from magan.domains.minibatches import CHUNK, Table, batches
 from magan.networks.mlp import MLP
 from magan.recipe import Adam, Noise, Phase, Recipe, RMSprop
 from magan.training import resume
-from magan.training.fit import fit
+from magan.training.fit import Optimisation, Watch, fit
 from magan.training.resume import Resume
 
 SEEDS, STEPS = [3, 5], CHUNK + 40
@@ -48,7 +48,15 @@ def run(kept, *, stop: int | None = None, decay: float = 0.5):
             raise StopError
 
     drawn = batches([Table({"x": X}, (torch.arange(50),) * 2)], recipe().noise, batch_size=8, seeds=SEEDS)
-    networks = fit(recipe(), drawn, seeds=SEEDS, steps=STEPS, decay=decay, record=record, every=10, resume=kept)
+    networks = fit(
+        recipe(),
+        drawn,
+        seeds=SEEDS,
+        steps=STEPS,
+        optimisation=Optimisation(decay=decay),
+        watch=Watch(record, every=10),
+        resume=kept,
+    )
     return {f"{role}.{key}": x for role, net in networks.items() for key, x in net.state().items()}, recorded
 
 
@@ -123,5 +131,5 @@ def test_a_file_is_written_no_more_often_than_once_a_minute(tmp_path, monkeypatc
         now[0] += 25.0
 
     drawn = batches([Table({"x": X}, (torch.arange(50),) * 2)], recipe().noise, batch_size=8, seeds=SEEDS)
-    fit(recipe(), drawn, seeds=SEEDS, steps=81, record=tick, every=10, resume=kept)
+    fit(recipe(), drawn, seeds=SEEDS, steps=81, watch=Watch(tick, every=10), resume=kept)
     assert written == [21, 51, 81]

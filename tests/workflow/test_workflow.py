@@ -74,8 +74,8 @@ def test_a_method_that_breaks_stays_in_the_tables_as_failed(finished, metrics):
     assert set(broken["metric"]) == {"failed"} and (broken["value"] == 1).all() and len(broken) == 2
     page = (finished / "reports/smoke/index.html").read_text()
     assert "stack expects a non-empty TensorList" in page
-    assert "logs/smoke/align/heldout/cytonorm/broken.log" in page
-    log = (finished / "logs/smoke/align/heldout/cytonorm/broken.log").read_text()
+    assert "logs/smoke/train/heldout/cytonorm/broken.log" in page
+    log = (finished / "logs/smoke/train/heldout/cytonorm/broken.log").read_text()
     assert "Traceback" in log
 
 
@@ -112,7 +112,7 @@ def test_the_report_stands_alone(finished):
 
 
 def test_jobs_run_with_one_thread_and_tell_their_progress(finished):
-    log = (finished / "logs/smoke/align/heldout/cytonorm/magan.log").read_text()
+    log = (finished / "logs/smoke/train/heldout/cytonorm/magan.log").read_text()
     assert "heldout/cytonorm/magan: step 30/30 of 2 seeds" in log and "s left" in log
 
 

@@ -1,5 +1,5 @@
-rule align:
-    """Train every seed of one arm as one batched model and map the held-out samples."""
+rule train:
+    """Train every seed of an arm as one batched model, and map the held-out samples or make new ones."""
     input:
         train=rules.prepare.output.train,
         query=rules.prepare.output.query,
@@ -9,11 +9,9 @@ rule align:
         events=f"{TASK}/{{arm}}/events.jsonl",
         mapped=f"{TASK}/{{arm}}/mapped.h5ad",
     log:
-        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.log",
+        f"logs/{STUDY.name}/train/{{task}}/{{dataset}}/{{arm}}.log",
     benchmark:
-        f"logs/{STUDY.name}/align/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
-    wildcard_constraints:
-        task="|".join(task for task in TASKS if not TASKS[task].makes_samples),  # see rule generate
+        f"logs/{STUDY.name}/train/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
     conda:
         "../../envs/magan.yaml"
     threads: 1  # small networks spin when threads outnumber free cores; seeds are the parallelism
@@ -26,7 +24,7 @@ rule align:
         seeds=lambda wildcards: list(STUDY.seeds_of(settings_of(wildcards))),
         device=STUDY.device,
     script:
-        "../scripts/align.py"
+        "../scripts/train.py"
 
 
 rule baseline:

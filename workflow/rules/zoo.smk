@@ -1,40 +1,9 @@
-# Models that make samples: how they are trained, and a target for each arm, so that
-# `snakemake dcgan --cores 2 --configfile config/zoo.yaml` trains and scores that one.
-
-
-rule generate:
-    """Train every seed of one arm as one batched model and make a sample for each test image."""
-    input:
-        train=rules.prepare.output.train,
-        query=rules.prepare.output.query,
-        ready=ancient(rules.ready.output),
-    output:
-        model=f"{TASK}/{{arm}}/model.safetensors",
-        events=f"{TASK}/{{arm}}/events.jsonl",
-        mapped=f"{TASK}/{{arm}}/mapped.h5ad",
-    log:
-        f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.log",
-    benchmark:
-        f"logs/{STUDY.name}/generate/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
-    wildcard_constraints:
-        task="|".join(task for task in TASKS if TASKS[task].makes_samples),  # see rule align
-    conda:
-        "../../envs/magan.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        gpu=1,
-    params:
-        arm=lambda wildcards: arm_of(wildcards).model_dump(mode="json", exclude={"training"}),
-        training=lambda wildcards: STUDY.training_of(settings_of(wildcards), arm_of(wildcards)).model_dump(mode="json"),
-        seeds=lambda wildcards: list(STUDY.seeds_of(settings_of(wildcards))),
-        device=STUDY.device,
-    script:
-        "../scripts/generate.py"
+# Models that make samples: a target for each arm, so that
+# `snakemake dcgan --cores 2 --configfile config/zoo.yaml` trains and scores that arm.
 
 
 rule score:
-    """One arm alone by the functions of rule evaluate, which waits for all."""
+    """Score a single arm by the functions of rule evaluate, which waits for all arms."""
     input:
         unpack(classifier_of),
         truth=rules.prepare.output.truth,

@@ -1,19 +1,12 @@
 """Rule `merge`: one call into the package, nothing decided here."""
 
 from magan.stages.atomic_files import log_to
-from magan.tasks.panel_merging.merge import merge
+from magan.tasks.panel_merging.merge import MergingFiles, merge
 
 with log_to(snakemake.log[0]):
     merge(
-        name=snakemake.wildcards.panels,
-        settings=snakemake.params.settings,
-        training=snakemake.params.training,
-        seeds=snakemake.params.seeds,
-        device=snakemake.params.device,
-        threads=snakemake.threads,
-        cells=snakemake.input.cells,
-        audits=snakemake.params.audits,
-        models=snakemake.output.models,
-        output=snakemake.output.merged,
-        table=snakemake.output.table,
+        snakemake.wildcards.panels,
+        snakemake.params,
+        MergingFiles(cells=snakemake.input.cells, audits=snakemake.params.audits, **snakemake.output),
+        snakemake.threads,
     )

@@ -19,7 +19,6 @@ from magan.config import Training
 from magan.errors import InputError
 from magan.metrics.markers import pearson
 from magan.progress import progress
-from magan.stages.align import aligner_of
 from magan.stages.atomic_files import atomic_write, read_metrics, write, write_table
 from magan.tasks import folds
 from magan.tasks.panel_merging import merged_table as panel_merging_merged_table
@@ -44,52 +43,64 @@ class PanelImputation:
     evidence: pd.DataFrame  # a row per marker
 
 
-def merge(
-    name: str,
-    settings: Mapping[str, Any],
-    training: Mapping[str, Any],
-    seeds: Sequence[int],
-    device: str,
-    threads: int,
-    cells: str,
-    audits: str,
-    models: str,
-    output: str,
-    table: str,
-) -> None:
-    """Rule `merge`: train the deployed arm on all cells of every two panels, and write what it says of each cell.
+@dataclass(frozen=True)
+class MergingFiles:
+    """The files of rule `merge`."""
 
-    ``audits`` is the folder of the held-out tasks, ``models`` the one that trained models go to, and ``table`` the
-    file of the verdicts.
+    cells: str
+    audits: str  # folder of the held-out tasks
+    models: str  # folder of the trained models
+    merged: str
+    table: str  # the verdicts
+
+
+def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: int = 1) -> None:
+    """Rule `merge`: train the deployed arm on all cells of every pair of panels, and impute the markers of each panel.
+
+    Parameters
+    ----------
+    name
+        Of the merged panels in the study.
+    params
+        ``settings`` (of the panels) and ``training`` as mappings, ``seeds`` and ``device``.
+    files
+        What is read and written.
+    threads
+        Of torch.
+
+    Raises
+    ------
+    InputError
+        Every seed fails on a pair of panels.
     """
     torch.set_num_threads(threads)
-    chosen = Panels.model_validate(settings)
+    chosen, seeds = Panels.model_validate(params["settings"]), params["seeds"]
     arm_name, arm = chosen.deployed, chosen.arms[chosen.deployed]
-    adata = folds.select_cells(anndata.read_h5ad(cells), chosen.where, f"panels.{name}.where")
+    adata = folds.select_cells(anndata.read_h5ad(files.cells), chosen.where, f"panels.{name}.where")
     panels = {panel: _panel(adata, chosen.by, panel, f"panels.{name}") for panel in chosen.panels}
     wanted = panel_merging_merged_table.sources({panel: list(part.var_names) for panel, part in panels.items()})
-    told: list[PanelImputation] = []
-    for one, other in combinations(panels, 2):
-        ways = [way for way in ((one, other, "x2"), (other, one, "x1")) if way[1] in wanted[way[0]].values()]
+    imputations: list[PanelImputation] = []
+    for first, second in combinations(panels, 2):
+        ways = [way for way in ((first, second, "x2"), (second, first, "x1")) if way[1] in wanted[way[0]].values()]
         if not ways:
             continue
-        aligner = aligner_of(arm, Training.model_validate(training), seeds, device)
-        pair = f"{one} and {other}"
+        aligner = Aligner.of_arm(arm, Training.model_validate(params["training"]), seeds, params["device"])
+        pair = f"{first} and {second}"
         show = progress(f"panels/{name}: {pair}", aligner.training.steps, len(seeds))
-        aligner.fit(panels[one], panels[other], names=[pair], record=show)
+        aligner.fit(panels[first], panels[second], names=[pair], record=show)
         if not aligner.good_seeds_:
             raise InputError(f"panels.{name}: every seed of '{arm_name}' failed on {pair}; change the arm")
-        with atomic_write(Path(models, f"{audit_name(name, one, other)}.safetensors")) as part:
+        with atomic_write(Path(files.models, f"{audit_name(name, first, second)}.safetensors")) as part:
             aligner.save(part)
-        for own, source, to in ways:
-            lacking = [marker for marker, panel in wanted[own].items() if panel == source]
-            audit = Path(audits, audit_name(name, own, source))
+        for panel, source, to in ways:
+            lacking = [marker for marker, measuring in wanted[panel].items() if measuring == source]
+            audit = Path(files.audits, audit_name(name, panel, source))
             held = _claims_held(audit, arm_name)
-            told.append(_told(aligner, to, panels, own, source, lacking, held))
-    whole, judged = _whole(adata, panels, told, chosen.by)
+            imputations.append(_imputation(aligner, to, panels, (panel, source), lacking, held))
+    whole, judged = _whole(adata, panels, imputations, chosen.by)
     whole.uns |= {keys.DATASET: name, keys.METHOD: arm.model, keys.ARM: arm_name, keys.SEEDS: np.array(seeds)}
-    write(whole, output)
-    write_table(judged, table)
+    write(whole, files.merged)
+    write_table(judged, files.table)
 
 
 def _panel(adata: AnnData, by: str, panel: str, name: str) -> AnnData:
@@ -123,23 +134,23 @@ def _claims(
     return claimed(expected, apart.predicted[:, columns], apart.measured[:, columns])
 
 
-def _told(
+def _imputation(
     aligner: Aligner,
     to: str,
     panels: Mapping[str, AnnData],
-    own: str,
-    source: str,
+    names: tuple[str, str],
     lacking: Sequence[str],
     held: tuple[float, float],
 ) -> PanelImputation:
-    """What the panel ``own`` is told by the domain ``to`` of a trained aligner, the panel ``source``."""
-    cells, others = panels[own], panels[source]
+    """Impute the markers ``lacking`` of the first panel in ``names`` from the second, domain ``to`` of the aligner."""
+    panel, source = names
+    cells, others = panels[panel], panels[source]
     layers = _mapped(aligner, to, cells, lacking)
     claims, n_apart = _claims(aligner, to, 0, lacking, layers[keys.EXPECTED])
     agreed = _agreements(aligner, to, cells, others, lacking)
     evidence = pd.DataFrame(
         {
-            "panel": own,
+            "panel": panel,
             "marker": list(lacking),
             "source": source,
             "n_shared": len(set(cells.var_names) & set(others.var_names)),
@@ -151,7 +162,7 @@ def _told(
         }
     )
     trust = confidence(_units(aligner, SOURCE[to], cells, others), _units(aligner, to, others, cells))
-    return PanelImputation(own, panel_merging_merged_table.Imputed(tuple(lacking), layers), trust, evidence)
+    return PanelImputation(panel, panel_merging_merged_table.Imputed(tuple(lacking), layers), trust, evidence)
 
 
 def _agreements(

@@ -9,11 +9,13 @@ import pytest
 
 from magan import keys
 from magan.config import Arm, Training
-from magan.stages.align import align, baseline
 from magan.stages.atomic_files import read_metrics
+from magan.stages.baseline import baseline
 from magan.stages.draw import draw
 from magan.stages.evaluate import evaluate, summarise
+from magan.stages.job import job_of
 from magan.stages.prepare import prepare, read
+from magan.stages.train import train
 from magan.tasks.cell_matching.settings import Matching
 
 N = 120
@@ -44,10 +46,11 @@ def folder(tmp_path_factory) -> Path:
     arm = Arm(model="magan", correspondence="pairs", scale="each",
               options={"generator_hidden": [16], "discriminator_hidden": [16]})  # fmt: skip
     training = Training(steps=300, batch_size=32, learning_rate=5e-3)
-    out = {name: str(folder / "magan" / name) for name in ("model.safetensors", "events.jsonl", "mapped.h5ad")}
-    align("matching", "own", "magan", arm.model_dump(mode="json", exclude={"training"}), training.model_dump(), [0, 1],
-          "cpu", 1, **own, model=out["model.safetensors"], events=out["events.jsonl"], mapped=out["mapped.h5ad"],
-          log="log")  # fmt: skip
+    out = {"model": "model.safetensors", "events": "events.jsonl", "mapped": "mapped.h5ad"}
+    files = {**own, **{part: str(folder / "magan" / name) for part, name in out.items()}, "log": "log"}
+    params = {"arm": arm.model_dump(mode="json", exclude={"training"}), "training": training.model_dump()}
+    params |= {"seeds": [0, 1], "device": "cpu"}
+    train(job_of({"task": "matching", "dataset": "own", "arm": "magan"}, params, files))
     for name in ("pair_ridge", "pair_ridge_shuffled"):
         baseline("matching", "own", name, **own, events=str(folder / name / "events.jsonl"),
                  mapped=str(folder / name / "mapped.h5ad"), log="log")  # fmt: skip

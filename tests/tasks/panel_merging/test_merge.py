@@ -14,7 +14,7 @@ from magan.aligner import Aligner
 from magan.config import Training
 from magan.metrics.markers import pearson
 from magan.stages.atomic_files import write_table
-from magan.tasks.panel_merging.merge import merge
+from magan.tasks.panel_merging.merge import MergingFiles, merge
 from magan.tasks.panel_merging.settings import Panels
 from magan.uncertainty.conformal import Calibration
 
@@ -84,7 +84,8 @@ def trained(markers: list[str], truth: np.ndarray, expected: np.ndarray) -> Alig
 def merged(folder: Path, **changed) -> tuple[AnnData, pd.DataFrame]:
     output, table = folder / "merged.h5ad", folder / "verdicts.tsv"
     places = [folder / name for name in ("cells.h5ad", "heldout", "models")]
-    merge("three", {**STUDY, **changed}, TRAINING, [0, 1], "cpu", 1, *map(str, places), str(output), str(table))
+    params = {"settings": {**STUDY, **changed}, "training": TRAINING, "seeds": [0, 1], "device": "cpu"}
+    merge("three", params, MergingFiles(*map(str, (*places, output, table))))
     return anndata.read_h5ad(output), pd.read_csv(table, sep="\t", keep_default_na=False)
 
 

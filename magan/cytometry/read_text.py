@@ -1,0 +1,125 @@
+"""Cells from tables of text: CSV, TSV or TXT, also packed by gzip."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from magan import keys
+from magan.cytometry.marker_names import CORRECTED, role, split_name
+from magan.cytometry.text_table import Dialect, dialect, first_line
+from magan.errors import InputError, nearest
+
+
+def read_text(path: Path, markers: Sequence[str] | None, labels: Sequence[str]) -> AnnData:
+    """A table of cells, float32; a field that is empty, or a word in a column that is no marker, is nan.
+
+    Parameters
+    ----------
+    path
+        A row per cell. Rows and columns at the edge that hold nothing are left out.
+    markers
+        Of a file without a header row, in column order.
+    labels
+        Columns that become obs.
+
+    Raises
+    ------
+    InputError
+        The file is no table, or a marker has a word where a number belongs.
+    """
+    form = dialect(path)
+    header = next(csv.reader([first_line(path, form)], delimiter=form.separator), [])
+    if not any(field.strip() for field in header):
+        raise InputError(f"file {path} has an empty first line; begin it with a row of markers")
+    headless = all(_is_number(field, form) for field in header)
+    if headless and markers is None:
+        raise InputError(f"file {path} has no header row (it begins {header[:3]}); add one or give markers=")
+    if headless and len(markers) != len(header):
+        raise InputError(
+            f"file {path} has {len(header)} columns but {len(markers)} markers are given; give one per column"
+        )
+    if not headless and markers is not None:
+        raise InputError(f"file {path} has a header row (it begins {header[:3]}); leave markers= out")
+    try:
+        table = pd.read_csv(
+            path,
+            sep=form.separator,
+            decimal=form.decimal,
+            encoding=form.encoding,
+            header=None,
+            skiprows=0 if headless else 1,
+            low_memory=False,
+        )
+    except (ValueError, OSError, EOFError, csv.Error) as error:  # pandas' own errors are ValueErrors
+        raise InputError(
+            f"file {path} is no table ({' '.join(str(error).split())}); give every row the same columns"
+        ) from error
+    columns = list(markers) if headless else [field.strip() for field in header]
+    return _cells(path, *_without_edges(table.dropna(how="all"), columns), labels, form)
+
+
+def _without_edges(table: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the columns at the right that have neither a name nor a value, as Excel and some exports leave them."""
+    while len(columns) > 1 and not columns[-1] and (len(columns) > table.shape[1] or table.iloc[:, -1].isna().all()):
+        table, columns = table.iloc[:, : len(columns) - 1], columns[:-1]
+    while table.shape[1] > len(columns) and table.iloc[:, -1].isna().all():
+        table = table.iloc[:, :-1]
+    return table, columns
+
+
+def _cells(path: Path, table: pd.DataFrame, columns: list[str], labels: Sequence[str], form: Dialect) -> AnnData:
+    if table.shape[1] != len(columns):
+        hint = "; numbers with decimal commas need semicolons between them" if form.separator == "," else ""
+        raise InputError(
+            f"file {path} has {len(columns)} names in its first row but {table.shape[1]} columns below; "
+            f"give every column one{hint}"
+        )
+    if not columns[0]:
+        table, columns = table.iloc[:, 1:], columns[1:]
+    if "" in columns:
+        raise InputError(f"file {path}: column {columns.index('') + 1} has no name; give every column one")
+    name, times = Counter(columns).most_common(1)[0] if columns else ("", 0)
+    if times > 1:
+        raise InputError(f"file {path}: column {name!r} is there {times} times; give each a name of its own")
+    table = table.set_axis(columns, axis=1).reset_index(drop=True)
+    labels = [column for column in columns if column in labels]
+    values = table.drop(columns=labels)
+    if values.empty:
+        raise InputError(
+            f"file {path} holds {len(values)} cells by {values.shape[1]} markers; give at least one of each"
+        )
+    numbers = {column: _numbers(path, values[column], labels) for column in values}
+    with np.errstate(over="ignore"):  # a double too large for float32 becomes infinite, and is refused as such
+        x = pd.DataFrame(numbers).to_numpy(dtype=np.float64).astype(np.float32)
+    index = pd.RangeIndex(len(values)).astype(str)
+    obs = table[labels].astype(str).set_axis(index, axis=0)
+    var = pd.DataFrame({keys.CHANNEL: values.columns, keys.MARKER: values.columns}, index=values.columns)
+    return AnnData(x, obs=obs, var=var)
+
+
+def _numbers(path: Path, column: pd.Series, labels: Sequence[str]) -> pd.Series:
+    """A column as numbers; words in a column whose name is no marker's are nan."""
+    words = column.astype(str) if column.dtype == bool else column  # True is no 1
+    numbers = pd.to_numeric(words, errors="coerce")
+    wrong = numbers.isna() & column.notna()
+    name = str(column.name)
+    if wrong.any() and role(*split_name(name, name))[0] == CORRECTED:
+        row = int(wrong.argmax())
+        raise InputError(
+            f"file {path}: {str(words.iloc[row])!r} in column {name!r}, cell {row + 1}, is no number; "
+            f"correct it{nearest(name, labels)}"
+        )
+    return numbers
+
+
+def _is_number(text: str, form: Dialect) -> bool:
+    try:
+        float(text.replace(form.decimal, "."))
+    except ValueError:
+        return False
+    return True

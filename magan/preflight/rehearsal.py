@@ -1,0 +1,141 @@
+"""A study in short: the functions of its rules on its own cells, with a few training steps in place of all.
+
+What would stop the run stops the rehearsal with the same sentence, and what a step takes says how long all will take.
+"""
+
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from anndata import AnnData
+
+from magan.aligner import Aligner
+from magan.baselines import BASELINES
+from magan.config.arms import Arm
+from magan.config.tasks import TaskSettings
+from magan.errors import InputError
+from magan.study import Study
+from magan.tasks.folds import Folds
+from magan.tasks.registry import TASKS
+
+STEPS = 8  # of training that are timed, after a first one that is not
+FEW = 2000  # cells of a domain that baselines are tried on
+SLOW = ("cytovi",)  # baselines that are not tried: they train for minutes whatever the number of cells
+FOLDERS = ("results", "logs", "reports")  # what the workflow writes, beside what it writes for itself
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Sentences on what would stop the run, and an estimate of the seconds of its training on a core of this kind."""
+
+    faults: tuple[str, ...]
+    seconds: float
+
+
+def rehearse(study: Study, cells: Mapping[str, AnnData]) -> dict[str, Rehearsal]:
+    """Run, in short, every task of a study whose data sets are all given.
+
+    Parameters
+    ----------
+    study
+        A checked study.
+    cells
+        Data set -> its cells, complete as rule `read` gives them.
+
+    Returns
+    -------
+    dict
+        Data set -> what its tasks meet; a task of two data sets counts for the first.
+    """
+    found = {name: Rehearsal((), 0.0) for name in cells}
+    for task, dataset, settings in study.tasks():
+        names = settings.data()
+        if TASKS[task].data != "cells" or not all(name in cells for name in names):
+            continue
+        before = found[names[0]]
+        faults, seconds = _task(study, task, settings, [cells[name].copy() for name in names])
+        told = (f"{task}.{dataset}: {fault}" for fault in faults)
+        found[names[0]] = Rehearsal((*before.faults, *told), before.seconds + seconds)
+    return found
+
+
+def _task(study: Study, task: str, settings: TaskSettings, cells: list[AnnData]) -> tuple[list[str], float]:
+    try:
+        parts = TASKS[task].split(settings, cells, _batch_size(study, settings))
+    except InputError as error:
+        return [str(error)], 0.0
+    told = list(_methods(study, settings, parts))
+    return [fault for fault, _ in told if fault], sum(seconds for _, seconds in told)
+
+
+def _batch_size(study: Study, settings: TaskSettings) -> int:
+    return max((study.training_of(settings, arm).batch_size for arm in settings.arms.values()), default=2)
+
+
+def _methods(study: Study, settings: TaskSettings, parts: Folds) -> Iterator[tuple[str, float]]:
+    """What is wrong with each arm and baseline, "" for nothing, and the seconds that it would train."""
+    for name, arm in settings.arms.items():
+        try:
+            yield "", _trained(study, settings, arm, parts)
+        except InputError as error:
+            yield f"arm {name}: {error}", 0.0
+    for name in settings.baselines:
+        if name not in SLOW:
+            yield _tried(name, parts), 0.0
+
+
+def _trained(study: Study, settings: TaskSettings, arm: Arm, parts: Folds) -> float:
+    """Seconds that all steps and seeds of an arm would take, by the difference between a short and a shorter fit."""
+    training = study.training_of(settings, arm)
+    seeds = study.seeds_of(settings)
+    at_once = seeds[: max(1, training.at_once // len(parts.train))]
+    first, second = ([pair[i] for pair in parts.train.values()] for i in (0, 1))
+    taken = []
+    for steps in (1, 1 + STEPS):
+        short = training.model_copy(update={"steps": steps})
+        start = time.perf_counter()
+        with warnings.catch_warnings(action="ignore"):
+            Aligner.of_arm(arm, short, at_once, "cpu").fit(first, second, names=list(parts.train))
+        taken.append(time.perf_counter() - start)
+    step = max(taken[1] - taken[0], 0.0) / STEPS
+    return (step * training.steps + taken[0]) * len(seeds) / len(at_once)
+
+
+def _tried(name: str, parts: Folds) -> str:
+    """The sentence by which a baseline refuses some cells of the first fold, or ""."""
+    fold, pair = next(iter(parts.train.items()))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            BASELINES[name](*(_some(x) for x in (*pair, parts.query[fold])))
+    except InputError as error:
+        return str(error)
+    except Exception:  # a baseline that breaks is in the tables as failed, and stops nothing
+        return ""
+    return ""
+
+
+def _some(x: AnnData) -> AnnData:
+    if x.n_obs <= FEW:
+        return x.copy()
+    return x[np.unique(np.linspace(0, x.n_obs - 1, FEW).astype(int))].copy()
+
+
+def unwritable(name: str) -> Iterator[str]:
+    """A sentence for the first folder of a run, below the working directory, that cannot be written into."""
+    for folder in FOLDERS:
+        place = Path(folder) / name
+        existing = next(part for part in (place, *place.parents) if part.exists())
+        try:
+            with tempfile.TemporaryDirectory(dir=existing, prefix=".magan-"):
+                pass
+        except OSError as error:
+            yield (
+                f"folder {place} cannot be written ({os.strerror(error.errno or 0)}); "
+                "correct its permissions or run elsewhere"
+            )
+            return
