@@ -51,7 +51,8 @@ class BatchAlignment(TaskSettings):
     test: dict[str, Word] = {}
     test_fraction: float = Field(default=0.3, gt=0, lt=1)
     wipe: Wipe | None = None
-    correct: Correct | None = None  # of the user's own files alone
+    correct: Correct | None = None  # of the user's files alone
+    method: str | None = Field(default=None, exclude=True)  # the short form of deploy, written out before anything else
 
     @model_validator(mode="before")
     @classmethod
@@ -61,7 +62,7 @@ class BatchAlignment(TaskSettings):
             return values
         values = dict(values)
         plain = not values.get("arms") and not values.get("baselines") and not values.get("deploy")
-        method = values.pop("method", AUTO if plain else None)
+        method = values.get("method") or (AUTO if plain else None)
         if method is None:
             return values
         if plain:
