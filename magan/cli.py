@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from magan import __version__
 from magan.errors import InputError
 
 COMPENSATION = "of fluorescence: file (the matrix in each FCS file), none, or the path of a matrix"
@@ -14,8 +15,18 @@ TRUST = "header: where an FCS file contradicts itself, its header says where the
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"magan {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def magan() -> None:
+def magan(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say the version and end")
+    ] = False,
+) -> None:
     """Align single-cell batches with trained models."""
 
 
