@@ -1,3 +1,26 @@
 """Align single-cell panels, batches and images with GANs that keep a correspondence."""
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+# Public name -> its module, imported when the name is first asked for: `import magan` loads no library.
+_PUBLIC = {
+    "Aligner": "magan.aligner",
+    "BatchMapper": "magan.batch_mapper",
+    "Synthesizer": "magan.synthesizer",
+    "Training": "magan.config",
+}
+__all__ = ["Aligner", "BatchMapper", "Synthesizer", "Training", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'magan' has no attribute '{name}'; public are {', '.join(__all__)}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -141,7 +141,8 @@ def _samples(x: AnnData) -> np.ndarray | None:
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in state.items()}
+    # ascontiguousarray makes a number an array of length 1; the shape of a state is part of it.
+    return {name: torch.from_numpy(np.ascontiguousarray(x)).reshape(np.shape(x)) for name, x in state.items()}
 
 
 def _arrays(tensors: dict[str, Any]) -> dict[str, np.ndarray]:

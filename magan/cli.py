@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from magan import __version__
 from magan.errors import InputError
 
 COMPENSATION = "of fluorescence: file (the matrix in each FCS file), none, or the path of a matrix"
@@ -14,8 +15,18 @@ TRUST = "header: where an FCS file contradicts itself, its header says where the
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"magan {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def magan() -> None:
+def magan(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say the version and end")
+    ] = False,
+) -> None:
     """Align single-cell batches with trained models."""
 
 
@@ -84,12 +95,14 @@ def check_files(
     compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
     trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
     write_aliases: Annotated[Path | None, typer.Option(help="accept the names made the same: write them here")] = None,
+    html: Annotated[Path | None, typer.Option(help="write the same as an HTML page, with histograms")] = None,
 ) -> None:
     """Say what a run would meet, before it runs: files, names, scales, batches, and whether correction is safe.
 
     Ends with 1 if the run would stop or leave a file out.
     """
     from magan.preflight.inspect import passes, preflights
+    from magan.preflight.page import write_page
     from magan.preflight.text import accept, text
 
     try:
@@ -104,6 +117,8 @@ def check_files(
         )
         for title, findings in found.items():
             typer.echo(text(findings, title))
+        if html is not None:
+            write_page(found, html)
         if write_aliases is not None:
             n = accept(found.values(), write_aliases)
             typer.echo(f"{write_aliases}: {n} aliases; name it as aliases in the study")

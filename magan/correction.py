@@ -1,7 +1,6 @@
 """A saved model made ready to correct cells of one batch: files, and tables in memory."""
 
 import hashlib
-import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 from anndata import AnnData
 
-from magan import keys
+from magan import __version__, keys
 from magan.aligner import Aligner
 from magan.batch_mapper import BatchMapper
 from magan.cytometry.arcsinh import arcsinh, cofactors, transformed
@@ -95,7 +94,7 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
                 "train it on two raw domains"
             )
     about = {
-        "MAGAN_VERSION": importlib.metadata.version("magan"),
+        "MAGAN_VERSION": __version__,
         "MAGAN_MODEL": model.name,
         "MAGAN_MODEL_SHA256": hashlib.sha256(model.read_bytes()).hexdigest(),
         "MAGAN_BATCH": mapper.names_[fold],

@@ -40,7 +40,8 @@ STOPS = "The run would stop: "
 class Findings:
     """What `preflight` found.
 
-    ``files`` has a row per file (path, sample, batch, panel, cells, channels, scale, problem), ``batches`` per batch
+    ``files`` has a row per file (path, sample, batch, panel, cells, channels, scale, problem,
+    compensation), ``batches`` per batch
     (batch, files, cells, controls), ``below`` per batch and marker (batch, marker, zeros, negatives: shares),
     ``effects`` per pair of batches and marker (batch, other, marker, emd, floor: between halves of one batch), both of
     a subsample. ``names`` is the table of `harmonise_names.harmonise`, ``channels`` that of
@@ -114,10 +115,15 @@ def examine(
     samples = pd.DataFrame([{keys.PANEL: "", **row} for row in rows]).astype({keys.BATCH: str})
     batches, channels = _batches(samples, files), channel_table(files)
     spillovers = compensations(rows)
+    said = {path: found.sentence for path, found in spillovers.items()}
     some = sampled(adata)
     shares = below(some)
     found = Findings(
-        files=_files(samples, files, scales),
+        files=_files(samples, files, scales).assign(
+            compensation=[
+                spillovers[path].sentence if path in spillovers else "" for path in samples["path"].astype(str)
+            ]
+        ),
         batches=batches,
         names=files.names,
         channels=channels,
@@ -133,7 +139,7 @@ def examine(
             *bad,
         ),
         warnings=(
-            *_alike({path: found.sentence for path, found in spillovers.items()}),
+            *_alike(said),
             *_alike({path: scale_hint(cells) for path, cells in files.cells.items()}),
             *unused(files.names, aliases),
             *proposals(files.names),

@@ -26,9 +26,9 @@ def text(found: Findings, title: str) -> str:
         ("Names made the same", _listed(differences(found.names), "every marker has one name in all files")),
         ("Markers that are not in all files", _listed(list(found.markers["reason"]), "none, all files have the same")),
         ("Zeros and negative values", _indented(_below(found))),
-        ("Batch effects before any correction", "\n".join(f"  {line}" for line in _effects(found.effects))),
+        ("Batch effects before any correction", "\n".join(f"  {line}" for line in batch_effects(found.effects))),
         ("To be considered", _listed(found.warnings, "nothing")),
-        ("Estimate for one core", f"  {_cost(found)}"),
+        ("Estimate for one core", f"  {time_and_memory(found)}"),
         ("Faults", _listed(found.faults, "none")),
     ]
     return "\n\n".join(f"{heading}\n{body}" for heading, body in parts) + f"\n\n{judgement(found)}"
@@ -41,7 +41,8 @@ def judgement(found: Findings) -> str:
         return "Not ready: the run would stop."
     if n_out:
         return f"Not ready: {n_out} of {len(found.files)} files would be left out, the others would be corrected."
-    return f"Ready, with {len(found.warnings)} things to consider." if found.warnings else "Ready."
+    n = len(found.warnings)
+    return f"Ready, with {n} thing{'s' * (n > 1)} to consider." if n else "Ready."
 
 
 def accept(all_found: Iterable[Findings], path: Path) -> int:
@@ -71,7 +72,7 @@ def _overall(found: Findings) -> str:
 
 def _files(found: Findings) -> pd.DataFrame:
     """Without columns that say nothing; what is wrong is told below."""
-    table = found.files.drop(columns=["path"])
+    table = found.files.drop(columns=["path", "compensation"])
     table["problem"] = ["" if not problem else "left out, see faults" for problem in table["problem"]]
     return table[[c for c in table if (table[c].astype(str) != "").any()]]
 
@@ -92,7 +93,8 @@ def _below(found: Findings) -> pd.DataFrame | str:
     return both if len(both) else "none"
 
 
-def _effects(effects: pd.DataFrame) -> Iterator[str]:
+def batch_effects(effects: pd.DataFrame) -> Iterator[str]:
+    """Sentences on the mean EMD, in arcsinh units, and on the pairs of batches with most."""
     if effects.empty:
         yield "no two batches to compare"
         return
@@ -111,7 +113,8 @@ def _effects(effects: pd.DataFrame) -> Iterator[str]:
         yield f"and {len(order) - NOTED} pairs with less"
 
 
-def _cost(found: Findings) -> str:
+def time_and_memory(found: Findings) -> str:
+    """A line with the estimates of seconds and megabytes."""
     reading, training = found.seconds["reading"], found.seconds["training"]
     return (
         f"about {_span(reading)} to read, {_span(training)} to train; {found.megabytes:,.0f} MB of memory for the cells"

@@ -1,0 +1,119 @@
+"""Random and damaged files of cells, sheets and studies: a table, or one sentence, and never another exception."""
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from anndata import AnnData
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from magan.cytometry.panel import read_panel
+from magan.cytometry.read_cells import read
+from magan.cytometry.sample_sheet import read_sheet
+from magan.errors import InputError
+from magan.study import parse
+
+BOUNDED = settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+WORDS = st.sampled_from(
+    ["CD3", "CD19", "", " ", "1", "1.5", "1,5", "-2e3", "nan", "inf", "True", "Time", "é", "x::y", "a :: b", '"', "'",
+     "#", "# x", "\x00", "\ufeff", "1e400", "0x1", "sample", "path", "batch", "a.csv", "1_000", "\r", "\t"]
+)  # fmt: skip
+TABLES = st.lists(st.lists(WORDS, min_size=0, max_size=5), min_size=0, max_size=6)
+ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+
+
+def sentence_or(call, *arguments):
+    """The result, or None if it is refused in one line."""
+    try:
+        return call(*arguments)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) > 10
+        return None
+
+
+@BOUNDED
+@given(TABLES, st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["\n", "\r\n", "\r"]), ENCODINGS)
+def test_any_text_is_a_table_a_sheet_a_panel_or_a_sentence(tmp_path, rows, separator, end, encoding):
+    text = end.join(separator.join(row) for row in rows)
+    file = tmp_path / "a.csv"
+    file.write_bytes(text.encode(encoding, errors="replace"))
+    adata = sentence_or(read, file)
+    if adata is not None:
+        assert np.isfinite(adata.X[:, adata.var["to_correct"].to_numpy(bool)]).all()
+    sentence_or(read_sheet, file)
+    sentence_or(read_panel, file)
+
+
+@BOUNDED
+@given(st.binary(max_size=300), st.sampled_from([".csv", ".tsv", ".csv.gz", ".h5ad", ".xlsx", ".fcs"]))
+def test_any_bytes_are_a_table_or_a_sentence(tmp_path, content, suffix):
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(content)
+    sentence_or(read, file)
+    sentence_or(read_sheet, file)
+    sentence_or(read_panel, file)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 10**12) | st.floats(allow_nan=True) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+SECTIONS = ["name", "title", "seeds", "training", "device", "own_data", "own_images", "batch", "heldout", "panels"]
+
+
+@BOUNDED
+@given(st.dictionaries(st.sampled_from([*SECTIONS, "tracking", "data", "matching", "x"]), JSON, max_size=5))
+def test_any_study_is_a_study_or_a_sentence(values):
+    sentence_or(parse, {"name": "x", "title": "x"} | values)
+    sentence_or(parse, yaml.safe_load(yaml.safe_dump(values)))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    file = tmp_path_factory.mktemp("h5ad") / "a.h5ad"
+    var = pd.DataFrame({"channel": ["A", "B"], "marker": pd.Categorical(["CD3", ""])}, index=["A", "B"])
+    AnnData(np.ones((5, 2), np.float32) * [[1.0, 2.0]], var=var).write_h5ad(file)
+    return file.read_bytes()
+
+
+@settings(BOUNDED, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(1, 40))
+def test_a_damaged_h5ad_is_a_table_or_a_sentence(tmp_path, whole, seed, n):
+    draw, content = random.Random(seed), bytearray(whole)
+    for _ in range(n):
+        content[draw.randrange(len(content))] = draw.randrange(256)
+    file = tmp_path / "a.h5ad"
+    file.write_bytes(bytes(content[: draw.choice([len(content), draw.randrange(len(content))])]))
+    sentence_or(read, file)
+
+
+COLUMNS = st.lists(st.one_of(st.none(), WORDS, st.integers(-2, 2), st.floats()), min_size=3, max_size=3)
+
+
+@settings(BOUNDED, max_examples=60)
+@given(
+    COLUMNS,
+    st.lists(WORDS.filter(lambda word: "\x00" not in word), min_size=3, max_size=3),
+    st.sampled_from(["channel", "marker", "marker_class", "marker_type", "channel_name", "to_correct"]),
+    st.sampled_from(["f4", "f8", "i8", "u1", "c8", "?"]),
+)
+def test_an_h5ad_of_any_columns_is_a_table_or_a_sentence(tmp_path, column, index, name, kind):
+    adata = AnnData(np.array([[0, 1, 2], [3, 4, 5]]).astype(kind))
+    adata.var_names = index
+    adata.var[name] = column
+    file = tmp_path / "a.h5ad"
+    try:
+        adata.write_h5ad(file)
+    except Exception:  # what AnnData cannot write is no file
+        return
+    found = sentence_or(read, file)
+    assert found is None or found.shape == (2, 3)

@@ -1,0 +1,60 @@
+"""The examples, run on a few cells."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SMALL = {"N_CELLS": 400, "STEPS": 30}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """``run(name)``: the names that an example defines; its numbers of cells and steps are made small."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_example(name: str) -> dict:
+        text = (EXAMPLES / f"{name}.py").read_text()
+        for word, number in SMALL.items():
+            text = re.sub(rf"^{word} = \d+", f"{word} = {number}", text, flags=re.MULTILINE)
+        Path(f"{name}.py").write_text(text)
+        return runpy.run_path(f"{name}.py")
+
+    return run_example
+
+
+def test_every_example_is_run_here():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "align_two_tables",
+        "correct_batches",
+        "read_a_corrected_file",
+    }
+
+
+def test_two_tables_are_aligned(run):
+    names = run("align_two_tables")
+    mapped, monday, tuesday = names["mapped"], names["monday"], names["tuesday"]
+    assert set(mapped.layers) == {"seed_0", "seed_1", "seed_2", "consensus"} and mapped.shape == (400, 3)
+    means = [x.mean(axis=0) for x in (mapped.layers["consensus"], monday.X, tuesday.X)]
+    here, there = (np.abs(mean - means[2]).max() for mean in means[:2])
+    assert here < 0.5 * there
+
+
+def test_a_map_is_chosen_for_each_batch(run, capsys):
+    names = run("correct_batches")
+    first, second = names["mapper"].methods_
+    assert first != "identity" and second == "identity"
+    corrected, reference = names["corrected"]["visit_1"], names["reference"]
+    assert np.abs(corrected.X.mean(axis=0) - reference.X.mean(axis=0)).max() < 0.35
+    assert all(method in capsys.readouterr().out for method in ("population_monotone",))
+
+
+def test_a_corrected_file_is_read_back(run):
+    names = run("read_a_corrected_file")
+    before, after, tuesday = names["before"], names["after"], names["cells"][names["tuesday"]]
+    medians = [np.median(x.layers["preprocessed"], axis=0) for x in (names["units"], tuesday)]
+    assert np.abs(medians[0] - medians[1]).max() < 0.3
+    np.testing.assert_array_equal(after[:, "Time"].X, before[:, "Time"].X)
