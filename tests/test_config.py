@@ -60,7 +60,7 @@ def test_a_study_needs_only_a_name_and_a_title():
             {"heldout": {"arms": {**PANELS, "only1": []}}},  # a data set called like a key
             "heldout.arms: unknown key 'only1' (did you mean 'only_1'?)",
         ),
-        ({"batch": {"b": {"wipe": {"markr": "x"}}}}, "batch.b: key 'arms' is missing; add it"),
+        ({"batch": {"b": {"wipe": {"markr": "x"}}}}, "batch.b: key 'cells' is missing; add it"),
         ({"tracking": {"url": "x"}}, "tracking: unknown key 'url' (did you mean 'uri'?)"),
     ],
 )
