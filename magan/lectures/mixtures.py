@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.integrate import trapezoid
 from torch import Tensor
 
 GRID = np.linspace(-15, 15, 6001)  # the mixtures of the experiments have negligible mass outside
@@ -42,7 +43,7 @@ def mixtures(of: Sequence[Sequence[tuple[float, float, float]]]) -> Mixtures:
 
 def integral(values: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
     """Integrate over the last axis by the trapezoidal rule."""
-    return np.trapz(values, x, axis=-1)
+    return trapezoid(values, x, axis=-1)
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
