@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import synthetic
 from matplotlib.text import Text
+from scipy.integrate import trapezoid
 
 from magan import keys
 from magan.figures import METHOD_COLOURS, save
@@ -210,6 +211,36 @@ def test_the_scatter_shows_the_r_of_its_points():
     assert f"r {r:.2f}".replace("0.", ".") in text
 
 
+def test_the_dashed_line_of_the_scatter_is_where_a_prediction_equals_the_measurement():
+    truth, arm, _ = synthetic.heldout_cells()
+    for axes in draw("heldout_scatter", truth, {"magan": arm}).axes:
+        (line,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert line.get_slope() == 1 and line.get_xy1()[0] == line.get_xy1()[1]
+        assert axes.get_xlim() == axes.get_ylim()
+
+
+def test_a_line_at_no_correlation_is_drawn_where_a_marker_is_predicted_the_wrong_way_round(metrics, summary):
+    few = metrics[metrics["dataset"] == "control_1"]
+    wrong = few.assign(value=few["value"].where(few["feature"] != "CD4", -0.3))
+    for table, expected in ((few, 0), (wrong, 1)):
+        (axes,) = draw("heldout_markers", table, summary).axes
+        level = [line for line in axes.lines if list(line.get_xydata().ravel()) == [0, 0, 1, 0]]
+        assert len(level) == expected
+
+
+def test_a_bar_reaches_from_the_low_to_the_high_end_of_the_interval_in_the_row_of_its_method(summary):
+    figure = draw("batch_scores", summary, dataset="person_2")
+    emd = summary[(summary["dataset"] == "person_2") & (summary["metric"] == "emd") & (summary["feature"] == keys.ALL)]
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    bars = {
+        names[int(line.get_ydata()[0])]: list(line.get_xdata())
+        for line in figure.axes[0].lines
+        if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 2 and line.get_linewidth() > 1
+    }
+    rows = emd[(emd["group"] == keys.ALL) & (emd["arm"] == emd["method"]) & np.isfinite(emd["low"])]
+    assert len(rows) and {row.arm: [row.low, row.high] for row in rows.itertuples()}.items() <= bars.items()
+
+
 # -- batches
 
 
@@ -226,7 +257,7 @@ def test_a_density_has_an_area_of_one_even_for_a_marker_that_does_not_vary():
     (axes,) = draw("batch_densities", truth, mapped).axes
     for line in axes.lines:
         x, y = line.get_data()
-        assert np.trapezoid(y, x) if hasattr(np, "trapezoid") else np.trapz(y, x) == pytest.approx(1, abs=0.02)
+        assert trapezoid(y, x) == pytest.approx(1, abs=0.02)
 
 
 def test_the_floor_is_a_line_at_its_value(summary):

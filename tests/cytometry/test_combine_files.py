@@ -64,6 +64,16 @@ def test_files_are_stacked_with_their_columns_and_unique_names(tmp_path):
     adata.write_h5ad(tmp_path / "c.h5ad")
 
 
+def test_a_file_that_does_not_say_whether_it_is_a_control_is_none(tmp_path):
+    rows = sheet(tmp_path, 4)
+    rows[0] |= {"is_control": True, "donor": "d0"}
+    rows[1] |= {"is_control": False}
+    adata = load_files(rows, leave_out=True)
+    known = adata.obs.drop_duplicates("sample").set_index("sample")
+    assert known["is_control"].astype(bool).to_dict() == {"s0": True, "s1": False, "s2": False, "s3": False}
+    assert known["donor"].to_dict() == {"s0": "d0", "s1": "unknown", "s2": "unknown", "s3": "unknown"}
+
+
 def test_h5ad_files_with_equal_cell_names_are_told_apart(tmp_path):
     for stem in "ab":
         read(put(tmp_path / "same.csv")).write_h5ad(tmp_path / f"{stem}.h5ad")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn.functional import conv2d, leaky_relu, linear
 
 from magan.networks.convolution import Discriminator, Generator, halvings
 from magan.networks.gan_networks import chosen, discriminator, generator, onehot
@@ -45,6 +46,14 @@ def test_images_of_every_even_size_are_made_and_judged(shape, n):
     score, hidden = Discriminator(shape, 4, (8,), features=True, n_condition=3)(made, torch.randn(3, 3))
     assert score.shape == (3, 1) and len(hidden) == n + 1 and hidden[-1].shape == (3, 8)
     assert hidden[0].shape == (3, 4, shape[1] // 2, shape[2] // 2)
+
+
+def test_a_small_discriminator_by_hand():
+    torch.manual_seed(0)
+    network, x = Discriminator((1, 8, 8), 2, (3,)), torch.randn(4, 1, 8, 8)
+    (first, a), (second, b), (dense, c), (last, d) = ((layer.weight, layer.bias) for layer in layers_of(network))
+    x_2 = leaky_relu(conv2d(leaky_relu(conv2d(x, first, a, 2, 1), 0.2), second, b, 2, 1), 0.2)
+    torch.testing.assert_close(network(x), linear(leaky_relu(linear(x_2.flatten(1), dense, c), 0.2), last, d))
 
 
 def test_an_odd_side_is_refused():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from magan.networks.equalised import Convolution, Dense, pixel_norm, widths, with_deviation
+from magan.networks.equalised import Convolution, Dense, active, pixel_norm, widths, with_deviation
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,10 @@ def test_a_slow_layer_starts_as_any_other_and_its_weights_do_less():
     torch.testing.assert_close(moved_slow, 0.01 * moved_quick)
     (moved_slow,), (moved_quick,) = (torch.autograd.grad(layer(x).sum(), [layer.weight]) for layer in (slow, quick))
     torch.testing.assert_close(moved_slow, 0.01 * moved_quick)
+
+
+def test_the_activation_has_slope_one_above_zero_and_a_fifth_below():
+    torch.testing.assert_close(active(torch.tensor([-5.0, 0.0, 3.0])), torch.tensor([-1.0, 0.0, 3.0]))
 
 
 def test_every_pixel_has_maps_of_unit_mean_square():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from layer_tables import down, layer_table, n_weights
 from torch import nn
+from torch.nn.functional import conv2d, instance_norm, leaky_relu
 
 from magan.networks.patchgan import Patch, layers_within, receptive_field, window
 
@@ -70,6 +71,15 @@ def test_a_score_of_the_image_depends_on_no_other_and_one_of_the_minibatch_does(
     alone, together = (Patch((1, 28, 28), 4, 1, by_minibatch).double() for by_minibatch in (False, True))
     torch.testing.assert_close(alone(x)[:1], alone(x[:1]))
     assert (together(x)[:1] - together(x[:1])).abs().max() > 1e-3
+
+
+def test_a_small_patch_discriminator_by_hand():
+    torch.manual_seed(0)
+    network, x = Patch((1, 16, 16), 2, 1), torch.randn(3, 1, 16, 16)
+    w = list(network.parameters())
+    first = leaky_relu(conv2d(x, w[0], w[1], 2, 1), 0.2)
+    second = leaky_relu(instance_norm(conv2d(first, w[2], None, 1, 1)), 0.2)
+    torch.testing.assert_close(network(x), conv2d(second, w[3], w[4], 1, 1))
 
 
 def test_it_can_give_its_hidden_activations_too():

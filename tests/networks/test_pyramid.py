@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 import torch
 from layer_tables import down, layer_table, n_weights
+from torch.nn.functional import batch_norm, conv2d, leaky_relu, linear
 
 from magan.networks.pyramid import Pyramid, halvings_above
 from magan.networks.siamese import SiamesePyramid
@@ -30,6 +31,26 @@ def test_weights_are_those_published_and_biases_where_no_normalisation_follows()
     assert n_weights(partial(Pyramid, SMALL)) == of_discogan + 64 + 1  # of the first layer and the last
     shared = 16 * (64 * 128 + 128 * 256 + 256 * 512 + 512 * 512) + scales + 2 * 512 + 512 * 16 * 1000
     assert n_weights(SIAMESE) == shared + 2 * (16 * 3 * 64 + 64)
+
+
+def test_a_small_pyramid_by_hand():
+    torch.manual_seed(0)
+    network, x = Pyramid((1, 16, 16), width=2), torch.randn(3, 1, 16, 16)
+    weights = dict(network.named_parameters())
+    (first, bias), (second, scale, offset), (last, *final) = (
+        [value for name, value in weights.items() if name.startswith(part)] for part in ("blocks.0", "blocks.1", "last")
+    )
+    x_1 = leaky_relu(conv2d(x, first, bias, 2, 1), 0.2)
+    x_2 = leaky_relu(batch_norm(conv2d(x_1, second, None, 2, 1), None, None, scale, offset, training=True), 0.2)
+    torch.testing.assert_close(network(x), linear(x_2.flatten(1), last, *final))
+
+
+def test_the_first_layer_of_a_siamese_network_is_a_convolution_and_a_leaky_relu():
+    torch.manual_seed(0)
+    network, x = SiamesePyramid((1, 16, 16), (1, 16, 16), 2, 3), torch.randn(3, 1, 16, 16)
+    weights = dict(network.named_parameters())
+    first = leaky_relu(conv2d(x, weights["first_1.0.weight"], weights["first_1.0.bias"], 2, 1), 0.2)
+    torch.testing.assert_close(network(x, x)[0], network.shared(first))
 
 
 @pytest.mark.parametrize("size, n", [(8, 1), (14, 1), (28, 2), (30, 2), (32, 3), (64, 4), (128, 5), (256, 6)])

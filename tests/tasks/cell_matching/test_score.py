@@ -143,6 +143,18 @@ def test_cells_without_a_pair_count_for_labels_alone(truth, mapped):
     assert values["foscttm", "all", 1] == 0 and values["label_accuracy", "all", 1] == pytest.approx(36 / 37)
 
 
+def test_no_cell_votes_for_its_own_label_in_the_floor(truth):
+    """Of six cells that lie close, each has two of its label and three of the second label as its five neighbours.
+
+    A cell that also voted for itself would win: its farthest neighbour, of the second label, would lose its vote.
+    """
+    real = truth[truth.obs[keys.DOMAIN] == "2"][:12].copy()
+    place = np.array([0.0, 0.1, 0.2, 1.0, 1.1, 1.2])
+    real.layers[keys.PREPROCESSED] = np.concatenate([place, place + 100])[:, None] * np.float32([1, 0, 0])
+    real.obs[keys.CELL_TYPE] = ["a", "a", "a", "b", "b", "b"] * 2
+    assert cell_matching_score.floor(real)["value"].item() == 0
+
+
 def test_the_floor_is_how_well_real_cells_tell_each_others_labels(truth):
     table = cell_matching_score.floor(truth)
     assert list(table["metric"]) == ["label_accuracy"] and table["value"].item() == 1

@@ -58,6 +58,8 @@ def test_calibration_is_the_mean_and_the_share_inside_of_each_tenth_of_the_cells
     assert y == pytest.approx((real[lowest].mean() - real.mean()) / real.std(), abs=1e-4)
     inside = np.abs(told - real)[lowest] <= 1.645
     assert below.lines[0].get_ydata()[0] == pytest.approx(inside.mean(), abs=0.02)
+    assert above.lines[-1].get_slope() == 1 and above.lines[-1].get_xy1() == (0, 0)
+    assert list(below.lines[-1].get_ydata()) == [0.9, 0.9]
     assert any("nominal .90" in word for word in words(below)) and "failed" in words(failed)
 
 
