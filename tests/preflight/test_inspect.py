@@ -154,7 +154,7 @@ def test_the_text_tells_names_and_accepts_them(rows, tmp_path):
     page = text(found, "samples.tsv")
     assert page.startswith("samples.tsv: 6 files, 2,400 cells, 2 batches\n")
     assert "  - 3.csv: 'CD 8a' -> CD8a (as in 5 files)\n" in page
-    assert "zeros" in page and "a - b: " in page and page.endswith("things to consider.")
+    assert "zeros" in page and "a - b: " in page and page.endswith(" to consider.")
     assert accept([found], tmp_path / "aliases.yaml") == 2
     assert (tmp_path / "aliases.yaml").read_text() == "CD 8a: CD8a\nhla_dr: HLA-DR\n"
     with pytest.raises(InputError, match=r"aliases\.yaml exists; remove it"):
