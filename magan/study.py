@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, create_model
 
 from magan.config.arms import Arm, Seeds, Strict, Training
 from magan.config.lectures import Lecture
+from magan.config.names import Device, Name, StoreAddress
 from magan.config.sources import Data, OwnData, OwnImages
 from magan.config.tasks import TaskSettings
 from magan.config.validation import sentence
+from magan.config.yaml_file import read_yaml
 from magan.errors import InputError
 from magan.tasks.registry import MERGING, TASKS
 
@@ -23,7 +24,7 @@ from magan.tasks.registry import MERGING, TASKS
 class Tracking(Strict):
     """The MLflow store."""
 
-    uri: str = "sqlite:///results/mlflow.db"
+    uri: StoreAddress = "sqlite:///results/mlflow.db"
 
 
 class StudySettings(Strict):
@@ -34,12 +35,12 @@ class StudySettings(Strict):
     summary: str = ""
     seeds: Seeds = (0, 1, 2)
     training: Training = Training()
-    device: str = "auto"  # auto, cpu, cuda or cuda:1
+    device: Device = "auto"  # auto, cpu, cuda or cuda:1
     data: Data = Data()
     tracking: Tracking = Tracking()
-    own_data: dict[str, OwnData] = {}
-    own_images: dict[str, OwnImages] = {}
-    lectures: dict[str, Lecture] = {}
+    own_data: dict[Name, OwnData] = {}
+    own_images: dict[Name, OwnImages] = {}
+    lectures: dict[Name, Lecture] = {}
 
     def tasks(self) -> Iterator[tuple[str, str, TaskSettings]]:
         """(task, dataset, settings) of everything that the study asks."""
@@ -83,7 +84,7 @@ SECTIONS = {task: entry.settings for task, entry in TASKS.items()} | {PANELS: ME
 
 
 class Study(
-    create_model("StudyTasks", __base__=StudySettings, **{key: (dict[str, of], {}) for key, of in SECTIONS.items()})
+    create_model("StudyTasks", __base__=StudySettings, **{key: (dict[Name, of], {}) for key, of in SECTIONS.items()})
 ):
     """Everything that a run of the workflow depends on: `StudySettings`, and a section for each task."""
 
@@ -92,10 +93,7 @@ def load(path: str | Path) -> Study:
     """The study in a YAML file; see `parse`."""
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such study; see config/ for examples")
-    try:
-        return parse(yaml.safe_load(Path(path).read_text()) or {})
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML, {' '.join(str(error).split())}; correct the file") from None
+    return parse(read_yaml(path) or {})
 
 
 def parse(values: Mapping[str, Any]) -> Study:

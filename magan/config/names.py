@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 LONGEST = 100  # characters of a name
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 # The tables have rows, and result folders, of these names.
-RESERVED = ("all", "baseline", "ceiling", "control", "floor")
+RESERVED = ("all", "baseline", "ceiling", "control", "floor", "written")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 STORES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 STORE = re.compile(rf"({'|'.join(STORES)})(\+[a-z0-9_]+)?://.+", re.DOTALL)

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 from pydantic import NonNegativeInt, model_validator
 
 from magan.config.arms import Arm, Seeds, Strict, Training
+from magan.config.names import ArmName
 
 
 class TaskSettings(Strict):
@@ -17,7 +18,7 @@ class TaskSettings(Strict):
     reads: ClassVar[tuple[str, ...]] = ("cells",)  # the fields that name data sets
     offered: ClassVar[frozenset[str]] = frozenset({"cells", "labels", "pairs", "shared features", "shared markers"})
 
-    arms: dict[str, Arm]
+    arms: dict[ArmName, Arm]
     baselines: tuple[str, ...] = ()
     deploy: str | None = None
     seeds: Seeds | None = None

@@ -29,7 +29,8 @@ def sentence(invalid: ValidationError, values: Any, root: type[BaseModel]) -> st
     """The first thing wrong with ``values`` of the model ``root``: full key path, value and remedy."""
     first = invalid.errors(include_url=False)[0]
     error = first.get("ctx", {}).get("error")
-    *parents, key = _path(first["loc"], values) or ["arm"]
+    location = tuple(part for part in first["loc"] if part != "[key]")  # pydantic's mark of a wrong name
+    *parents, key = _path(location, values) or ["arm"]
     path = ".".join(parents)
     if first["type"] == "extra_forbidden":
         return f"{path + ': ' if path else ''}unknown key '{key}'{nearest(key, _keys_at(first['loc'][:-1], root))}"

@@ -15,6 +15,7 @@ class Effect(NamedTuple):
     after: np.ndarray  # difference of the same two groups after the map; negative if the map reversed them
     change: np.ndarray  # the largest change of a difference between any two groups, at least 0
     error: np.ndarray  # standard error over cells of ``after - before``
+    sample_error: np.ndarray  # standard error over samples of ``before``; 0 unless either group has two samples
 
 
 def group_effect(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -45,8 +46,13 @@ def _deviations(x: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     return (means - means.mean(axis=1, keepdims=True)).reshape(len(x), -1)
 
 
-def effect(original: np.ndarray, mapped: np.ndarray, groups: np.ndarray) -> Effect | None:
-    """Return the `Effect` of a map, ``(n, M)`` before and after; None with fewer than two groups of 10 cells."""
+def effect(
+    original: np.ndarray, mapped: np.ndarray, groups: np.ndarray, samples: np.ndarray | None = None
+) -> Effect | None:
+    """Return the `Effect` of a map, ``(n, M)`` before and after; None with fewer than two groups of 10 cells.
+
+    ``samples (n,)`` are the units of the study: cells of one sample are no replicates of its group.
+    """
     members = _members(groups, np.ones(len(groups), bool))
     if len(members) < 2:
         return None
@@ -62,7 +68,20 @@ def effect(original: np.ndarray, mapped: np.ndarray, groups: np.ndarray) -> Effe
     high, low = mean.argmax(axis=0), mean.argmin(axis=0)
     before = mean[high, marker] - mean[low, marker]
     after = before + moved[high, marker] - moved[low, marker]
-    return Effect(before, after, np.ptp(moved, axis=0), np.sqrt(error[high, marker] + error[low, marker]))
+    units = [None if samples is None else samples[rows] for rows in members]
+    spread = np.stack([_sample_variance(original[rows], names) for rows, names in zip(members, units)])
+    known = (spread[high, marker] > 0) & (spread[low, marker] > 0)
+    sample_error = np.where(known, np.sqrt(spread[high, marker] + spread[low, marker]), 0.0)
+    return Effect(before, after, np.ptp(moved, axis=0), np.sqrt(error[high, marker] + error[low, marker]), sample_error)
+
+
+def _sample_variance(values: np.ndarray, samples: np.ndarray | None) -> np.ndarray:
+    """Return the squared standard error over samples of the mean of each marker, ``(M,)``; 0 with a single sample."""
+    names = np.unique(samples) if samples is not None else []
+    if len(names) < 2:
+        return np.zeros(values.shape[1])
+    means = np.stack([values[samples == name].mean(axis=0, dtype=np.float64) for name in names])
+    return means.var(axis=0, ddof=1) / len(names)
 
 
 def _members(groups: np.ndarray, cells: np.ndarray) -> list[np.ndarray]:

@@ -31,7 +31,7 @@ def check_maps(place: str, settings: TaskSettings) -> None:
         _check_needs(f"{place}.baselines: '{name}'", name, BASELINES, settings)
     for name, arm in settings.arms.items():
         here = f"{place}.arms.{name}"
-        if name in settings.baselines:
+        if name in BASELINES:
             raise InputError(f"{here}: an arm may not be called like a baseline; rename it")
         check_model(here, name, settings, ALIGNING)
         wanted = arm.correspondence

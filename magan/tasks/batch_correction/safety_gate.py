@@ -54,7 +54,8 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
     - "peaks" where there are clearly more peaks than before and in the reference, or clearly fewer than in either:
       counted by twice the demands of `peaks.peaks` on the one side and half of them on the other;
     - "group effect" where, within the batch, a difference between groups of `keys.GROUP` changed by more than
-      0.05, half of what it was, and two of its standard errors.
+      0.05, half of what it was, two of its standard errors over cells, and two standard errors of the difference
+      over samples: what donors alone leave open is not held against a map.
 
     ``improved`` is true where the EMD fell by more than 0.05 and more than
     ``floor``, and was above twice ``floor``.
@@ -87,7 +88,7 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
         for name, own, goal in _populations(cells, batch):
             sides = cells.original[own], cells.mapped[own], cells.target[goal]
             floor = between_samples(cells.target[goal], cells.target_samples[goal])
-            part = _judged(*sides, cells.groups[own], floor)
+            part = _judged(*sides, (cells.groups[own], cells.samples[own]), floor)
             tables.append(pd.DataFrame({"batch": batch, "population": name, "marker": mapped.var_names, **part}))
     return pd.concat(tables, ignore_index=True)[list(GATE)]
 
@@ -235,6 +236,7 @@ class _Cells(NamedTuple):
     labels: np.ndarray  # (n,)
     batches: np.ndarray  # (n,)
     groups: np.ndarray  # (n,)
+    samples: np.ndarray  # (n,)
     target: np.ndarray  # (m, M)
     target_labels: np.ndarray  # (m,)
     target_samples: np.ndarray  # (m,)
@@ -254,9 +256,10 @@ def _cells(truth: AnnData, mapped: AnnData, labels: pd.Series | None) -> _Cells:
         _labels(original, labels),
         original.obs[keys.BATCH].astype(str).to_numpy().astype(str),
         groups.astype(str).to_numpy().astype(str),
+        _samples(original),
         np.asarray(target.layers[keys.PREPROCESSED]),
         _labels(target, labels),
-        target.obs.get(keys.SAMPLE, pd.Series("", index=target.obs_names)).astype(str).to_numpy().astype(str),
+        _samples(target),
     )
 
 
@@ -289,11 +292,11 @@ def between_samples(values: np.ndarray, samples: np.ndarray) -> np.ndarray:
 
 
 def _judged(
-    x: np.ndarray, moved: np.ndarray, y: np.ndarray, groups: np.ndarray, least: np.ndarray
+    x: np.ndarray, moved: np.ndarray, y: np.ndarray, design: tuple[np.ndarray, np.ndarray], least: np.ndarray
 ) -> dict[str, object]:
     """The columns of `gate` for cells ``x (n, M)``, the same ``moved (n, M)``, and reference cells ``y (m, M)``.
 
-    ``least (M,)`` is what the floor cannot be below.
+    ``design`` holds the group and the sample of each cell of ``x``; ``least (M,)`` is what the floor cannot be below.
     """
     before, after = batch_distance.emd(np.stack([x, moved]), y)
     floor = np.maximum(batch_distance.sampling(y, len(x)), least)
@@ -302,7 +305,7 @@ def _judged(
     (least_before, least_after, least_reference), (most_before, most_after, most_reference) = (
         [peaks(side, demand) for side in (x, moved, y)] for demand in (CLEAR, 1 / CLEAR)
     )
-    found = effect(x, moved, groups)
+    found = effect(x, moved, *design)
     unknown = np.full(x.shape[1], np.nan)
     group_before, group_after, change = (unknown, unknown, unknown) if found is None else found[:3]
     flags = {
@@ -312,7 +315,8 @@ def _judged(
         | (most_after < np.minimum(least_before, least_reference)),
         GROUPS: False
         if found is None
-        else change > np.maximum(np.maximum(MARGIN, LOST * group_before), 2 * found.error),
+        else change
+        > np.max([np.full_like(change, MARGIN), LOST * group_before, 2 * found.error, 2 * found.sample_error], axis=0),
     }
     told = pd.DataFrame(flags, index=range(x.shape[1]))
     return {
@@ -322,6 +326,10 @@ def _judged(
         **{"group_before": group_before, "group_after": group_after, "group_change": change},
         "flag": [", ".join(told.columns[row]) for row in told.to_numpy(bool)],
     }
+
+
+def _samples(adata: AnnData) -> np.ndarray:
+    return adata.obs.get(keys.SAMPLE, pd.Series("", index=adata.obs_names)).astype(str).to_numpy().astype(str)
 
 
 def _labels(adata: AnnData, labels: pd.Series | None) -> np.ndarray:

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from magan.baselines import BASELINES
 from magan.config.arms import Arm, Strict, Word
+from magan.config.names import ArmName
 from magan.config.tasks import TaskSettings
 
 AUTO = "auto"
@@ -41,7 +42,7 @@ class BatchAlignment(TaskSettings):
     ``test_fraction``. With control samples, ``train: {is_control: true}`` learns from them what is done to all.
     """
 
-    arms: dict[str, Arm] = {}
+    arms: dict[ArmName, Arm] = {}
     cells: str
     where: dict[str, str | tuple[str, ...]] = {}
     reference: str
