@@ -34,7 +34,7 @@ OPERATORS = {
 }  # fmt: skip
 NAMES = {"min": "max", "minimum": "maximum", "amin": "amax", "argmin": "argmax", "any": "all"}
 NAMES |= {value: key for key, value in NAMES.items()}
-CONSTANTS = {"True": "False", "False": "True", "None": "True", '"true"': '"false"', '"false"': '"true"'}
+CONSTANTS = {"True": "False", "False": "True", "None": "1", '"true"': '"false"', '"false"': '"true"'}
 
 
 class Change(NamedTuple):
@@ -141,7 +141,9 @@ def tests_of(module: Path, tree: Path) -> list[Path]:
 
 def run(tests: list[Path], tree: Path, seconds: float) -> bool:
     """Run tests until the first failure and return whether all passed within the time."""
+    # Python would take compiled code of the same second and size for that of the changed module.
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:

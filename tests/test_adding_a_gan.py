@@ -1,6 +1,8 @@
 """The page on adding a GAN, run as it stands."""
 
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 import torch
 import yaml
 
+import magan.models
 from magan.models import GENERATING
+from magan.registry import Entry
 from magan.stages.validate_study import validate_study
 
 PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-gan.md").read_text()
@@ -19,14 +23,18 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def added(monkeypatch) -> dict:
-    """The names that the page's file defines, with its line in the list of models."""
+def added(tmp_path, monkeypatch) -> dict:
+    """The names that the page's file defines; the file is in the package, and its line in the list of models."""
     file, line, _ = blocks("python")
-    names: dict = {}
-    exec(compile(file, "relativistic.py", "exec"), names)
-    (key, builder) = re.search(r'"(\w+)": (\w+),', line).groups()
-    monkeypatch.setitem(GENERATING, key, names[builder])
-    return names
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "relativistic.py").write_text(file)
+    monkeypatch.setattr(magan.models, "__path__", [*magan.models.__path__, str(folder)])
+    importlib.invalidate_caches()
+    name, entry = re.search(r"^    (\w+)=(Entry\(.*\)),$", line, re.M).groups()
+    monkeypatch.setitem(GENERATING.entries, name, eval(entry, {"Entry": Entry}))
+    yield vars(importlib.import_module("magan.models.relativistic"))
+    del sys.modules["magan.models.relativistic"], magan.models.relativistic
 
 
 def test_the_model_of_the_page_trains_samples_and_is_saved(added, tmp_path, monkeypatch):
@@ -63,9 +71,9 @@ def test_the_losses_of_the_page_are_the_papers(added):
 
 def test_a_blind_discriminator_pays_what_the_page_says(added):
     discriminator, _ = added["relativistic"]({"x": (6,)}).phases
-    uninformed_loss = {"generator": lambda z: z, "discriminator": lambda x: torch.zeros(2, 6, 1)}
+    networks = {"generator": lambda z: z, "discriminator": lambda x: torch.zeros(2, 6, 1)}
     batch = {"x": torch.zeros(2, 6), "z": torch.zeros(2, 6)}
     torch.testing.assert_close(
-        discriminator.objective(uninformed_loss, batch, {})["adversarial"], torch.full((2,), np.log(2)).float()
+        discriminator.objective(networks, batch, {})["adversarial"], torch.full((2,), np.log(2)).float()
     )
-    assert "log(2)" in PAGE
+    assert 'uninformed_loss={"discriminator/adversarial": log(2)}' in PAGE

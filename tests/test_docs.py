@@ -1,9 +1,11 @@
 """Check what the documentation says of the package."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from test_architecture import FILES, ROOMS, room_of
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -36,3 +38,11 @@ def test_no_arrow_of_the_picture_leads_back():
 def test_links_between_pages_lead_to_files(page):
     for target in re.findall(r"\]\(([\w./-]+\.(?:md|svg|png))", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_citation_and_the_changelog_are_of_the_version_of_the_project():
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((DOCS.parent / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (DOCS.parent / "LICENSE").read_text().startswith(f"{project['license']} License")
+    assert re.findall(r"^## \[(.*?)\]", (DOCS.parent / "CHANGELOG.md").read_text(), re.M)[0] == "Unreleased"

@@ -30,7 +30,7 @@ CHANGED = {
     "x = -a\n": ["x = +a\n"],
     "x = np.maximum(a, min(b))\n": ["x = np.minimum(a, min(b))\n", "x = np.maximum(a, max(b))\n"],
     "def f(x: int | None = None, *, y): return x\n": [
-        "def f(x: int | None = True, *, y): return x\n",
+        "def f(x: int | None = 1, *, y): return x\n",
         "def f(x: int | None = None, *, y): return None\n",
     ],
     'x: int | str = "a + 1"  # 3 + 4\n': [],
@@ -72,7 +72,7 @@ def test_a_change_that_a_test_notices_is_killed_and_the_checkout_stays_as_it_is(
         (tmp_path / name).write_text(text)
     module = Path("magan/room/area.py")
     source = (tmp_path / module).read_text()
-    drawn = [(module, change) for change in mutants.changes(source)]
+    drawn = [(module, change) for change in mutants.changes(source) if change.before in "*+"]
     found = {change.before: outcome for _, change, outcome in mutants.judge(drawn, tmp_path, minutes=5)}
-    assert found == {"*": "killed", "+": "survived", "0": "killed"}  # nothing is added or subtracted
+    assert found == {"*": "killed", "+": "survived"}  # it makes no difference whether 0 is added or subtracted
     assert (tmp_path / module).read_text() == source

@@ -40,14 +40,14 @@ class Panel:
             raise InputError(
                 f"panel: unknown kind {unknown[0]!r}{nearest(unknown[0], KINDS)}; use one of {list(KINDS)}"
             )
-        for what, names in (("channel", self.channels), ("marker", self.markers)):
+        for what, names in ((keys.CHANNEL, self.channels), (keys.MARKER, self.markers)):
             name, times = Counter(names).most_common(1)[0] if names else ("", 0)
             if times > 1:
                 raise InputError(f"panel: {what} {name!r} is listed {times} times; list each {what} once")
 
 
 # Columns of a panel table as CATALYST calls them, and its classes.
-CATALYST = {"fcs_colname": "channel", "antigen": "marker", "marker_class": "kind"}
+CATALYST = {"fcs_colname": keys.CHANNEL, "antigen": keys.MARKER, "marker_class": "kind"}
 
 
 def read_panel(path: Path | str) -> Panel:
@@ -69,7 +69,7 @@ def read_panel(path: Path | str) -> Panel:
     if not lines:
         raise InputError(f"panel {path} is no table (it is empty); write columns channel, marker, kind")
     names = [CATALYST.get(name.lower(), name.lower()) for name in lines[0][1]]
-    for column in ("channel", "marker"):
+    for column in (keys.CHANNEL, keys.MARKER):
         if column not in names:
             raise InputError(f"panel {path} has no column {column!r}{nearest(column, names)}; its columns are {names}")
     if hint := "kind" not in names and nearest("kind", names):
@@ -81,11 +81,11 @@ def read_panel(path: Path | str) -> Panel:
         if len(fields) > len(names) and any(fields[len(names) :]):
             raise InputError(f"panel {path}, line {number} has {len(fields)} fields but the header {len(names)}")
         row = dict(zip(names, [*fields, *[""] * len(names)]))
-        for column in ("channel", "marker", *(["kind"] if "kind" in names else [])):
+        for column in (keys.CHANNEL, keys.MARKER, *(["kind"] if "kind" in names else [])):
             if not row[column]:
                 raise InputError(f"panel {path}: line {number} has no {column}; fill it in")
-        kind = row.get("kind", "").lower() or kind_of(row["marker"], role(row["channel"], row["marker"])[0])
-        table.append((row["channel"], row["marker"], KIND_OF_CLASS.get(kind, kind)))
+        kind = row.get("kind", "").lower() or kind_of(row[keys.MARKER], role(row[keys.CHANNEL], row[keys.MARKER])[0])
+        table.append((row[keys.CHANNEL], row[keys.MARKER], KIND_OF_CLASS.get(kind, kind)))
     try:
         return Panel(*map(tuple, zip(*table)))
     except InputError as error:

@@ -88,7 +88,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 def read_gate(path: str | Path) -> pd.DataFrame:
     """Read the safety gate's table; what names something is text, "" where there is none."""
-    words = ("batch", "population", "marker", "flag")
+    words = (keys.BATCH, "population", keys.MARKER, keys.FLAG)
     blank = {column: [""] for column in GATE if column not in words}
     table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=blank)
     return table.assign(**{word: table[word].map(_unquoted) for word in words if word in table})

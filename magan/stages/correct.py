@@ -25,7 +25,7 @@ from magan.stages.apply_model import correct
 from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.judge import flagged_by_batch
 
-FILES = ("file", "batch", "events", "status", "reason")
+FILES = ("file", keys.BATCH, "events", "status", "reason")
 
 
 def correct_files(
@@ -116,7 +116,7 @@ def _integrated(adata: AnnData, maps: Mapping[str, Correction], table: pd.DataFr
         for part in np.split(rows, range(CELLS, len(rows), CELLS)):
             whole[np.ix_(part, write)] = mapped_units(one, whole[np.ix_(part, read)])
     adata.layers[keys.INTEGRATED] = whole
-    flags = table[table["flag"] != ""].groupby("marker")["flag"].agg(lambda words: ", ".join(sorted({*words})))
+    flags = table[table[keys.FLAG] != ""].groupby(keys.MARKER)[keys.FLAG].agg(lambda words: ", ".join(sorted({*words})))
     adata.var[keys.FLAG] = flags.reindex(adata.var_names).fillna("").astype(str)
     about = next(iter(maps.values())).provenance
     adata.uns |= {"dataset_id": dataset, "method_id": "magan", "parameters": about}

@@ -59,8 +59,10 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
 
 def flagged_by_batch(table: pd.DataFrame) -> dict[str, list[str]]:
     """Batch -> its markers with a flag anywhere, in the order of the table."""
-    flagged = table[table["flag"] != ""]
-    return {str(batch): list(dict.fromkeys(rows["marker"])) for batch, rows in flagged.groupby("batch", sort=False)}
+    flagged = table[table[keys.FLAG] != ""]
+    return {
+        str(batch): list(dict.fromkeys(rows[keys.MARKER])) for batch, rows in flagged.groupby(keys.BATCH, sort=False)
+    }
 
 
 def with_fallback(

@@ -110,6 +110,14 @@ def test_variance_ratio_is_one_for_the_same_spread_and_four_for_twice_the_sd():
     np.testing.assert_allclose(batch_mixing.population_variance(mapped, LABELS, TARGET, LABELS), expected, atol=1e-12)
 
 
+def test_variance_ratio_does_not_depend_on_the_unit():
+    mapped, target = np.stack([TARGET * 2, TARGET[::-1]]), TARGET
+    expected = batch_mixing.population_variance(mapped, LABELS, target, LABELS)
+    for unit in (1e-3, 1e3):
+        values = batch_mixing.population_variance(unit * mapped, LABELS, unit * target, LABELS)
+        np.testing.assert_allclose(values, expected, rtol=1e-9)
+
+
 def test_variance_is_that_within_populations_not_between_them():
     target = TARGET + np.where(LABELS == "a", 50, 0)[:, None]
     np.testing.assert_allclose(batch_mixing.population_variance(TARGET[None], LABELS, target, LABELS), 1)

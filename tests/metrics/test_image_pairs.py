@@ -138,6 +138,12 @@ def test_outlines_are_blind_to_colour_and_contrast_and_see_the_direction_of_edge
     assert not image_pairs.outlines(np.full((1, 192), 0.5), (3, 8, 8)).any()
 
 
+def test_outlines_of_an_image_depend_on_no_other_image():
+    x = pictures(5)
+    alone = [image_pairs.outlines(image[None], SHAPE) for image in x]
+    np.testing.assert_allclose(image_pairs.outlines(x, SHAPE), np.concatenate(alone), atol=1e-12)
+
+
 def test_outlines_see_where_an_edge_is():
     left, right = (np.zeros((1, 1, 16, 16)) for _ in range(2))
     left[..., 3:], right[..., 12:] = 1, 1

@@ -49,18 +49,21 @@ def before(truth: AnnData) -> Effects:
         x, y = cells[one], cells[other]
         pair = dict(zip(PAIR, (one, other)))
         columns = {"emd": batch_distance.emd(x[None], y)[0], "floor": batch_distance.sampling(y, len(x))}
-        emds.append(pd.DataFrame({**pair, "marker": truth.var_names, **columns}))
+        emds.append(pd.DataFrame({**pair, keys.MARKER: truth.var_names, **columns}))
         aucs.append({**pair, "auc": batch_mixing.batch_auc(x[None], y)[0]})
-    emd = pd.concat(emds, ignore_index=True) if emds else pd.DataFrame(columns=[*PAIR, "marker", "emd", "floor"])
+    emd = pd.concat(emds, ignore_index=True) if emds else pd.DataFrame(columns=[*PAIR, keys.MARKER, "emd", "floor"])
     return Effects(emd, _samples(truth, values, batches), pd.DataFrame(aucs, columns=[*PAIR, "auc"]))
 
 
 def _samples(truth: AnnData, values: np.ndarray, batches: np.ndarray) -> pd.DataFrame:
     names = truth.obs[keys.SAMPLE].astype(str).to_numpy() if keys.SAMPLE in truth.obs else batches
-    table = pd.DataFrame({"sample": names, "batch": batches}).groupby(["sample", "batch"], sort=True).size()
+    table = pd.DataFrame({keys.SAMPLE: names, keys.BATCH: batches}).groupby([keys.SAMPLE, keys.BATCH], sort=True).size()
     table = table.rename("n").reset_index()
     medians = np.stack(
-        [np.median(values[(names == s) & (batches == b)], axis=0) for s, b in zip(table["sample"], table["batch"])]
+        [
+            np.median(values[(names == s) & (batches == b)], axis=0)
+            for s, b in zip(table[keys.SAMPLE], table[keys.BATCH])
+        ]
     )
     table[["x", "y"]] = classical_scaling(medians.astype(np.float64))
     return table

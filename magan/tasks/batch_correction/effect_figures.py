@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from magan import keys
 from magan.figures.style import ARM_MARKERS, GREY, GROUP_COLOURS, INK, counted, empty, key, new, short, styled
 
 PAIRS = 6  # of batches that are drawn, the farthest apart
@@ -36,8 +37,10 @@ def batch_effects(
         return empty(title, "There is one batch.", digest)
     of = emd["batch_1"] + " and " + emd["batch_2"]
     pairs = list(emd.groupby(of)["emd"].mean().sort_values(ascending=False, kind="stable").index[:PAIRS])
-    markers = list(emd.groupby("marker")["emd"].max().sort_values(kind="stable").index[-MARKERS:])
-    colours = {name: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, name in enumerate(sorted(samples["batch"].unique()))}
+    markers = list(emd.groupby(keys.MARKER)["emd"].max().sort_values(kind="stable").index[-MARKERS:])
+    colours = {
+        name: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, name in enumerate(sorted(samples[keys.BATCH].unique()))
+    }
     foot = f"{counted(len(samples), 'sample')} · grey ticks: sampling alone · reference {reference}"
     figure = new(max(3.6, 1.5 + 0.2 * len(markers)), "", foot, digest)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
@@ -55,7 +58,7 @@ def batch_effects(
 def _distances(axes: Axes, emd: pd.DataFrame, pairs: list[str], markers: list[str]) -> None:
     rows = np.arange(len(markers))
     for i, pair in enumerate(pairs):
-        own = emd[emd["pair"] == pair].set_index("marker").reindex(markers)
+        own = emd[emd["pair"] == pair].set_index(keys.MARKER).reindex(markers)
         axes.plot(own["floor"], rows, "|", color=GREY, ms=7)
         axes.plot(own["emd"], rows, ARM_MARKERS[i], color=INK, ms=5, mfc=INK if i == 0 else "white")
     axes.set(
@@ -66,7 +69,7 @@ def _distances(axes: Axes, emd: pd.DataFrame, pairs: list[str], markers: list[st
 
 
 def _samples(axes: Axes, samples: pd.DataFrame, colours: dict[str, str]) -> None:
-    for i, (batch, own) in enumerate(samples.groupby("batch", sort=True)):
+    for i, (batch, own) in enumerate(samples.groupby(keys.BATCH, sort=True)):
         axes.plot(
             own["x"], own["y"], ARM_MARKERS[i % len(ARM_MARKERS)], color=colours[batch], ms=6, alpha=0.85, label=batch
         )

@@ -37,9 +37,9 @@ def judged(verdict: Mapping, gate: pd.DataFrame) -> dict:
     gate
         The table of `safety_gate`; of a flag over all cells and in populations both rows are there.
     """
-    flagged = gate[gate["flag"] != ""]
+    flagged = gate[gate[keys.FLAG] != ""]
     worse = (flagged["emd_after"] - flagged["emd_before"]).sort_values(ascending=False, kind="stable").index
-    n_markers = flagged["marker"].nunique()
+    n_markers = flagged[keys.MARKER].nunique()
     told = f"{counted(n_markers, 'marker')} of {gate['marker'].nunique()} flagged" if n_markers else "no marker flagged"
     lines = [_line(row) for row in flagged.loc[worse[:SHOWN]].to_dict("records")]
     rest = f"{len(flagged) - SHOWN} more rows are in gate.tsv." if len(flagged) > SHOWN else ""
@@ -50,7 +50,7 @@ def judged(verdict: Mapping, gate: pd.DataFrame) -> dict:
 def _line(row: Mapping) -> dict[str, str]:
     where = "all cells" if row["population"] == keys.ALL else row["population"]
     numbers = {name: number(row[name]) for name in ("emd_before", "emd_after", "floor")}
-    return {"marker": row["marker"], "batch": row["batch"], "where": where, "flag": row["flag"], **numbers}
+    return {"marker": row[keys.MARKER], "batch": row[keys.BATCH], "where": where, "flag": row[keys.FLAG], **numbers}
 
 
 def chosen(table: pd.DataFrame) -> dict:
@@ -68,7 +68,7 @@ def chosen(table: pd.DataFrame) -> dict:
             "reason": rows["reason"].iloc[0],
             "lines": [_candidate(row) for row in rows.to_dict("records")],
         }
-        for batch, rows in table.groupby("batch", sort=False)
+        for batch, rows in table.groupby(keys.BATCH, sort=False)
     ]
     return {"batches": batches}
 

@@ -31,8 +31,8 @@ CLEAR = 2.0  # a peak that is there even to twice the demands, or not there even
 
 WORSE, PEAKS, GROUPS = "worse EMD", "peaks", "group effect"
 GATE = (
-    *("batch", "population", "marker", "n", "n_reference", "emd_before", "emd_after", "floor", "improved"),
-    *("peaks_before", "peaks_after", "peaks_reference", "group_before", "group_after", "group_change", "flag"),
+    *(keys.BATCH, "population", keys.MARKER, "n", "n_reference", "emd_before", "emd_after", "floor", "improved"),
+    *("peaks_before", "peaks_after", "peaks_reference", "group_before", "group_after", "group_change", keys.FLAG),
 )
 
 
@@ -89,7 +89,7 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
             sides = cells.original[own], cells.mapped[own], cells.target[goal]
             floor = between_samples(cells.target[goal], cells.target_samples[goal])
             part = _judged(*sides, (cells.groups[own], cells.samples[own]), floor)
-            tables.append(pd.DataFrame({"batch": batch, "population": name, "marker": mapped.var_names, **part}))
+            tables.append(pd.DataFrame({keys.BATCH: batch, "population": name, keys.MARKER: mapped.var_names, **part}))
     return pd.concat(tables, ignore_index=True)[list(GATE)]
 
 
@@ -111,7 +111,7 @@ def transfer(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -
         before, after = np.mean([part.mean(axis=1) for part in parts], axis=0) if parts else (np.nan, np.nan)
         error = np.sqrt(sum((part[1] - part[0]).var() / part.shape[1] for part in parts)) / max(1, len(parts))
         found.append((batch, before, after, error))
-    return pd.DataFrame(found, columns=["batch", "before", "after", "error"])
+    return pd.DataFrame(found, columns=[keys.BATCH, "before", "after", "error"])
 
 
 def _enough(cells: "_Cells", inside: np.ndarray, name: str) -> bool:
@@ -141,8 +141,8 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     confounded
         As `groups.confounded` says it, "" if they are not.
     """
-    flagged = table[table["flag"] != ""]
-    markers = tuple(m for m in table["marker"].unique() if m in set(flagged["marker"]))
+    flagged = table[table[keys.FLAG] != ""]
+    markers = tuple(m for m in table[keys.MARKER].unique() if m in set(flagged[keys.MARKER]))
     whole = table[table["population"] == keys.ALL]
     before, after, floor = whole[["emd_before", "emd_after", "floor"]].mean()
     reached = (
@@ -164,7 +164,7 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     if not markers:
         return Verdict("safe", f"Safe: {reached}, and no marker got worse.{unknown}", markers)
     if len(markers) <= FEW:
-        told = ", ".join(_where(flagged[flagged["marker"] == marker]) for marker in markers)
+        told = ", ".join(_where(flagged[flagged[keys.MARKER] == marker]) for marker in markers)
     else:
         told = f"{len(markers)} of {table['marker'].nunique()} markers ({', '.join(markers)})"
     return Verdict("safe but", f"Safe but for {told}: {reached}.{unknown}", markers)
@@ -173,7 +173,7 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
 def _within_floor(table: pd.DataFrame) -> bool:
     whole = table[table["population"] == keys.ALL]
     each = whole["emd_before"] <= np.maximum(MARGIN, RARE * whole["floor"])
-    means = table.groupby(["batch", "population"])[["emd_before", "floor"]].mean()
+    means = table.groupby([keys.BATCH, "population"])[["emd_before", "floor"]].mean()
     return bool(each.all() and (means["emd_before"] <= np.maximum(MARGIN, ON_AVERAGE * means["floor"])).all())
 
 
@@ -185,7 +185,7 @@ def _reasons(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> li
                 f"in batch {row.batch} cells leave their populations (label transfer {row.before:.3f} before, "
                 f"{row.after:.3f} after)"
             )
-    worse, n = _mostly_flagged(table), table["marker"].nunique()
+    worse, n = _mostly_flagged(table), table[keys.MARKER].nunique()
     if len(worse) > TOO_MANY * n:
         reasons.append(f"{len(worse)} of {n} markers got worse ({', '.join(worse)})")
     before, after = table.loc[table["population"] == keys.ALL, ["emd_before", "emd_after"]].mean()
@@ -196,18 +196,18 @@ def _reasons(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> li
 
 def _mostly_flagged(table: pd.DataFrame) -> list[str]:
     """Markers with a flag over all cells, or in populations with more than half of the cells of a batch."""
-    flagged = table["flag"] != ""
+    flagged = table[keys.FLAG] != ""
     whole = table["population"] == keys.ALL
-    worse = set(table.loc[whole & flagged, "marker"])
-    sizes = table[whole].groupby("batch")["n"].first()
-    cells = table[~whole & flagged].groupby(["batch", "marker"])["n"].sum()
+    worse = set(table.loc[whole & flagged, keys.MARKER])
+    sizes = table[whole].groupby(keys.BATCH)["n"].first()
+    cells = table[~whole & flagged].groupby([keys.BATCH, keys.MARKER])["n"].sum()
     worse |= {marker for (batch, marker), n in cells.items() if n > MOST * sizes[batch]}
-    return [marker for marker in table["marker"].unique() if marker in worse]
+    return [marker for marker in table[keys.MARKER].unique() if marker in worse]
 
 
 def _where(rows: pd.DataFrame) -> str:
     """A marker, the reasons of its flags and, unless over all cells, the populations they are of."""
-    reasons = dict.fromkeys(reason for flag in rows["flag"] for reason in flag.split(", "))
+    reasons = dict.fromkeys(reason for flag in rows[keys.FLAG] for reason in flag.split(", "))
     told = f"{rows['marker'].iloc[0]} ({', '.join(reasons)}"
     names = [name for name in rows["population"].unique() if name != keys.ALL]
     return told + (")" if (rows["population"] == keys.ALL).any() else f" in {', '.join(names)})")
@@ -324,7 +324,7 @@ def _judged(
         "improved": (after < before - step) & (before > CHANCE * floor),
         **dict(zip(("peaks_before", "peaks_after", "peaks_reference"), counts)),
         **{"group_before": group_before, "group_after": group_after, "group_change": change},
-        "flag": [", ".join(told.columns[row]) for row in told.to_numpy(bool)],
+        keys.FLAG: [", ".join(told.columns[row]) for row in told.to_numpy(bool)],
     }
 
 

@@ -46,7 +46,7 @@ def panel_verdicts(verdicts: pd.DataFrame, *, asked: Mapping[str, float], digest
         Of the data, written at the foot.
     """
     title = "Which imputed markers may be used"
-    groups = list(verdicts.groupby("panel", sort=False))
+    groups = list(verdicts.groupby(keys.PANEL, sort=False))
     if not groups:
         return empty(title, "No panel lacks a marker.", digest)
     foot = "point: r to be expected; bar: from the lowest to the claimed; dashed: the lowest that a word asks for\n"
@@ -78,7 +78,7 @@ def _verdict_panel(axes: Axes, rows: pd.DataFrame, asked: Mapping[str, float]) -
             axes.plot(row["true"], y, "|", color=INK, ms=9, mew=2)
         told = f"{_or_unknown(row['seeds'])}, {_or_unknown(row['methods'])}"
         axes.text(1.01, y, told, transform=across, fontsize=9, va="center")
-    axes.set_yticks(range(len(rows)), rows["marker"])
+    axes.set_yticks(range(len(rows)), rows[keys.MARKER])
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(min(0, float(np.nanmin([0, rows["lower"].min()]))), 1))
     axes.spines["left"].set_visible(False)

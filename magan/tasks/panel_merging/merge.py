@@ -150,8 +150,8 @@ def _imputation(
     agreed = _agreements(aligner, to, cells, others, lacking)
     evidence = pd.DataFrame(
         {
-            "panel": panel,
-            "marker": list(lacking),
+            keys.PANEL: panel,
+            keys.MARKER: list(lacking),
             "source": source,
             "n_shared": len(set(cells.var_names) & set(others.var_names)),
             "claimed": claims,
@@ -221,7 +221,7 @@ def _whole(
         rows = (whole.obs[keys.PANEL] == panel).to_numpy()
         lowest = [one.confidence for one in told if one.panel == panel]
         whole.obs.loc[rows, keys.CONFIDENCE] = np.min(lowest, axis=0) if lowest else 1.0
-        words = judged[judged["panel"] == panel].set_index("marker")["verdict"]
+        words = judged[judged[keys.PANEL] == panel].set_index(keys.MARKER)["verdict"]
         whole.var[f"{keys.VERDICT}_{panel}"] = words.reindex(whole.var_names).fillna(keys.MEASURED).astype(str)
     return whole, judged
 
@@ -229,7 +229,7 @@ def _whole(
 def _true(whole: AnnData, adata: AnnData, judged: pd.DataFrame) -> list[float]:
     """Pearson's r of each imputed marker with the truth, where a data set knows what it would have measured."""
     found = []
-    for panel, marker in zip(judged["panel"], judged["marker"]):
+    for panel, marker in zip(judged[keys.PANEL], judged[keys.MARKER]):
         told = whole[whole.obs[keys.PANEL] == panel, marker]
         truth = adata[told.obs_names, marker].layers[keys.TRUTH]
         found.append(float(pearson(truth, told.layers[keys.EXPECTED][None])[0, 0]))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from magan import keys
 from magan.report.phrasing import counted, number
 
 LOOKS = {"usable": "wins", "as a trend": "ties", "not usable": "loses"}  # verdict -> its look
@@ -30,7 +31,7 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
             "sentence": _sentence(panel, rows),
             "lines": [_line(row) for row in _best_first(rows).to_dict("records")],
         }
-        for panel, rows in verdicts.groupby("panel", sort=False)
+        for panel, rows in verdicts.groupby(keys.PANEL, sort=False)
     ]
     n = int((verdicts["verdict"] == "usable").sum())
     return {
@@ -66,7 +67,7 @@ def _sentence(panel: str, rows: pd.DataFrame) -> str:
 def _line(row: Mapping) -> dict[str, str]:
     numbers = ("lower", "expected", "claimed", "seeds", "methods", "true")
     return {
-        "marker": row["marker"],
+        "marker": row[keys.MARKER],
         "verdict": row["verdict"],
         "kind": LOOKS[row["verdict"]],
         "reason": row["reason"],
