@@ -27,7 +27,7 @@ class Preset:
 PRESETS = {
     "batch_correction": Preset(
         1,
-        "the recommended method for batches: a monotone map of each marker, balanced populations, a residual generator",
+        "the recommended network for batches: a monotone map of each marker, balanced populations, residual generators",
         {
             "model": "magan",
             "correspondence": "correlation",

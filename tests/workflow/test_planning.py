@@ -1,5 +1,7 @@
 """What is planned, and what is refused before anything is trained."""
 
+import re
+
 import pytest
 import yaml
 from running import ROOT, dry_run, run
@@ -14,6 +16,15 @@ def test_every_shipped_study_can_be_planned(study, tmp_path, request):
         (tmp_path / "config").symlink_to(ROOT / "config")
     planned = dry_run(tmp_path, study=ROOT / "config" / study)
     assert planned.returncode == 0, planned.stderr
+
+
+def test_the_readmes_study_without_an_arm_can_be_planned(tmp_path, mirror):
+    (tmp_path / "data").symlink_to(mirror)
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    (tmp_path / "my.yaml").write_text(re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0])
+    planned = dry_run(tmp_path, study=tmp_path / "my.yaml")
+    assert planned.returncode == 0, planned.stderr
+    assert "results/mine/batch/visits/corrected" in planned.stdout + planned.stderr
 
 
 def test_a_wrong_study_is_refused_while_it_is_planned(tmp_path):

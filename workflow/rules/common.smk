@@ -33,7 +33,7 @@ ZOO = sorted({arm for _, _, settings in SAMPLING for arm in settings.arms})
 wildcard_constraints:
     task="|".join(TASKS),
     dataset="|".join(dataset for _, dataset, _ in STUDY.tasks()),
-    arm="|".join(sorted({arm for _, _, settings in STUDY.tasks() for arm in settings.arms})),
+    arm="|".join(sorted({arm for _, _, settings in STUDY.tasks() for arm in settings.arms})) or "none",
     baseline="|".join(sorted({name for _, _, settings in STUDY.tasks() for name in settings.baselines})) or "none",
     panels="|".join(MERGED) or "none",
     lecture="|".join(STUDY.lectures) or "none",

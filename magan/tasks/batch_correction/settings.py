@@ -22,7 +22,7 @@ class Wipe(Strict):
 
 
 class Correct(Strict):
-    """Every file of the data set written again, corrected by the first arm.
+    """Every file of the data set written again, corrected by the deployed method.
 
     A marker that the safety gate flags is corrected all the same ("none"), by
     the monotone map of that marker alone ("monotone"), or not at all ("input").

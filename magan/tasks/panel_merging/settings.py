@@ -10,7 +10,7 @@ from magan.tasks.heldout_markers.settings import HeldOut
 
 
 class Panels(TaskSettings):
-    """Panels to be merged by the first arm: every marker of any of them on every cell.
+    """Panels to be merged by the deployed arm: every marker of any of them on every cell.
 
     Each ordered pair of panels is audited first, as the held-out task
     ``<name>_<panel 1>_<panel 2>``: are markers of panel 2 right on cells of
