@@ -52,8 +52,8 @@ def folder(tmp_path_factory) -> Path:
     params |= {"seeds": [0, 1], "device": "cpu"}
     train(job_of({"task": "matching", "dataset": "own", "arm": "magan"}, params, files))
     for name in ("pair_ridge", "pair_ridge_shuffled"):
-        baseline("matching", "own", name, **own, events=str(folder / name / "events.jsonl"),
-                 mapped=str(folder / name / "mapped.h5ad"), log="log")  # fmt: skip
+        files = {part: str(folder / name / file) for part, file in out.items()} | {"log": "log"}
+        baseline("matching", "own", name, own, files)
     mapped = [str(folder / name / "mapped.h5ad") for name in ("magan", "pair_ridge", "pair_ridge_shuffled")]
     evaluate("matching", str(folder / "truth.h5ad"), mapped, str(folder / "own.tsv"))
     summarise([str(folder / "own.tsv")], str(folder / "metrics.tsv"), str(folder / "summary.tsv"))
