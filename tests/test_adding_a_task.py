@@ -136,7 +136,7 @@ def test_the_score_of_the_page_is_the_total_variation_distance(added):
 
 def test_the_figures_and_the_table_of_the_page_are_made(folder):
     paths = tuple(str(folder / name) for name in ("metrics.tsv", "summary.tsv"))
-    draw("shares", "made", {}, METHODS, METHODS[0], paths, (str(folder), str(folder / "figures")))
+    draw("shares", "made", {}, METHODS, "", paths, (str(folder), str(folder / "figures")))
     drawn = (folder / "figures" / "share_errors.svg").read_text()
     assert all(name in drawn for name in (*METHODS, "error of population shares"))
     of_methods, of_batches = tables("shares", "made", read_metrics(paths[1]), {})

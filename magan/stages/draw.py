@@ -35,7 +35,7 @@ def draw(
     baselines
         In the study's order.
     headline
-        The deployed method, whose cells are shown.
+        The deployed method, whose cells are shown; "" where a task compares baselines alone: the first of them.
     tables
         Files of the scores and of their summary.
     folders
@@ -45,7 +45,7 @@ def draw(
     methods = [*arms, *baselines]
     metrics, summary = (rows_of(read_metrics(path), task, dataset, methods) for path in tables)
     truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
-    shown = entry.shown(arms, baselines, summary) if entry.shown else [headline]
+    shown = entry.shown(arms, baselines, summary) if entry.shown else [headline or methods[0]]
     results = Results(
         dataset=dataset,
         truth=truth,
