@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from magan.batch_maps import MAPS, identity, monotone_balanced, population_monotone, quantile, zscore
+from magan.batch_maps import MAPS, flow, identity, monotone, monotone_balanced, population_monotone, quantile, zscore
 
 
 def cells(n: int, shares: list[float], shift: np.ndarray | float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +43,19 @@ def test_every_map_but_identity_recovers_a_shift(name, pair):
     x = pair[1]
     moved = MAPS[name].apply(MAPS[name].fit(x + SHIFT, x, seed=0), x + SHIFT)
     np.testing.assert_allclose((moved - x).mean(axis=0), 0, atol=0.02)
+
+
+def test_the_cells_that_carry_the_field_are_real_ones_in_units_of_the_scale(pair):
+    x1, x2 = (x * [0.25, 1, 4, 8] for x in pair)
+    state = flow.fit(x1, x2, seed=0)
+    np.testing.assert_allclose(state["scale"] / flow.fit(*pair, seed=0)["scale"], [0.25, 1, 4, 8], rtol=0.05)
+    start = monotone_balanced.balance(x1, x2, seed=0)
+    for carriers, known in (
+        (state["target"], x2[start.rows_2]),
+        (state["sources"][0], monotone.apply(start.curves, x1[start.rows_1])),
+    ):
+        found = carriers * state["scale"]  # fewer than POINTS cells: all of them, in another order
+        np.testing.assert_allclose(found[found[:, 0].argsort()], known[known[:, 0].argsort()], atol=1e-4)
 
 
 def test_identity_leaves_cells_as_measured(pair):

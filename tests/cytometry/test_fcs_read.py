@@ -42,6 +42,12 @@ def test_bits_above_the_range_are_left_out_as_other_parsers_do(tmp_path, byteord
     np.testing.assert_array_equal(np.reshape(flowio.FlowData(str(file)).events, (3, 2)), expected)
 
 
+def test_a_range_of_a_quarter_of_the_bits_leaves_out_those_above_it(tmp_path):
+    keywords = {"$P1R": "16", "$P2R": "65536"}
+    file = write(tmp_path / "a.fcs", [[255, 65535]], datatype="I", bits=(16, 16), keywords=keywords)
+    np.testing.assert_array_equal(read_fcs(file).X, [[15, 65535]])
+
+
 @pytest.mark.parametrize(("byteord", "expected"), [("4,3,2,1", [0x010203, 70]), ("1,2,3,4", [0x030201, 70 << 16])])
 def test_integers_of_three_bytes_come_back(tmp_path, byteord, expected):
     keywords = {"$PAR": "1", "$P1B": "24", "$P1R": "16777216"}

@@ -1,6 +1,6 @@
 import pytest
 
-from magan.cytometry.marker_names import kind_of, metal, plain, role, split_name
+from magan.cytometry.marker_names import file_names, kind_of, lesser_pulses, metal, plain, role, split_name
 from magan.errors import nearest
 
 
@@ -99,3 +99,15 @@ def test_a_metal_is_known_however_it_is_written():
     assert {metal(name) for name in ("Nd142Di", "142Nd", "Nd142", "142NdDi")} == {"142nd"}
     assert metal("Ir191Di") == "191ir" and metal("I127Di") == "127i" and metal("In113Di") == "113in"
     assert metal("CD112") == "cd112" != metal("Cd112Di") == "112cd" and metal("FSC-A") == "fsca"
+
+
+def test_a_height_with_the_label_of_its_area_is_called_by_its_channel():
+    channels, labels = ["FSC-A", "BV421-H", "BV421-A", "PE-H", "PE-A"], ["FSC-A", "CD3", "CD3", "CD4 height", "CD4"]
+    assert file_names(channels, labels) == [
+        ("FSC-A", "FSC-A"), ("BV421-H", "BV421-H"), ("BV421-A", "CD3"), ("PE-H", "CD4 height"), ("PE-A", "CD4"),
+    ]  # fmt: skip
+
+
+def test_the_area_comes_first_and_a_pulse_with_a_label_before_those_without():
+    names = [("BV421-H", "CD3"), ("BV421-A", "CD3"), ("PE-A", "PE-A"), ("PE-H", "CD4"), ("APC-H", "CD8")]
+    assert lesser_pulses(names) == {"BV421-H": "height of BV421-A", "PE-A": "area of PE-H"}
