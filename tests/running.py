@@ -22,8 +22,12 @@ def run(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.Comple
 
 
 def dry_run(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.CompletedProcess:
-    """A dry run, in this process: what takes its time is to import the package."""
-    _, _, _, *called = command(folder, *arguments, "--dry-run", study=study)
+    return in_process(folder, *arguments, "--dry-run", study=study)
+
+
+def in_process(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.CompletedProcess:
+    """Snakemake without a process for it, where no job is run: most of its time is to import the package."""
+    _, _, _, *called = command(folder, *arguments, study=study)
     told, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(errors), contextlib.chdir(folder):
         try:
