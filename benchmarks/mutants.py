@@ -213,9 +213,10 @@ def main() -> None:
     counts = {"killed": 0, "survived": 0}
     print(f"{len(drawn)} of {len(found)} changes, seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for module, change, outcome in judge(drawn, copy_of(ROOT, Path(folder)), asked.minutes):
+        tree = copy_of(ROOT, Path(folder))
+        for module, change, outcome in judge(drawn, tree, asked.minutes):
             counts[outcome] = counts.get(outcome, 0) + 1
-            line = change.apply((ROOT / module).read_text()).splitlines()[change.line - 1].strip()
+            line = (tree / module).read_text().splitlines()[change.line - 1].strip()  # as it was tested
             token = f"{change.before} -> {change.after.strip() or 'nothing'}"
             print(f"{outcome:9} {module}:{change.line}  {token}  | {line}", flush=True)
     tried = counts["killed"] + counts["survived"]

@@ -18,6 +18,11 @@ def test_memberships_of_a_cell_half_way_are_a_half():
     np.testing.assert_allclose(memberships(np.array([[1.0]]), POINTS, 1.0)[0, :2], 0.5, atol=1e-9)
 
 
+def test_memberships_are_gaussians_of_the_given_variance():
+    found = memberships(np.array([[0.0]]), POINTS[:2], 0.5)[0]
+    np.testing.assert_allclose(found, np.array([1, np.exp(-4)]) / (1 + np.exp(-4)))
+
+
 def test_a_cell_is_beyond_the_border_by_its_distance_to_the_middle():
     x = np.array([[1.4], [0.7], [10.0]])
     past = beyond(squared_distances(x, POINTS), POINTS, np.array([0, 0, 2]))
