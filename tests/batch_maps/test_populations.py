@@ -19,8 +19,8 @@ def test_memberships_of_a_cell_half_way_are_a_half():
 
 
 def test_memberships_are_gaussians_of_the_given_variance():
-    found = memberships(np.array([[0.0]]), POINTS[:2], 0.5)[0]
-    np.testing.assert_allclose(found, np.array([1, np.exp(-4)]) / (1 + np.exp(-4)))
+    found = memberships(np.array([[0.0]]), POINTS[:2], 2.0)[0]
+    np.testing.assert_allclose(found, np.array([1, np.exp(-1)]) / (1 + np.exp(-1)))
 
 
 def test_a_cell_is_beyond_the_border_by_its_distance_to_the_middle():
