@@ -14,6 +14,7 @@ run: .venv/made
 test: .venv/made
 	ruff check .
 	ruff format --check .
+	basedpyright --pythonpath $(BIN)/python
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile --no-loadscope-reorder

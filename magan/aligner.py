@@ -181,7 +181,10 @@ class Aligner:
         self.scalings_ = {"x1": [of_x1 for of_x1, _ in units], "x2": [of_x2 for _, of_x2 in units]}
         self.neighbours_, self.calibrations_ = empty(len(pairs)), empty(len(pairs))
         self.device_ = best_device(self.device)
-        folds = [tuple(resident(x, of_x, self.device_) for x, of_x in zip(*fold)) for fold in zip(pairs, units)]
+        folds = [
+            (resident(a, of_x1, self.device_), resident(b, of_x2, self.device_))
+            for (a, b), (of_x1, of_x2) in zip(pairs, units)
+        ]
         self._untrained()
         self._check_directions()
         optimisation = Optimisation(**self.training.of_fit())
@@ -220,7 +223,7 @@ class Aligner:
         scaled = self.maps_.scaled(values, to, fold)
         expected = self.maps_.expected(scaled, to, fold) if self.predict == "expected" or self.calibrate else None
         whole = expected is None or self.predict == "sample"  # held-out samples calibrate expected values
-        layers = self.maps_.layers(self.maps_.sampled(scaled, to, fold) if whole else expected)
+        layers = self.maps_.layers(self.maps_.sampled(scaled, to, fold) if whole or expected is None else expected)
         calibration = self.calibrations_[to][fold]
         if expected is not None and calibration is not None:
             layers |= calibrated.uncertainty(calibration, expected, values.numpy())

@@ -1,10 +1,11 @@
 """AnnData in, AnnData out: maps of batches to a reference that need no network, one for each batch."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from anndata import AnnData
 from torch import Tensor
@@ -80,7 +81,7 @@ class BatchMapper:
     def map(self, x: AnnData, fold: int = 0) -> AnnData:
         """The cells as the reference would have measured them; ``X`` and ``layers["consensus"]``, arcsinh units."""
         values = self.map_values(torch.from_numpy(_values(x, self.features_["x1"][fold])), fold=fold)
-        mapped = AnnData(values[keys.CONSENSUS], obs=x.obs.copy(), layers=values)
+        mapped = AnnData(values[keys.CONSENSUS], obs=cast(pd.DataFrame, x.obs.copy()), layers=values)
         mapped.var_names = self.features_["x2"][fold]
         return mapped
 
@@ -128,7 +129,7 @@ class BatchMapper:
         return self
 
 
-def _values(x: AnnData, markers: Sequence[str]) -> np.ndarray:
+def _values(x: AnnData, markers: Collection[str]) -> np.ndarray:
     """``(n, M)`` float32 in arcsinh units."""
     missing = [marker for marker in markers if marker not in x.var_names]
     if missing:

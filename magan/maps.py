@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from anndata import AnnData
 from torch import Tensor
@@ -36,7 +37,7 @@ def no_pictures(step: int, seeds: Sequence[int], images: np.ndarray, maps: np.nd
     """Show nothing."""
 
 
-def empty(n_folds: int) -> ByDomain[None]:
+def empty(n_folds: int) -> ByDomain[Any]:
     """No entry for any domain and fold."""
     return {domain: [None] * n_folds for domain in ("x1", "x2")}
 
@@ -160,7 +161,7 @@ class Maps:
         """The rows of ``x`` by the features of domain ``to``; ``X`` is the mean map, nan where every seed failed."""
         names = self.features[to][fold] or [str(i) for i in range(int(np.prod(self.shapes[to])))]
         values = layers.get(keys.CONSENSUS, np.full((x.n_obs, len(names)), np.nan, np.float32))
-        mapped = AnnData(values, obs=x.obs.copy(), layers=layers)
+        mapped = AnnData(values, obs=cast(pd.DataFrame, x.obs.copy()), layers=layers)
         mapped.var_names = names
         return mapped
 

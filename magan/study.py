@@ -82,10 +82,10 @@ class StudySettings(Strict):
 PANELS = "panels"  # the section of panels to be merged
 SECTIONS = {task: entry.settings for task, entry in TASKS.items()} | {PANELS: MERGING.settings}
 
+FIELDS: dict[str, Any] = {key: (dict[Name, of], {}) for key, of in SECTIONS.items()}
 
-class Study(
-    create_model("StudyTasks", __base__=StudySettings, **{key: (dict[Name, of], {}) for key, of in SECTIONS.items()})
-):
+
+class Study(create_model("StudyTasks", __base__=StudySettings, **FIELDS)):
     """Everything that a run of the workflow depends on: `StudySettings`, and a section for each task."""
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from anndata import AnnData
 from torch import Tensor
@@ -166,7 +167,7 @@ class Synthesizer:
             layers[f"{keys.SEED}_{seed}"] = to_array(self.scaling_.unscaled(made), self.shapes_["x"])
         names = self.features_ or [str(i) for i in range(int(np.prod(self.shapes_["x"])))]
         values = next(iter(layers.values()), np.full((query.n_obs, len(names)), np.nan, np.float32))
-        samples = AnnData(values, obs=query.obs.copy(), layers=layers)
+        samples = AnnData(values, obs=cast(pd.DataFrame, query.obs.copy()), layers=layers)
         samples.var_names = names
         return samples
 
@@ -310,7 +311,9 @@ class Synthesizer:
         unknown = sorted(set(domain.labels or ("",)) - set(self.classes_))
         if unknown:
             raise InputError(f"class '{unknown[0]}' is not in the training set; there are {', '.join(self.classes_)}")
-        return entries | {"label": torch.tensor([self.classes_.index(word) for word in domain.labels])}
+        return entries | {
+            "label": torch.tensor([self.classes_.index(word) for word in cast(tuple[str, ...], domain.labels)])
+        }
 
     def _noise(self, recipe: Recipe, n: int, seeds: Sequence[int], what: str) -> dict[str, Tensor]:
         """All noise of the recipe for ``n`` samples, ``(len(seeds), n, ...)``; each entry has its own generators."""

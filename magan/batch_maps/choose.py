@@ -43,8 +43,8 @@ def choose(
     x1: np.ndarray,
     x2: np.ndarray,
     *,
-    samples_1: Sequence[str] | None = None,
-    samples_2: Sequence[str] | None = None,
+    samples_1: Sequence[str] | np.ndarray | None = None,
+    samples_2: Sequence[str] | np.ndarray | None = None,
     candidates: Sequence[str] = CANDIDATES,
     folds: int = FOLDS,
     seed: int = 0,
@@ -71,7 +71,8 @@ def choose(
     random = np.random.default_rng(seed)
     rows = [np.sort(random.permutation(len(x))[:CELLS]) for x in (x1, x2)]
     cells = x1[rows[0]], x2[rows[1]]
-    samples = tuple(None if s is None else np.asarray(s).astype(str)[r] for s, r in zip((samples_1, samples_2), rows))
+    first, second = (None if s is None else np.asarray(s).astype(str)[r] for s, r in zip((samples_1, samples_2), rows))
+    samples: Samples = (first, second)
     whole = balance(*cells, seed=seed)
     scores = pd.concat(
         [
@@ -79,7 +80,7 @@ def choose(
             for number, fold in enumerate(_splits(cells, samples, folds, random))
         ]
     )
-    test = None if samples[0] is None or samples[1] is None else sample_test(*cells, *samples, seed=seed)
+    test = None if first is None or second is None else sample_test(*cells, first, second, seed=seed)
     wide = scores.pivot(index="fold", columns="candidate", values="criterion")[names]
     name, reason = decide(wide, test)
     return Choice(name, _table(scores, wide), reason, MAPS[name].fit(x1, x2, seed=seed))
@@ -143,7 +144,9 @@ def _splits(
 ) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
     """Rows to train on and rows to judge by, of either batch."""
     numbers = [
-        _dealt_samples(s, folds, random) if _by_sample(samples) else random.permutation(len(x)) % folds
+        _dealt_samples(s, folds, random)
+        if s is not None and _by_sample(samples)
+        else random.permutation(len(x)) % folds
         for x, s in zip(cells, samples)
     ]
     for fold in range(folds):
@@ -169,7 +172,7 @@ def _compared(
     seed: int,
 ) -> pd.DataFrame:
     train, test = ([x[rows] for x, rows in zip(cells, chosen)] for chosen in fold)
-    seen = view(*test, whole, recount=recount, seed=seed)
+    seen = view(test[0], test[1], whole, recount=recount, seed=seed)
     identity = parts(seen, test[0])
     start = balance(*train, seed=seed) if any(MAPS[name].balanced for name in names) else None
     scores = []

@@ -46,7 +46,7 @@ def view(x1: np.ndarray, x2: np.ndarray, whole: Balance, *, recount: bool, seed:
     clusters = [d.argmin(axis=1) for d in distances]
     rows = [thin(number, share, seed) for number, share in zip(clusters, retained)]
     width = float(np.median(pdist(_some(z2[rows[1]], MEDIAN_CELLS))))
-    return View(x1, x2, *clusters, *rows, whole.scale, whole.points, max(width, 1e-12))
+    return View(x1, x2, clusters[0], clusters[1], rows[0], rows[1], whole.scale, whole.points, max(width, 1e-12))
 
 
 def parts(seen: View, mapped: np.ndarray) -> dict[str, float]:

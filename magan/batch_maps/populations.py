@@ -6,6 +6,8 @@ them: cells near a border may count on either side of it. What is left over is a
 cluster gives up cells where that difference is both large and certain.
 """
 
+from typing import Any, cast
+
 import numpy as np
 from scipy.optimize import linprog
 from scipy.special import logsumexp
@@ -32,7 +34,8 @@ def centres(x1: np.ndarray, x2: np.ndarray, n_clusters: int, seed: int = 0) -> n
     random = np.random.default_rng(seed)
     n = min(len(x1), len(x2), CLUSTERED)
     some = np.concatenate([x[random.choice(len(x), n, replace=False)] for x in (x1, x2)])
-    return KMeans(min(n_clusters, len(some)), n_init=4, random_state=seed).fit(some).cluster_centers_
+    # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
+    return KMeans(min(n_clusters, len(some)), n_init=cast(Any, 4), random_state=seed).fit(some).cluster_centers_
 
 
 def squared_distances(x: np.ndarray, points: np.ndarray) -> np.ndarray:

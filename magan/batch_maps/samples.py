@@ -8,6 +8,7 @@ way to deal the same samples to two batches.
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from typing import Any, cast
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -86,7 +87,8 @@ def _profiles(cells: np.ndarray, rows: list[np.ndarray], seed: int) -> np.ndarra
     random = np.random.default_rng(seed)
     some = np.concatenate([random.permutation(r)[:CELLS_PER_SAMPLE] for r in rows])
     scale = np.maximum(cells[some].std(axis=0), 1e-6)
-    clusters = KMeans(min(CLUSTERS, len(some)), n_init=4, random_state=seed).fit(cells[some] / scale)
+    # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
+    clusters = KMeans(min(CLUSTERS, len(some)), n_init=cast(Any, 4), random_state=seed).fit(cells[some] / scale)
     found = clusters.predict(cells / scale)
     quantiles = np.stack([np.quantile(cells[r], LEVELS, axis=0).ravel() for r in rows])
     means = np.stack([[_mean(cells[r[found[r] == k]]) for k in range(clusters.n_clusters)] for r in rows])

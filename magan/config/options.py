@@ -49,7 +49,7 @@ def options_model(source: str, hidden: tuple[str, ...]) -> type[BaseModel]:
 
     An option that is None by default may be None; a parameter without annotation may be anything.
     """
-    fields = {
+    fields: dict[str, Any] = {
         name: (_from_yaml(parameter.annotation), ... if parameter.is_required else None)
         for name, parameter in parameters(source).items()
         if name not in hidden

@@ -1,6 +1,7 @@
 """Distances between a sample and its reconstruction, ``(R, B, ...) -> (R,)``."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -41,4 +42,4 @@ def gradient_difference(x: Tensor, y: Tensor) -> Tensor:
     horizontal neighbours (Mathieu et al. 2016, equation 6, with exponent 1). It is 0 where y has the same steps as x,
     at any brightness.
     """
-    return sum(absolute_error(x.diff(dim=axis).abs(), y.diff(dim=axis).abs()) for axis in (-2, -1))
+    return cast(Tensor, sum(absolute_error(x.diff(dim=axis).abs(), y.diff(dim=axis).abs()) for axis in (-2, -1)))

@@ -5,7 +5,7 @@ Without a classifier, tables have no scores on features.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from anndata import AnnData
@@ -27,7 +27,16 @@ class Seen(NamedTuple):
     def first(self, most: int) -> "Seen":
         """Return at most ``most`` images, by a permutation that depends only on the number of images."""
         rows = shuffled(len(self.pixels))[:most]
-        return Seen(*(part if part is None else part[rows] for part in self))
+        return self.at(rows)
+
+    def at(self, rows: np.ndarray) -> "Seen":
+        """Return the images of ``rows``, indices or booleans."""
+        features, probabilities = (part if part is None else part[rows] for part in self[1:])
+        return Seen(self.pixels[rows], features, probabilities)
+
+    def embedded(self) -> np.ndarray:
+        """Return the features of images that a classifier saw."""
+        return cast(np.ndarray, self.features)
 
 
 def seen(adata: AnnData, layer: str = "") -> Seen:

@@ -21,7 +21,7 @@ def l1(x: np.ndarray, truth: np.ndarray) -> float:
     return float(np.abs(x.astype(np.float64) - truth).mean()) if _scored(x, truth) else np.nan
 
 
-def ssim(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int]) -> float:
+def ssim(x: np.ndarray, truth: np.ndarray, shape: tuple[int, ...]) -> float:
     """Return the mean structural similarity, at most 1; higher is better.
 
     At every pixel of every channel it is ``(2 m1 m2 + C1)(2 s12 + C2) / ((m1^2 + m2^2 + C1)(s1^2 + s2^2 + C2))`` with
@@ -59,7 +59,7 @@ def _smooth(images: np.ndarray) -> np.ndarray:
     return correlate1d(correlate1d(images, _window(), axis=2, mode="reflect"), _window(), axis=3, mode="reflect")
 
 
-def similarities(x: np.ndarray, truth: np.ndarray, shape: tuple[int, int, int], places: int = PLACES) -> np.ndarray:
+def similarities(x: np.ndarray, truth: np.ndarray, shape: tuple[int, ...], places: int = PLACES) -> np.ndarray:
     """Return the structural similarity of each image with each partner, ``(n, C*H*W), (m, C*H*W) -> (n, m)``.
 
     It is `ssim` on a grid of about ``places`` by ``places`` windows instead of at every pixel.
@@ -80,7 +80,7 @@ def _patches(images: np.ndarray, places: int) -> np.ndarray:
     return windows.reshape(len(images), -1, (2 * RADIUS + 1) ** 2).transpose(1, 0, 2)
 
 
-def outlines(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def outlines(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return the direction of edges in each of 8 x 8 fields, ``(n, C*H*W) -> (n, 8 * 8 * 6)``; ignores colour.
 
     Features are histograms of oriented gradients. The length of the gradient, summed over channels, is divided between

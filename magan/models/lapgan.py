@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from magan.losses.adversarial import ADVERSARIAL
+from magan.networks.architectures import Builder
 from magan.networks.convolution import halvings
 from magan.networks.counter_rng import seeds, uniform
 from magan.networks.gan_networks import discriminator, generator
@@ -79,7 +80,9 @@ def lapgan(
             x = blurred + networks[f"generator_{names[k]}"](plane(batch, k), blurred)
         return x.clamp(-1, 1)
 
-    networks = {f"generator_{name}": partial(DetailGenerator, shape[0], width) for name in names[:n]}
+    networks: dict[str, Builder] = {
+        f"generator_{name}": partial(DetailGenerator, shape[0], width) for name in names[:n]
+    }
     networks[f"generator_{names[n]}"] = generator(n_noise, sizes[n], "auto", width)
     networks |= {f"discriminator_{name}": discriminator(size, "auto", width) for name, size in zip(names, sizes)}
     return Recipe(

@@ -8,7 +8,7 @@ import torch
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.reconstruction import absolute_error
-from magan.networks.architectures import deep_enough, images
+from magan.networks.architectures import Builder, deep_enough, images
 from magan.networks.patchgan import Patch, layers_within
 from magan.networks.unet import UNet, dropout_shapes
 from magan.option_types import Count, GameName, Weight, Whole, Width
@@ -100,7 +100,7 @@ def pix2pix(
         # Real and generated pairs pass separately, so each minibatch is normalised by its statistics.
         return {"discriminator": 0.5 * game.discriminator(D(shown(x, y)), D(shown(x, mapped)))}
 
-    networks = {"generator_12": partial(UNet, x1, x2, width, depth, skips=SKIPS[architecture])}
+    networks: dict[str, Builder] = {"generator_12": partial(UNet, x1, x2, width, depth, skips=SKIPS[architecture])}
     phases = [Phase("generator", trains=("generator_12",), objective=generators)]
     if adversarial_weight:
         shape = (x1[0] * conditional + x2[0], *x2[1:])

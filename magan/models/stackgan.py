@@ -9,6 +9,7 @@ from torch import Tensor
 
 from magan.losses.adversarial import ADVERSARIAL
 from magan.losses.information import gaussian_kl
+from magan.networks.architectures import Builder
 from magan.networks.embedding import Embedding
 from magan.networks.enlarging import Enlarging, doublings
 from magan.networks.gan_networks import discriminator, generator, onehot
@@ -111,7 +112,9 @@ def stackgan(
         drawn_conditions, _ = conditions(networks, batch)
         return generated(networks, batch, drawn_conditions)[1].clamp(-1, 1)
 
-    networks = {f"condition_{stage}": partial(Embedding, sum(n_words), len(n_words), n_condition) for stage in STAGES}
+    networks: dict[str, Builder] = {
+        f"condition_{stage}": partial(Embedding, sum(n_words), len(n_words), n_condition) for stage in STAGES
+    }
     networks["generator_1"] = generator(n_noise + n_condition, small, "auto", width)
     networks["generator_2"] = partial(Enlarging, shape[0], n_doublings, width, n_blocks, n_condition, True)
     for stage, size in zip(STAGES, (small, shape)):

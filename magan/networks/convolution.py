@@ -9,6 +9,7 @@ normalisation has no bias.
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod, sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ class Discriminator(nn.Module):
         start(self) if normalised else start_preserving(self)
 
     def forward(self, x: Tensor, *conditions: Tensor) -> Tensor | tuple[Tensor, list[Tensor]]:
-        (convolve, activate), *later = self.maps
+        (convolve, activate), *later = (cast(nn.Sequential, maps) for maps in self.maps)
         x = convolve(x)
         if self.told is not None:
             x = x + self.told(torch.cat(conditions, 1))[:, :, None, None]
@@ -152,4 +153,6 @@ def _block(layer: nn.Module, normalised: bool, activation: nn.Module, n_maps: in
         return nn.Sequential(layer, activation)
     if isinstance(layer, nn.Linear):
         return nn.Sequential(layer, nn.BatchNorm1d(layer.out_features, track_running_stats=False), activation)
-    return nn.Sequential(layer, nn.BatchNorm2d(n_maps or layer.out_channels, track_running_stats=False), activation)
+    return nn.Sequential(
+        layer, nn.BatchNorm2d(n_maps or cast(int, layer.out_channels), track_running_stats=False), activation
+    )

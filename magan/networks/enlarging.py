@@ -1,6 +1,7 @@
 """Networks that enlarge an image: super-resolution, and the second stage of StackGAN."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class Enlarging(nn.Module):
         self.up = nn.Sequential(*(_doubling(width, normalised) for _ in range(n_doublings)))
         self.last = nn.Conv2d(width, n_channels, 3, 1, 1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        nn.init.zeros_(cast(Tensor, self.last.bias))
         self.factor = 2**n_doublings
 
     def forward(self, x: Tensor, *conditions: Tensor) -> Tensor:
@@ -76,13 +77,14 @@ def _convolution(n_in: int, n_out: int, normalised: bool) -> list[nn.Module]:
     layer = nn.Conv2d(n_in, n_out, 3, 1, 1, bias=not normalised)
     nn.init.kaiming_normal_(layer.weight)
     if not normalised:
-        nn.init.zeros_(layer.bias)
+        nn.init.zeros_(cast(Tensor, layer.bias))
     return [layer, nn.BatchNorm2d(n_out, track_running_stats=False)] if normalised else [layer]
 
 
 def _doubling(n: int, normalised: bool) -> nn.Sequential:
     """Double the side: a convolution to four channels per channel, initially equal, rearranged as 2 x 2 pixels."""
     layers = _convolution(n, 4 * n, normalised)
+    weight = cast(nn.Conv2d, layers[0]).weight
     with torch.no_grad():
-        layers[0].weight.copy_(layers[0].weight[::4].repeat_interleave(4, 0))
+        weight.copy_(weight[::4].repeat_interleave(4, 0))
     return nn.Sequential(*layers, nn.PixelShuffle(2), nn.PReLU())

@@ -6,6 +6,7 @@ that normalises gradients then changes the weights of all layers at the same rel
 """
 
 from math import sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class Convolution(nn.Conv2d):
         self.scale = gain / (sqrt(n_in) * kernel)
         nn.init.normal_(self.weight)
         if bias:
-            nn.init.zeros_(self.bias)
+            nn.init.zeros_(cast(Tensor, self.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         return conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod, sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,7 @@ class Linear(nn.Module):
     def _fused(self, x: Tensor, activation: Callable[[Tensor], Tensor] | None) -> Tensor:
         """Compute one replicate with oneDNN, activation included: two to three times as fast, without gradients."""
         name = "relu" if activation is torch.relu else "none"
-        out = torch.ops.mkldnn._linear_pointwise(x, self.weight[0].T, self.bias[0], name, [], "")
+        out = torch.ops.mkldnn._linear_pointwise(x, self.weight[0].T, cast(Tensor, self.bias)[0], name, [], "")
         return out if name == "relu" or activation is None else activation(out)
 
 

@@ -8,6 +8,7 @@ the number of levels in use above the first. Only the last weight can be below 1
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class GrowingGenerator(nn.Module):
         n = len(faded)
         for block in self.blocks[:n]:
             below, x = x, enlarged(x)
-            for layer in block:
+            for layer in cast(nn.ModuleList, block):
                 x = pixel_norm(active(layer(x)))
         image = self.colours[n](x)
         return torch.lerp(enlarged(self.colours[n - 1](below)), image, faded[-1]) if n else image
@@ -68,7 +69,7 @@ class GrowingDiscriminator(nn.Module):
         n = len(faded)
         h = active(self.colours[n](x))
         for level in reversed(range(n)):
-            for layer in self.blocks[level]:
+            for layer in cast(nn.ModuleList, self.blocks[level]):
                 h = active(layer(h))
             h = shrunk(h)
             if level == n - 1:

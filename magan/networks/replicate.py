@@ -35,6 +35,8 @@ class Replicated(nn.Module):
         with ``seeds[r]``.
     """
 
+    template: nn.Module
+
     def __init__(self, build: Callable[[], nn.Module], seeds: Sequence[int]):
         super().__init__()
         copies = [_seeded(build, seed) for seed in seeds]

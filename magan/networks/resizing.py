@@ -1,6 +1,7 @@
 """Shrink, enlarge and frame images, and build Laplacian pyramids; any leading axes may precede ``(C, H, W)``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
@@ -15,7 +16,7 @@ def shrunk(x: Tensor, factor: int = 2) -> Tensor:
 
 def enlarged(x: Tensor, factor: int = 2, smooth: bool = False) -> Tensor:
     """Enlarge images: repeat every pixel ``factor`` x ``factor`` times, or interpolate bilinearly if ``smooth``."""
-    options = {"mode": "bilinear", "align_corners": False} if smooth else {"mode": "nearest"}
+    options: dict[str, Any] = {"mode": "bilinear", "align_corners": False} if smooth else {"mode": "nearest"}
     return _flat(x, lambda images: interpolate(images, scale_factor=factor, **options))
 
 

@@ -46,9 +46,11 @@ class ResNet(nn.Module):
             sides.append(tuple((side + 1) // 2 for side in sides[-1]))
         layers += [Block(widths[-1]) for _ in range(n_blocks)]
         for level in reversed(range(N_HALVINGS)):
-            added = tuple(side - (2 * half - 1) for side, half in zip(sides[level], sides[level + 1]))
+            down, across = (side - (2 * half - 1) for side, half in zip(sides[level], sides[level + 1]))
             layers += [
-                nn.ConvTranspose2d(widths[level + 1], widths[level], 3, 2, 1, output_padding=added, bias=False),
+                nn.ConvTranspose2d(
+                    widths[level + 1], widths[level], 3, 2, 1, output_padding=(down, across), bias=False
+                ),
                 *_after(widths[level]),
             ]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, shape_out[0], 7)]

@@ -44,7 +44,9 @@ def standing(
     These are the standing statistics of Brock et al. 2019 (BigGAN, appendix D), from one large minibatch.
     ``minibatch`` should be as varied as a training minibatch; its leading axis is one replicate.
     """
-    fixed = {role: Standing(n, row) if _normalises(n) else n.select([row]) for role, n in networks.items()}
+    fixed: dict[str, nn.Module] = {
+        role: Standing(n, row) if _normalises(n) else n.select([row]) for role, n in networks.items()
+    }
     if any(isinstance(network, Standing) for network in fixed.values()):
         with torch.no_grad():
             sample(fixed, minibatch)

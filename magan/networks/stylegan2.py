@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from math import sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +101,8 @@ class ResidualDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = active(self.colours(x))
-        for first, second, shortcut in reversed(self.blocks):
+        for block in reversed(self.blocks):
+            first, second, shortcut = cast(nn.ModuleList, block)
             x = (shrunk(active(second(active(first(x))))) + shortcut(shrunk(x))) / sqrt(2)
         x = active(self.second(with_deviation(x)))
         return self.last(active(self.dense(x.flatten(1))))

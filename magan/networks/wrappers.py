@@ -6,6 +6,7 @@ takes stacked parameters (see `Replicated`).
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,8 @@ class MinibatchDiscriminated(nn.Module):
         self.tapped = Tapped(build)
         self.broadcasts = self.tapped.broadcasts
         last = layers(self.tapped)[-1]
-        n_in, n_out = last.weight.shape if isinstance(last, Linear) else last.weight.shape[::-1][:2]
+        weight = cast(Tensor, last.weight)
+        n_in, n_out = weight.shape if isinstance(last, Linear) else weight.shape[::-1][:2]
         if not isinstance(last, Linear | nn.Linear) or n_out != 1:
             raise ValueError(
                 "minibatch_discrimination needs a discriminator that ends in one dense score; leave it out"
@@ -90,7 +92,7 @@ class Dropped(nn.Module):
         self.broadcasts = getattr(self.network, "broadcasts", False)
 
     def forward(self, *inputs: Tensor):
-        *inputs, seeds = inputs
+        *given, seeds = inputs
         calls = iter(range(len(layers(self.network)) + 1))
 
         def drop(layer: nn.Module, inputs: tuple) -> tuple | None:
@@ -103,7 +105,7 @@ class Dropped(nn.Module):
         with ExitStack() as stack:
             for layer in layers(self.network):
                 stack.enter_context(layer.register_forward_pre_hook(drop))
-            return self.network(*inputs)
+            return self.network(*given)
 
 
 class Spectral(nn.Module):
@@ -126,7 +128,7 @@ class Spectral(nn.Module):
             self.register_buffer(f"u_{i}", u)
 
     def forward(self, *inputs: Tensor):
-        weights = dict(self.network.named_parameters())
+        weights: dict[str, Tensor] = dict(self.network.named_parameters())
         for i, (name, n_axes) in enumerate(self.n_axes.items()):
             norm = largest(as_matrix(weights[name], n_axes), self.get_buffer(f"u_{i}"))
             norm = torch.where(norm == 0, 1.0, norm)  # do not scale a matrix of zeros

@@ -5,11 +5,13 @@ batch against the reference, one pair of digit sets. What a method must not
 know is absent from the files it reads, not masked inside them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
+from typing import cast
 
 import anndata
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
@@ -85,7 +87,7 @@ def image_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test:
     parts = [query, real_train.copy(), real_test]
     for part, domain, split in zip(parts, "122", ("test", "train", "test")):
         part.X = pixels(part)
-        part.obs = part.obs[[keys.CELL_TYPE]].assign(domain=domain, split=split)
+        part.obs = cast(pd.DataFrame, part.obs)[[keys.CELL_TYPE]].assign(domain=domain, split=split)
         part.obs_names = [f"{name}:{domain}" if domain == "2" else name for name in part.obs_names]
         part.layers.setdefault(keys.TRUTH, np.full(part.shape, np.nan, np.float32))
     truth = anndata.concat(parts)
@@ -96,9 +98,9 @@ def image_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test:
 def without_labels(adata: AnnData, columns: Sequence[str] = (keys.BATCH, keys.SAMPLE)) -> AnnData:
     """A copy with what a method may know: no truth, and of obs the given columns."""
     without_labels = AnnData(
-        adata.X.copy(),
-        obs=adata.obs[[c for c in columns if c in adata.obs]].copy(),
-        var=adata.var.copy(),
+        cast(np.ndarray, adata.X).copy(),
+        obs=cast(pd.DataFrame, adata.obs)[[c for c in columns if c in adata.obs]].copy(),
+        var=cast(pd.DataFrame, adata.var).copy(),
         uns=dict(adata.uns),
     )
     if keys.PREPROCESSED in adata.layers:
@@ -112,7 +114,7 @@ def known_markers(markers: Sequence[str], adata: AnnData) -> None:
             raise InputError(f"marker '{marker}' is not in the data{among(marker, adata.var_names)}")
 
 
-def enough(parts: Mapping[str, Sequence], batch_size: int) -> None:
+def enough(parts: Mapping[str, Sized], batch_size: int) -> None:
     """`InputError` for the first part with fewer samples than a minibatch."""
     for name, part in parts.items():
         if len(part) < batch_size:

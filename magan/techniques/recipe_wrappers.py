@@ -95,7 +95,7 @@ def changed(
         replace(phase, objective=change(phase.objective)) if trains(phase, training) or not training else phase
         for phase in recipe.phases
     ]
-    networks = {role: builders(build) if role in of else build for role, build in recipe.networks.items()}
+    networks = {role: builders(build) if builders and role in of else build for role, build in recipe.networks.items()}
     return replace(recipe, networks=networks, phases=tuple(phases), noise={**recipe.noise, **(noise or {})})
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Batch, Carry, Networks, Optimiser, Phase, Recipe, Terms
-from magan.training.resume import NoCheckpoint, Resume
+from magan.training.resume import NoCheckpoint, Resumable, Resume
 from magan.training.state import State
 
 Look = Callable[[int, Networks], Terms]  # step, networks -> further terms, each (R,)
@@ -78,13 +79,14 @@ def fit(
         role: Replicated(build, [role_seed(seed, role) for seed in seeds]).to(device)
         for role, build in recipe.networks.items()
     }
-    optimisers = {
+    optimisers: dict[str, torch.optim.Optimizer] = {
         phase.name: optimiser_of(phase, networks, overridden(phase.optimiser or recipe.optimiser, optimisation))
         for phase in recipe.phases
     }
     state = State(networks, optimisers, {name: value.to(device) for name, value in recipe.carry.items()})
     rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in optimisers.items()}
-    resume.begin(state, batches, device)
+    position = cast(Resumable, batches)  # read by a `Resume` alone, whose minibatches are a `Batches`
+    resume.begin(state, position, device)
     for step, terms in state.recorded:
         watch.record(step, terms)
     for step in range(state.step, steps):
@@ -95,7 +97,7 @@ def fit(
         if step % watch.every == 0 or step == steps - 1:
             state.recorded.append((step, terms | carried(state.carry, len(seeds)) | watch.look(step, networks)))
             watch.record(*state.recorded[-1])
-            resume.keep(state, batches)
+            resume.keep(state, position)
     return networks
 
 

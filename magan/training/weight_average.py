@@ -1,11 +1,12 @@
 """Running means of weights. Their samples vary less than samples of the weights of the last step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
+from torch import Tensor
 
 from magan.recipe import Batch, Networks, Phase, Recipe
 
@@ -34,7 +35,8 @@ def averaged(recipe: Recipe, decay: float) -> Recipe:
     roles = [role for role in recipe.networks if role in trained and not role.startswith(UNAVERAGED)]
 
     def sample(networks: Networks, batch: Batch):
-        return recipe.sample(means(networks), batch)
+        # Used below where the recipe makes samples.
+        return cast(Callable[..., Tensor], recipe.sample)(means(networks), batch)
 
     return replace(
         recipe,
@@ -60,4 +62,6 @@ def _move(before, roles: Sequence[str], decay: float, networks: Networks, step: 
     before(networks, step)
     for role in roles:
         mean, now = networks[role + SUFFIX].state(), networks[role].state()
-        torch._foreach_lerp_(list(mean.values()), [now[name] for name in mean], 1 - decay if step else 1.0)
+        # PyTorch has no public name for many interpolations in a call.
+        lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
+        lerp(list(mean.values()), [now[name] for name in mean], 1 - decay if step else 1.0)

@@ -1,6 +1,7 @@
 """Maps that need no model and whose scores are known beforehand: if a score ranks them wrongly, the score is wrong."""
 
 from collections.abc import Callable
+from typing import cast
 
 import anndata
 import numpy as np
@@ -90,7 +91,9 @@ def _exchanged(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:
 def _map(truth: AnnData, rows: np.ndarray, partners: np.ndarray, name: str) -> AnnData:
     """The cells ``rows`` with the values of the cells ``partners``."""
     values = np.asarray(truth.layers[keys.PREPROCESSED])[partners]
-    mapped = anndata.AnnData(values, obs=truth.obs.iloc[rows][[]], var=truth.var[[]])
+    mapped = anndata.AnnData(
+        values, obs=cast(pd.DataFrame, truth.obs).iloc[rows][[]], var=cast(pd.DataFrame, truth.var)[[]]
+    )
     mapped.layers[keys.BASELINE] = values
     mapped.uns = {keys.TASK: "batch", keys.DATASET: truth.uns.get(keys.DATASET, ""), keys.METHOD: name}
     mapped.uns |= {keys.ARM: keys.CONTROL, keys.ERROR: ""}

@@ -71,11 +71,19 @@ def _distances(axes: Axes, emd: pd.DataFrame, pairs: list[str], markers: list[st
 def _samples(axes: Axes, samples: pd.DataFrame, colours: dict[str, str]) -> None:
     for i, (batch, own) in enumerate(samples.groupby(keys.BATCH, sort=True)):
         axes.plot(
-            own["x"], own["y"], ARM_MARKERS[i % len(ARM_MARKERS)], color=colours[batch], ms=6, alpha=0.85, label=batch
+            own["x"],
+            own["y"],
+            ARM_MARKERS[i % len(ARM_MARKERS)],
+            color=colours[str(batch)],
+            ms=6,
+            alpha=0.85,
+            label=batch,
         )
     if len(samples) <= 12:
         for row in samples.itertuples():
-            axes.annotate(row.sample, (row.x, row.y), xytext=(5, 3), textcoords="offset points", fontsize=9, color=GREY)
+            axes.annotate(
+                str(row.sample), (row.x, row.y), xytext=(5, 3), textcoords="offset points", fontsize=9, color=GREY
+            )
     axes.set(
         xlabel="first direction (arcsinh units)", ylabel="second direction", title="Samples by their median markers"
     )

@@ -1,5 +1,7 @@
 """Figures of the batches: what the map does to each marker, and every score beside its floor."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -150,7 +152,7 @@ def _score_panel(axes: Axes, table: pd.DataFrame, pairs, score: str) -> None:
     for y, pair in enumerate(pairs):
         axes.axhline(y, color=PALE, lw=0.6, zorder=0)
         tint = colour(*pair)
-        if pair not in rows.index or not np.isfinite(rows.loc[pair, "mean"]):
+        if pair not in rows.index or not np.isfinite(cast(float, rows.loc[pair, "mean"])):
             failed = (table[["method", "arm"]].apply(tuple, axis=1) == pair) & (table["n_failed"].fillna(0) > 0)
             text = "failed" if failed.any() else "not scored"
             axes.text(0.02, y, text, color=tint, fontsize=9, va="center", transform=across, bbox=HALO)
@@ -163,7 +165,9 @@ def _score_panel(axes: Axes, table: pd.DataFrame, pairs, score: str) -> None:
         if np.isfinite(row["consensus"]):
             axes.plot(row["consensus"], y + 0.28, "D", ms=4, mfc="white", mec=tint, mew=1.1)
     if (keys.FLOOR, keys.FLOOR) in rows.index:
-        axes.axvline(rows.loc[(keys.FLOOR, keys.FLOOR), "mean"], color=GREY, lw=1, ls=(0, (4, 2)), zorder=0)
+        axes.axvline(
+            cast(float, rows.loc[(keys.FLOOR, keys.FLOOR), "mean"]), color=GREY, lw=1, ls=(0, (4, 2)), zorder=0
+        )
     name, better = keys.SCORES.get(score, (score, ""))
     arrow = {"lower": " · ← better", "higher": " · better →"}.get(better, "")
     axes.set_title(f"{name}{arrow}")

@@ -1,6 +1,7 @@
 """Every batch against a reference batch: one fold for each."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import anndata
 import numpy as np
@@ -136,5 +137,5 @@ def wipe(adata: AnnData, *, marker: str, populations: Sequence[str], seed: int =
     adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()
     column = adata.var_names.get_loc(marker)
     adata.layers[keys.PREPROCESSED][wiped, column] = 0
-    adata.X[wiped, column] = 0
+    cast(np.ndarray, adata.X)[wiped, column] = 0
     return adata

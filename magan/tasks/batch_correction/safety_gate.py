@@ -1,7 +1,7 @@
 """The safety gate: marker by marker and population by population, is a batch better or worse after its correction?"""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -179,6 +179,7 @@ def _within_floor(table: pd.DataFrame) -> bool:
 
 def _reasons(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> list[str]:
     reasons = [confounded.rstrip(".")] if confounded else []
+    row: Any  # pandas has no types for the fields of a row
     for row in transfer[transfer["before"].notna()].itertuples():
         if not row.after >= row.before - max(DROPPED, 2 * row.error):
             reasons.append(
@@ -201,7 +202,8 @@ def _mostly_flagged(table: pd.DataFrame) -> list[str]:
     worse = set(table.loc[whole & flagged, keys.MARKER])
     sizes = table[whole].groupby(keys.BATCH)["n"].first()
     cells = table[~whole & flagged].groupby([keys.BATCH, keys.MARKER])["n"].sum()
-    worse |= {marker for (batch, marker), n in cells.items() if n > MOST * sizes[batch]}
+    counts: dict[Any, Any] = cells.to_dict()  # (batch, marker) -> number of cells
+    worse |= {marker for (batch, marker), n in counts.items() if n > MOST * sizes[batch]}
     return [marker for marker in table[keys.MARKER].unique() if marker in worse]
 
 

@@ -68,7 +68,8 @@ class BatchAlignment(TaskSettings):
             return values
         if plain:
             values["baselines"] = list(BESIDE)
-        arms, baselines = dict(values.get("arms") or {}), list(values.get("baselines") or ())
+        arms: dict[str, Any] = dict(values.get("arms") or {})
+        baselines: list[Any] = list(values.get("baselines") or ())
         if method not in (*arms, *baselines):
             if method in BASELINES:
                 baselines.append(method)

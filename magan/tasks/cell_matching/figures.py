@@ -1,5 +1,7 @@
 """Figures of cells mapped between two sets without a common marker: where they land, and every method's scores."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -39,7 +41,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     title = f"Cells mapped by {name}: {mapped.uns.get('dataset', '')}"
     if mapped.uns.get("error") or not np.isfinite(np.asarray(mapped.X)).all():
         return empty(title, f"{name} failed: {mapped.uns.get('error') or 'every seed failed'}", digest)
-    about = truth.obs.loc[mapped.obs_names]
+    about = cast(pd.DataFrame, truth.obs).loc[mapped.obs_names]
     first = (about[keys.FOLD] == about[keys.FOLD].iloc[0]).to_numpy()
     real = truth[(truth.obs[keys.DOMAIN].astype(str) == "2").to_numpy(), mapped.var_names]
     onto, shares = _directions(np.asarray(real.layers[keys.PREPROCESSED], dtype=np.float64))
@@ -48,7 +50,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     foot = f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {told.sum()} pairs told"
     foot += f" · consensus of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
     figure = new(4.1, title, foot + "\ndirections of the real cells", digest)
-    left, right = figure.subfigures(1, 2)
+    left, right = cast(np.ndarray, figure.subfigures(1, 2))
     kinds = np.repeat(["real", "mapped"], [len(places["real"]), len(places["mapped"])])
     _points(left, np.concatenate(list(places.values())), kinds, {"real": REAL, "mapped": MAPPED}, "by set", seed)
     labels, tints = _populations(about[keys.CELL_TYPE].astype(str)[first], real.obs[keys.CELL_TYPE].astype(str))

@@ -1,6 +1,7 @@
 """Two sets of cells without a common marker, and the few pairs that are told."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import anndata
 import numpy as np
@@ -102,7 +103,9 @@ def _answers(cells: AnnData, target: AnnData, told: set[str], fold: str) -> AnnD
         index=f"{fold}:" + cells.obs_names if fold else cells.obs_names,
     )
     obs[keys.CELL_TYPE] = cells.obs[keys.CELL_TYPE].astype(str).to_numpy() if keys.CELL_TYPE in cells.obs else ""
-    return AnnData(values, obs=obs, var=target.var.copy(), layers={keys.PREPROCESSED: values.copy()})
+    return AnnData(
+        values, obs=obs, var=cast(pd.DataFrame, target.var.copy()), layers={keys.PREPROCESSED: values.copy()}
+    )
 
 
 def sources(first: AnnData, second: AnnData) -> Mapping[str, object]:

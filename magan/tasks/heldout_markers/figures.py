@@ -1,6 +1,7 @@
 """Figures of the held-out markers: how well each is predicted, and what a prediction looks like."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +119,7 @@ def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
         _name_lines(axes, r[r["arm"].isin([keys.BASELINE, keys.CEILING]) & (r["feature"] == markers[-1])])
 
 
-def _lines(pairs, r: pd.DataFrame) -> dict[tuple[str, str], dict[str, object]]:
+def _lines(pairs, r: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
     """How the line of each baseline looks, and of the ceiling, where there is one."""
     baselines = [pair for pair in pairs if pair[1] == keys.BASELINE]
     lines = {
@@ -135,7 +136,7 @@ def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
     values, edge = rows["value"].to_numpy(), axes.get_xlim()[1]
     axes.set(xlim=axes.get_xlim(), ylim=(low, high))
     for method, value, y in zip(rows["method"], values, _spread(values, APART * (high - low))):
-        place = {"xy": (edge - 0.18, value), "xytext": (edge + 0.06, y)}
+        place: dict[str, Any] = {"xy": (edge - 0.18, value), "xytext": (edge + 0.06, y)}
         arrow = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
         axes.annotate(method, **place, color=INK, fontsize=9, va="center", arrowprops=arrow, annotation_clip=False)
 
@@ -165,9 +166,10 @@ def _means(axes: Axes, table: pd.DataFrame, pair, place, lane: tuple[float, floa
 def _panel_title(dataset: str, table: pd.DataFrame, pairs) -> str:
     """The data set, and the mean r of the first arm and of the best baseline."""
     rows = table[(table["metric"] == "pearson") & (table["feature"] == keys.ALL)].dropna(subset=["mean"])
-    means = {(row.method, row.arm): row.mean for row in rows.itertuples()}
+    means: dict[Any, Any] = {(row.method, row.arm): row.mean for row in rows.itertuples()}
     trained = [pair for pair in pairs if pair[1] != keys.BASELINE and pair in means][:1]
-    baselines = sorted((pair for pair in pairs if pair[1] == keys.BASELINE and pair in means), key=means.get)[-1:]
+    scored = (pair for pair in pairs if pair[1] == keys.BASELINE and pair in means)
+    baselines = sorted(scored, key=means.__getitem__)[-1:]
     told = [f"{label(*pair)} {short(means[pair])}" for pair in trained + baselines]
     return f"{dataset}: mean r {', best baseline '.join(told)}" if len(told) == 2 else dataset
 
@@ -182,7 +184,8 @@ def _sorted_markers(r: pd.DataFrame) -> list[str]:
 
 def _signs(pairs, metrics: pd.DataFrame) -> list[Line2D]:
     shapes = marks(pairs)
-    trained = [Line2D([], [], ls="", marker=shapes[p], ms=6, color=colour(*p), label=label(*p)) for p in shapes]
+    tints: dict[tuple[str, str], Any] = {pair: colour(*pair) for pair in shapes}
+    trained = [Line2D([], [], ls="", marker=shapes[p], ms=6, color=tints[p], label=label(*p)) for p in shapes]
     consensus = Line2D([], [], ls="", marker="D", ms=5, mfc="white", mec=INK, mew=1.2, label="consensus of seeds")
     lines = [Line2D([], [], label=label(*pair), **line) for pair, line in _lines(pairs, metrics).items()]
     return [*trained, consensus, *lines]

@@ -1,9 +1,11 @@
 """Two panels on different cells: one fold for each marker that panel 1 is predicted to have measured."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import anndata
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
@@ -128,7 +130,7 @@ def _panel_markers(
         raise InputError(f"marker '{twice[0]}' is listed twice among shared, only_1 and only_2; list it once")
     for panel, wanted, known in ((1, [*shared, *only_1], has_1), (2, [*shared, *only_2], has_2)):
         for marker in wanted:
-            if marker not in known and first.var.loc[marker, keys.TO_CORRECT]:
+            if marker not in known and cast(pd.DataFrame, first.var).loc[marker, keys.TO_CORRECT]:
                 raise InputError(f"panel {panel} does not measure marker '{marker}'; correct shared, only_1 and only_2")
     if len(shared) < 2:
         raise InputError(

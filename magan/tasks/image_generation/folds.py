@@ -1,8 +1,10 @@
 """Images to learn to make, and test images to compare with what was made."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
@@ -39,10 +41,11 @@ def generating(
     if classes:
         images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "generation.classes")
     labels = images.obs[keys.CELL_TYPE].astype(str) if keys.CELL_TYPE in images.obs else ""
+    obs = cast(pd.DataFrame, images.obs)
     images = AnnData(
         images.X,
-        obs=images.obs[[c for c in (keys.SPLIT,) if c in images.obs]].assign(**{keys.CELL_TYPE: labels}),
-        var=images.var,
+        obs=obs[[c for c in (keys.SPLIT,) if c in images.obs]].assign(**{keys.CELL_TYPE: labels}),
+        var=cast(pd.DataFrame, images.var),
         uns=images.uns,
     )
     train, test = _divided(images, n_train, n_test, np.random.default_rng(seed))

@@ -1,6 +1,7 @@
 """Figures of translated images: what became of them, and how well each method did."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,7 +143,7 @@ def translation_retrieval(summary: pd.DataFrame, *, dataset: str, digest: str) -
         own = rows[(rows["method"] == pair[0]) & (rows["arm"] == pair[1]) & np.isfinite(rows["mean"])]
         if own.empty:
             continue
-        dashed = {"ls": (0, (4, 2))} if pair[1] == keys.BASELINE else {}
+        dashed: dict[str, Any] = {"ls": (0, (4, 2))} if pair[1] == keys.BASELINE else {}
         tint = colour(*pair)
         axes.plot(own["most"], own["mean"], marker=shapes.get(pair, "."), ms=4.5, lw=1.4, color=tint, **dashed)
         axes.fill_between(own["most"], own["low"], own["high"], color=tint, alpha=0.15, lw=0)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
@@ -99,7 +101,9 @@ def _as_asked(images: AnnData, name: str, size: int | None, channels: int | None
         raise InputError(f"{name} are {side} pixels wide or high, too small for size {size}; lower size")
     values = with_channels(values, channels) if channels else values
     asked = from_images(shrink(values, size) if size else values, names=list(images.obs_names))
-    asked.obs = images.obs[[column for column in (keys.CELL_TYPE, keys.PAIR) if column in images.obs]].astype(str)
+    asked.obs = cast(pd.DataFrame, images.obs)[
+        [column for column in (keys.CELL_TYPE, keys.PAIR) if column in images.obs]
+    ].astype(str)
     asked.uns = {**dict(images.uns), **dict(asked.uns)}
     if keys.OBJECT in images.layers:
         shown = np.asarray(images.layers[keys.OBJECT], np.float32).reshape(-1, *shape_of(images))
@@ -137,7 +141,8 @@ def _divided(
     # Each thing goes to one side only, and more of them to the side that has fewer images of its own.
     n_first = int(np.clip((len(rest) + len(own[1]) - len(own[0])) // 2, 0, len(rest)))
     single = (np.concatenate([own[0], rest[:n_first, 0]]), np.concatenate([own[1], rest[n_first:, 1]]))
-    return Rows(*(tuple(pair.T) for pair in (test, told)), tuple(random.permutation(one)[:n_train] for one in single))
+    first_single, second_single = (random.permutation(rows)[:n_train] for rows in single)
+    return Rows((test[:, 0], test[:, 1]), (told[:, 0], told[:, 1]), (first_single, second_single))
 
 
 def _without_pairs(own: Sequence[np.ndarray], n_train: int | None, n_test: int, n_pairs: int, paired: bool) -> Rows:
@@ -150,8 +155,9 @@ def _without_pairs(own: Sequence[np.ndarray], n_train: int | None, n_test: int, 
         if len(rows) <= n_test:
             raise InputError(f"{name} has {len(rows)} images, too few for {n_test} test images; lower n_test")
     none = np.array([], int)
-    train = (rows[n_test:][:n_train] for rows in own)
-    return Rows(tuple(rows[:n_test] for rows in own), (none, none), tuple(train))
+    first, second = own
+    train = first[n_test:][:n_train], second[n_test:][:n_train]
+    return Rows((first[:n_test], second[:n_test]), (none, none), train)
 
 
 def _common(first: AnnData, second: AnnData) -> Mapping[str, tuple[int, int]]:

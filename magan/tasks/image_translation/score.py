@@ -78,7 +78,7 @@ def _of_partners(query: AnnData, mapped: AnnData, seeds: Sequence, of: Sequence[
     partner = seen(query[known], keys.TRUTH)
     found: dict[tuple[str, str], np.ndarray] = {}  # (metric, group) -> (R,)
     if known.any():
-        mine = [Seen(*(part if part is None else part[known] for part in one)) for one in of]
+        mine = [images.at(known) for images in of]
         shape = tuple(int(n) for n in query.uns[keys.IMAGE]["shape"])
         found["l1", keys.ALL] = each(lambda x: image_pairs.l1(x.pixels, partner.pixels), mine)
         found["ssim", keys.ALL] = each(lambda x: image_pairs.ssim(x.pixels, partner.pixels, shape), mine)
@@ -86,7 +86,7 @@ def _of_partners(query: AnnData, mapped: AnnData, seeds: Sequence, of: Sequence[
     before, rows_of = (partner, known) if known.any() else (seen(query), np.full(query.n_obs, True))
     if before.features is not None:
         found["travel_cosine", keys.ALL] = each(
-            lambda x: image_pairs.travel_cosine(before.features, x.features[rows_of]), of
+            lambda x: image_pairs.travel_cosine(before.embedded(), x.embedded()[rows_of]), of
         )
     return [rows(mapped.uns, seeds, metric, value, group) for (metric, group), value in found.items()]
 
@@ -108,7 +108,7 @@ def _retrieved(of: Sequence[Seen], partner: Seen, shape: tuple[int, ...]) -> dic
     by_outlines = [image_pairs.partner_ranks(image_pairs.outlines(x.pixels, shape), drawn) for x in of]
     found["retrieved_outlines", keys.ALL] = _within(np.stack(by_outlines), 1)
     if partner.features is not None:
-        by_features = [image_pairs.partner_ranks(x.features, partner.features) for x in of]
+        by_features = [image_pairs.partner_ranks(x.embedded(), partner.embedded()) for x in of]
         found["retrieved_features", keys.ALL] = _within(np.stack(by_features), 1)
     return found
 

@@ -123,7 +123,7 @@ def panel_calibration(audits: Mapping[str, tuple[AnnData, AnnData]], *, digest: 
 
 def _grouped(truth: AnnData, mapped: AnnData, marker: str) -> np.ndarray:
     """Mean prediction, mean measurement (both standardised by the truth) and coverage of ten groups, ``(10, 3)``."""
-    real = truth[mapped.obs_names, marker].layers[keys.PREPROCESSED].ravel()
+    real = np.asarray(truth[mapped.obs_names, marker].layers[keys.PREPROCESSED]).ravel()
     cells = mapped[:, marker]
     told, low, high = (np.asarray(cells.layers[name]).ravel() for name in (keys.CONSENSUS, keys.LOW, keys.HIGH))
     centre, sd = real.mean(), real.std() or 1
@@ -147,7 +147,7 @@ def _coverage(axes: Axes, curves: list[np.ndarray]) -> None:
         axes.plot(place, curve[:, 2], color=WORDS["usable"], lw=0.6, alpha=0.5)
     axes.plot(place, np.mean([curve[:, 2] for curve in curves], axis=0), color=WORDS["usable"], lw=2)
     axes.axhline(NOMINAL, color=INK, lw=0.8, ls=(0, (4, 3)))
-    whole = np.mean([curve[:, 2].mean() for curve in curves])
+    whole = float(np.mean([curve[:, 2].mean() for curve in curves]))
     axes.text(0.03, 0.05, f"all cells {short(whole)}, nominal .90", transform=axes.transAxes)
     lowest = min(curve[:, 2].min() for curve in curves)
     axes.set(ylim=(min(0.6, lowest - 0.05), 1.01), xticks=[1, 5, 10], xlabel="group, lowest to highest prediction")
@@ -185,7 +185,7 @@ def panel_umap(merged: AnnData, *, digest: str, n_cells: int = 3000, seed: int =
         groups, colours = populations(cells.obs[keys.CELL_TYPE].astype(str))
         _cloud(axes_of[1], place, order, groups, colours, "by population")
     _cloud(axes_of[-1], place, order, cells.obs[keys.CONFIDENCE], None, "by confidence")
-    bar = axes_of[-1].inset_axes([0.05, -0.09, 0.9, 0.04])
+    bar = axes_of[-1].inset_axes((0.05, -0.09, 0.9, 0.04))
     figure.colorbar(axes_of[-1].collections[0], cax=bar, orientation="horizontal")
     return figure
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anndata
 import numpy as np
@@ -25,6 +25,7 @@ from magan.tasks.panel_merging import merged_table as panel_merging_merged_table
 from magan.tasks.panel_merging.agreement import agreement, claimed, confidence, least_agreement
 from magan.tasks.panel_merging.settings import Panels, audit_name
 from magan.tasks.panel_merging.verdicts import kept, verdicts
+from magan.uncertainty.conformal import Calibration
 
 CELLS = 32768  # mapped at a time: the maps of all seeds are held for so many
 COMPARED = 5000  # cells of a panel on which seeds and methods are compared
@@ -98,7 +99,7 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
             held = _claims_held(audit, arm_name)
             imputations.append(_imputation(aligner, to, panels, (panel, source), lacking, held))
     whole, judged = _whole(adata, panels, imputations, chosen.by)
-    whole.uns |= {keys.DATASET: name, keys.METHOD: arm.model, keys.ARM: arm_name, keys.SEEDS: np.array(seeds)}
+    whole.uns.update({keys.DATASET: name, keys.METHOD: arm.model, keys.ARM: arm_name, keys.SEEDS: np.array(seeds)})
     write(whole, files.merged)
     write_table(judged, files.table)
 
@@ -118,9 +119,10 @@ def _claims_held(audit: Path, arm: str) -> tuple[float, float]:
     scores = scores[(scores["arm"] == arm) & (scores["seed"] == keys.CONSENSUS) & (scores["group"] == keys.ALL)]
     audited = scores[scores["metric"] == "pearson"].set_index("feature")["value"].reindex(mapped.var_names)
     aligner = Aligner.load(audit / arm / "model.safetensors", device="cpu")
+    consensus = [np.asarray(mapped[:, marker].layers[keys.CONSENSUS]) for marker in mapped.var_names]
     claims = [
-        _claims(aligner, "x2", aligner.names_.index(marker), [marker], mapped[:, marker].layers[keys.CONSENSUS])[0][0]
-        for marker in mapped.var_names
+        _claims(aligner, "x2", aligner.names_.index(marker), [marker], expected)[0][0]
+        for marker, expected in zip(mapped.var_names, consensus)
     ]
     return kept(audited.to_numpy(), np.array(claims))
 
@@ -129,7 +131,7 @@ def _claims(
     aligner: Aligner, to: str, fold: int, markers: Sequence[str], expected: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The r that the aligner claims of what it says, ``(n, len(markers))``, and by how many cells; see `claimed`."""
-    apart = aligner.calibrations_[to][fold]
+    apart = cast(Calibration, aligner.calibrations_[to][fold])  # a merge always calibrates
     columns = [aligner.features_[to][fold].index(marker) for marker in markers]
     return claimed(expected, apart.predicted[:, columns], apart.measured[:, columns])
 
@@ -174,9 +176,9 @@ def _agreements(
     seeds = np.stack([seen.layers[f"{keys.SEED}_{seed}"] for seed in aligner.good_seeds_])
     # A baseline standardises the cells it is asked about by those of its first domain.
     like = learnt if aligner.scale in ALIKE else some
-    columns = others.var_names.get_indexer(list(markers))
+    columns = others.var_names.get_indexer(pd.Index(markers))
     witnesses = [BASELINES[name](like, learnt, some)[:, columns] for name in WITNESSES]
-    return agreement(seeds), least_agreement(seen.layers[keys.CONSENSUS], witnesses)
+    return agreement(seeds), least_agreement(np.asarray(seen.layers[keys.CONSENSUS]), witnesses)
 
 
 def _units(aligner: Aligner, domain: str, cells: AnnData, others: AnnData) -> np.ndarray:
@@ -220,7 +222,7 @@ def _whole(
     for panel in panels:
         rows = (whole.obs[keys.PANEL] == panel).to_numpy()
         lowest = [one.confidence for one in told if one.panel == panel]
-        whole.obs.loc[rows, keys.CONFIDENCE] = np.min(lowest, axis=0) if lowest else 1.0
+        cast(pd.DataFrame, whole.obs).loc[rows, keys.CONFIDENCE] = np.min(lowest, axis=0) if lowest else 1.0
         words = judged[judged[keys.PANEL] == panel].set_index(keys.MARKER)["verdict"]
         whole.var[f"{keys.VERDICT}_{panel}"] = words.reindex(whole.var_names).fillna(keys.MEASURED).astype(str)
     return whole, judged
@@ -232,5 +234,5 @@ def _true(whole: AnnData, adata: AnnData, judged: pd.DataFrame) -> list[float]:
     for panel, marker in zip(judged[keys.PANEL], judged[keys.MARKER]):
         told = whole[whole.obs[keys.PANEL] == panel, marker]
         truth = adata[told.obs_names, marker].layers[keys.TRUTH]
-        found.append(float(pearson(truth, told.layers[keys.EXPECTED][None])[0, 0]))
+        found.append(float(pearson(np.asarray(truth), np.asarray(told.layers[keys.EXPECTED])[None])[0, 0]))
     return found

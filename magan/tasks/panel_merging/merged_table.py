@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def sources(panels: Panels) -> dict[str, dict[str, str]]:
     for panel, own in panels.items():
         common = {other: len(set(own) & set(markers)) for other, markers in panels.items() if other != panel}
         found[panel] = {
-            marker: max((other for other in common if marker in panels[other]), key=common.get)
+            marker: max((other for other in common if marker in panels[other]), key=common.__getitem__)
             for marker in every
             if marker not in own
         }
@@ -83,11 +84,15 @@ def merge(adata: AnnData, panels: Panels, imputed: Mapping[str, Sequence[Imputed
     layers[keys.SPREAD] = np.where(np.isnan(measured), measured, 0)
     for panel, parts in imputed.items():
         for told in parts:
-            place = np.ix_(rows[panel], part.var_names.get_indexer(list(told.markers)))
+            place = np.ix_(rows[panel], part.var_names.get_indexer(pd.Index(told.markers)))
             for layer in TOLD:
                 layers[layer][place] = told.layers[layer]
     described = [c for c in (keys.CHANNEL, keys.MARKER, keys.MARKER_TYPE, keys.TO_CORRECT, "cofactor") if c in part.var]
-    merged = AnnData(layers[keys.EXPECTED].copy(), obs=part.obs.copy(), var=part.var[described].copy())
+    merged = AnnData(
+        layers[keys.EXPECTED].copy(),
+        obs=cast(pd.DataFrame, part.obs.copy()),
+        var=cast(pd.DataFrame, part.var)[described].copy(),
+    )
     merged.layers.update({keys.MEASURED: measured, **layers})
     merged.obs[keys.PANEL] = pd.Categorical(part.obs[by].astype(str), categories=list(panels))
     merged.var[keys.MEASURED_BY] = [", ".join(has[marker]) for marker in markers]

@@ -28,7 +28,7 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
     tables = [
         {
             "panel": panel,
-            "sentence": _sentence(panel, rows),
+            "sentence": _sentence(str(panel), rows),
             "lines": [_line(row) for row in _best_first(rows).to_dict("records")],
         }
         for panel, rows in verdicts.groupby(keys.PANEL, sort=False)

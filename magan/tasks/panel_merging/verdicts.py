@@ -1,5 +1,7 @@
 """May a marker be used that these cells were not stained for? The rule, and what it goes by."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -77,15 +79,15 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
     table = evidence.copy()
     table["expected"] = table["claimed"] * table["kept"]
     table["lower"] = _least(table["claimed"], table["n_apart"]) * table["kept_worst"]
-    judged = [_judged(row) for row in table[list(EVIDENCE)].to_dict("records")]
+    judged = [_judged(cast(dict[str, float], row)) for row in table[list(EVIDENCE)].to_dict("records")]
     return table.assign(verdict=[word for word, _ in judged], reason=[reason for _, reason in judged])
 
 
 def _least(r: pd.Series, n: pd.Series) -> pd.Series:
     """Lower end of a one-sided 95 % interval of r over n cells; -1 for three cells or fewer, which tell nothing."""
-    n = np.maximum(n.astype(float) - 3, np.finfo(float).tiny)
-    z = np.arctanh(r.astype(float).clip(-NEAR_ONE, NEAR_ONE)) - norm.ppf(CERTAIN) / np.sqrt(n)
-    return np.tanh(z)
+    degrees = np.maximum(n.astype(float) - 3, np.finfo(float).tiny)
+    z = np.arctanh(r.astype(float).clip(-NEAR_ONE, NEAR_ONE)) - norm.ppf(CERTAIN) / np.sqrt(degrees)
+    return cast(pd.Series, np.tanh(z))  # NumPy maps a Series to a Series
 
 
 def _judged(row: dict[str, float]) -> tuple[str, str]:

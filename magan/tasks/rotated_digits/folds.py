@@ -1,9 +1,11 @@
 """Images and other images of the same classes, turned, and which of them training, mapping and scoring may see."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import anndata
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
@@ -48,7 +50,8 @@ def turning(
     """
     images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "digits.classes")
     images.X = pixels(images)
-    images.obs = images.obs.drop(columns=keys.PAIR, errors="ignore")  # an image is here a pair with its own rotation
+    # An image is here a pair with its own rotation.
+    images.obs = cast(pd.DataFrame, images.obs).drop(columns=keys.PAIR, errors="ignore")
     random = np.random.default_rng(seed)
     parts: dict[str, list[np.ndarray]] = {part: [] for part in ("query", "target", "pair", "first", "second")}
     for label in classes:

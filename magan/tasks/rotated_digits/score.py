@@ -53,13 +53,13 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     target = seen(real(truth[:, mapped.var_names], "test")).first(MOST)
     found = {
         "sliced_wasserstein": each(lambda x: image_sets.sliced_wasserstein(x.first(MOST).pixels, target.pixels), of),
-        "frechet": each(lambda x: image_sets.frechet(x.first(MOST).features, target.features), of),
+        "frechet": each(lambda x: image_sets.frechet(x.first(MOST).embedded(), target.embedded()), of),
     }
     if keys.TRUTH in query.layers:
         known = np.isfinite(np.asarray(query.layers[keys.TRUTH])).all(axis=1)
         partner = seen(query[known], keys.TRUTH)
         found["pixel_rmse"] = digit_identity.pixel_rmse(partner.pixels, values[:, known])
-        found["travel_cosine"] = each(lambda x: image_pairs.travel_cosine(partner.features, x.features[known]), of)
+        found["travel_cosine"] = each(lambda x: image_pairs.travel_cosine(partner.embedded(), x.embedded()[known]), of)
     tables += [rows(mapped.uns, seeds, metric, value, keys.ALL) for metric, value in found.items()]
     return join([*tables, failures(mapped)])
 
@@ -80,7 +80,7 @@ def floor(truth: AnnData) -> pd.DataFrame:
         "classifier_accuracy": digit_identity.identity_accuracy(named(truth, seen(unseen))[None], own),
         "nearest_accuracy": digit_identity.identity_accuracy(near, own),
         "sliced_wasserstein": np.array([image_sets.sliced_wasserstein(other.pixels, target.pixels)]),
-        "frechet": np.array([image_sets.frechet(other.features, target.features)]),
+        "frechet": np.array([image_sets.frechet(other.embedded(), target.embedded())]),
     }
     return join([floor_rows(truth, "digits", metric, value, keys.ALL) for metric, value in values.items()])
 
