@@ -1,7 +1,7 @@
-"""From a data set to what training, mapping and scoring may each see.
+"""Split a data set into the parts that training, mapping and scoring may see.
 
-A fold is one pair of domains trained on its own: one held-out marker, one
-batch against the reference, one pair of digit sets. What a method must not
+A fold is a pair of domains with its own trained model: a held-out marker, a
+batch against the reference, or a pair of digit sets. What a method must not
 know is absent from the files it reads, not masked inside them.
 """
 
@@ -18,18 +18,18 @@ from magan import keys
 from magan.errors import InputError, among
 from magan.images.arrays import pixels
 
-# Populations of training cells are there for the correspondence that names them, and for nothing else.
+# Only a correspondence that names populations reads the populations of training cells.
 LABELLED = (keys.BATCH, keys.SAMPLE, keys.CELL_TYPE)
 
 
-Conditions = Mapping[str, str | Sequence[str]]  # obs column -> kept values
+Conditions = Mapping[str, str | Sequence[str]]  # obs column -> selected values
 
 
 @dataclass(frozen=True)
 class Folds:
     """``train`` and ``query`` per fold; ``truth`` is for evaluation alone."""
 
-    train: Mapping[str, tuple[AnnData, ...]]  # fold -> (domain 1, domain 2), or one domain to make samples of
+    train: Mapping[str, tuple[AnnData, ...]]  # fold -> (domain 1, domain 2), or a single domain to generate from
     query: Mapping[str, AnnData]  # fold -> held-out samples of domain 1, to be mapped into domain 2
     truth: AnnData
 
@@ -40,9 +40,9 @@ def select_cells(adata: AnnData, conditions: Conditions, name: str) -> AnnData:
     Raises
     ------
     InputError
-        An unknown column or value, with what there is; or no cell is left.
+        A column or value is unknown, or no cell is left.
     """
-    kept = np.ones(adata.n_obs, bool)
+    selected = np.ones(adata.n_obs, bool)
     for column, wanted in conditions.items():
         if column not in adata.obs:
             raise InputError(f"{name}: no obs column '{column}'; there are {', '.join(adata.obs.columns)}")
@@ -51,19 +51,19 @@ def select_cells(adata: AnnData, conditions: Conditions, name: str) -> AnnData:
         for value in wanted:
             if value not in set(present):
                 raise InputError(f"{name}: no {column} is '{value}'; there are {', '.join(sorted(set(present)))}")
-        kept &= present.isin(wanted).to_numpy()
-    if not kept.any():
+        selected &= present.isin(wanted).to_numpy()
+    if not selected.any():
         raise InputError(f"{name}: no cell has all of {dict(conditions)}; widen the choice")
-    return adata[kept].copy()
+    return adata[selected].copy()
 
 
 def measured(adata: AnnData, name: str) -> list[str]:
-    """The markers to be corrected that are finite in these cells; a panel that lacks a marker has nan in every cell.
+    """The markers to be corrected that are finite in these cells; a marker that a panel lacks is nan in every cell.
 
     Raises
     ------
     InputError
-        A marker is measured in some of the cells alone.
+        A marker is measured in a part of the cells only.
     """
     values = np.asarray(adata.layers[keys.PREPROCESSED])[:, adata.var[keys.TO_CORRECT].to_numpy(bool)]
     markers = adata.var_names[adata.var[keys.TO_CORRECT].to_numpy(bool)]
@@ -78,7 +78,7 @@ def measured(adata: AnnData, name: str) -> list[str]:
 
 
 def image_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test: AnnData) -> AnnData:
-    """What evaluation may see: the query with its answers, and real images of the target to judge by.
+    """The images that only evaluation sees: the query with its answers, and real images of the target.
 
     Pixels are in [0, 1].
     """
@@ -96,7 +96,7 @@ def image_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test:
 
 
 def without_labels(adata: AnnData, columns: Sequence[str] = (keys.BATCH, keys.SAMPLE)) -> AnnData:
-    """A copy with what a method may know: no truth, and of obs the given columns."""
+    """Copy what a method may know: without the truth, and with only ``columns`` of obs."""
     without_labels = AnnData(
         cast(np.ndarray, adata.X).copy(),
         obs=cast(pd.DataFrame, adata.obs)[[c for c in columns if c in adata.obs]].copy(),
@@ -125,7 +125,7 @@ def enough(parts: Mapping[str, Sized], batch_size: int) -> None:
 
 
 def join_rows(mapped: Mapping[str, AnnData]) -> AnnData:
-    """The maps of all folds, one after another; ``obs["fold"]`` names the fold of each row."""
+    """Concatenate the maps of all folds; ``obs["fold"]`` names the fold of each row."""
     parts = [part.copy() for part in mapped.values()]
     for fold, part in zip(mapped, parts):
         part.obs[keys.FOLD] = fold

@@ -1,4 +1,4 @@
-"""How large the batch effects are before anything is corrected."""
+"""Measure the batch effects before correction."""
 
 from itertools import combinations
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from anndata import AnnData
 from magan import keys
 from magan.metrics import batch_distance, batch_mixing
 
-CELLS = 5000  # of a batch
+CELLS = 5000  # compared cells of a batch
 PAIR = ["batch_1", "batch_2"]
 
 
 class Effects(NamedTuple):
-    """What there is to correct, in three tables."""
+    """Batch effects in three tables."""
 
     emd: pd.DataFrame  # batch_1, batch_2, marker, emd, floor (`batch_distance.sampling`)
     samples: pd.DataFrame  # sample, batch, n, x, y: samples as points
@@ -27,27 +27,27 @@ def before(truth: AnnData) -> Effects:
 
     Every pair of batches is compared, over the first 5,000 cells of a fixed
     permutation of either. Samples are placed by classical multidimensional scaling
-    of their median marker values: distances between points are, as far as two
-    dimensions can, Euclidean distances between samples in arcsinh units, and the
-    signs of the axes are fixed by their largest entry being positive. One sample is
-    at the origin. What differs between batches may be biology: nothing here can
-    tell, see `groups.confounded`.
+    of their median marker values: distances between points approximate, in two
+    dimensions, the Euclidean distances between samples in arcsinh units. The sign of
+    each axis makes its largest entry positive. A single sample is at the origin. A
+    difference between batches may be biology: these tables cannot separate the two,
+    see `groups.confounded`.
 
     Parameters
     ----------
     truth
-        ``layers["preprocessed"]``, ``obs["batch"]`` and, if known, ``obs["sample"]``; without it a batch is one sample.
+        ``layers["preprocessed"]``, ``obs["batch"]`` and, if known, ``obs["sample"]``; else each batch is a sample.
     """
     batches = truth.obs[keys.BATCH].astype(str).to_numpy()
     values = np.asarray(truth.layers[keys.PREPROCESSED])
     cells = {}
     for name in np.unique(batches):
-        own = values[batches == name]
-        cells[name] = own[batch_distance.shuffled(len(own))[:CELLS]]
+        batch_values = values[batches == name]
+        cells[name] = batch_values[batch_distance.shuffled(len(batch_values))[:CELLS]]
     emds, aucs = [], []
-    for one, other in combinations(cells, 2):
-        x, y = cells[one], cells[other]
-        pair = dict(zip(PAIR, (one, other)))
+    for first, second in combinations(cells, 2):
+        x, y = cells[first], cells[second]
+        pair = dict(zip(PAIR, (first, second)))
         columns = {"emd": batch_distance.emd(x[None], y)[0], "floor": batch_distance.sampling(y, len(x))}
         emds.append(pd.DataFrame({**pair, keys.MARKER: truth.var_names, **columns}))
         aucs.append({**pair, "auc": batch_mixing.batch_auc(x[None], y)[0]})

@@ -1,4 +1,4 @@
-"""Maps that need no model and whose scores are known beforehand: if a score ranks them wrongly, the score is wrong."""
+"""Control maps without a model, whose ranking is known: a score that ranks them wrongly is wrong."""
 
 from collections.abc import Callable
 from typing import cast
@@ -17,11 +17,11 @@ from magan.tasks.batch_correction import score as batch_correction_score
 def controls(truth: AnnData) -> pd.DataFrame:
     """Every score of a batch alignment for each of the `CONTROLS`, with the arm "control".
 
-    One half of the held-out reference cells lends values, the other is the target
-    (`batch_distance.split_half`), so that no cell is compared with itself. With the
-    smaller target scores are slightly worse than those of other rows: compare the
-    controls with "no_correction", which is among them. Without reference cells
-    there are none.
+    Half of the held-out reference cells lends values and the remaining half is the
+    target (`batch_distance.split_half`), so that no cell is compared with itself. The
+    smaller target makes scores slightly worse than in the rows of the methods: compare
+    the controls with the control "no_correction". Without reference cells there are no
+    controls.
     """
     target = np.flatnonzero(truth.obs[keys.BATCH].astype(str).to_numpy() == str(truth.uns[keys.REFERENCE]))
     query = np.setdiff1d(np.arange(truth.n_obs), target)
@@ -40,10 +40,10 @@ def no_correction(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str
 
 
 def perfect(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
-    """Each cell replaced by a reference cell of its population, and of its group if the reference has that.
+    """Each cell replaced by a reference cell of its population, and of its group if the reference has that group.
 
-    Every reference cell is used once in a batch; cells that find no partner are
-    left out. Without populations all cells are one.
+    Every reference cell is used once in a batch; cells without a partner are
+    left out. Without population labels all cells form a single population.
     """
     labels, groups, batches = _column(truth, keys.CELL_TYPE), _column(truth, keys.GROUP), _column(truth, keys.BATCH)
     groups = np.where(np.isin(groups, groups[lent]), groups, "")
@@ -52,9 +52,9 @@ def perfect(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> A
     random = np.random.default_rng(0)
     rows, partners = [], []
     for of_batch in np.unique(batches[query]):
-        for own in np.unique(kind[query]):
-            cells = random.permutation(query[(batches[query] == of_batch) & (kind[query] == own)])
-            found = random.permutation(lent[kind[lent] == own])
+        for stratum in np.unique(kind[query]):
+            cells = random.permutation(query[(batches[query] == of_batch) & (kind[query] == stratum)])
+            found = random.permutation(lent[kind[lent] == stratum])
             n = min(len(cells), len(found))
             rows.append(cells[:n])
             partners.append(found[:n])
@@ -62,18 +62,18 @@ def perfect(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> A
 
 
 def shuffled_within_batch(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
-    """Cells of one batch change places: the batch effect stays, populations and samples are lost."""
+    """Permute the cells within each batch: the batch effect stays, populations and samples are lost."""
     return _map(truth, query, _exchanged(query, _column(truth, keys.BATCH)), name)
 
 
 def shuffled_within_population(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
-    """Cells of one population change places over all batches: populations stay, what differs within them is lost."""
+    """Permute the cells within each population: populations stay, differences within them are lost."""
     pool = np.concatenate([query, lent])
     return _map(truth, query, _exchanged(pool, _column(truth, keys.CELL_TYPE))[: len(query)], name)
 
 
 def shuffled_globally(truth: AnnData, query: np.ndarray, lent: np.ndarray, name: str) -> AnnData:
-    """All cells change places: batches mix in part, and nothing else is left."""
+    """Permute all cells: batches mix in part, and all structure is lost."""
     pool = np.concatenate([query, lent])
     return _map(truth, query, np.random.default_rng(0).permutation(pool)[: len(query)], name)
 
@@ -83,8 +83,8 @@ def _exchanged(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:
     random = np.random.default_rng(0)
     partners = rows.copy()
     for name in np.unique(strata[rows]):
-        own = np.flatnonzero(strata[rows] == name)
-        partners[own] = rows[random.permutation(own)]
+        members = np.flatnonzero(strata[rows] == name)
+        partners[members] = rows[random.permutation(members)]
     return partners
 
 

@@ -1,4 +1,4 @@
-"""Every batch against a reference batch: one fold for each."""
+"""Align every batch with a reference batch: a fold for each batch."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -13,7 +13,7 @@ from magan.errors import InputError
 from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.folds import LABELLED, Folds, enough, join_rows, known_markers, select_cells, without_labels
 
-MEDIAN = "median"  # as a reference: the batch in the middle of all
+MEDIAN = "median"  # as a reference: the batch with the smallest mean distance to all batches
 LEVELS = 200  # quantiles that the distance of two batches is computed from
 OPTIONS = ("reference", "markers", "train", "n_train", "test", "test_fraction")
 
@@ -41,25 +41,24 @@ def batch(
     batch_size: int,
     seed: int = 0,
 ) -> Folds:
-    """Every other batch against the reference; one fold per batch.
+    """Pair every batch with the reference; a fold for each batch except the reference.
 
-    Trained on the cells matching ``train``, scored on those matching ``test``, of
-    which one may be left out: it is all other cells. Without either, scored on a
-    random ``test_fraction`` of each batch. Of the training
-    cells at most ``n_train`` of each batch are drawn. The reference "median" is
-    the batch with the smallest mean earth mover's distance to the others, over
-    markers, judged by training cells; ``truth.uns["reference"]`` holds its name.
+    Training cells match ``train`` and test cells match ``test``; where one of the two
+    conditions is missing, it selects all remaining cells. Without either, the test cells are a
+    random ``test_fraction`` of each batch. At most ``n_train`` training cells of each
+    batch are drawn. The reference "median" is the batch with the smallest mean earth
+    mover's distance to all batches, over markers, on training cells; ``truth.uns["reference"]`` holds its name.
 
     Raises
     ------
     InputError
-        No such reference, a batch with no training or test cells, a constant
-        marker, or too few cells for a minibatch.
+        The reference is unknown, a batch has no training or test cells, a marker is
+        constant, or a batch has too few cells for a minibatch.
     """
     markers = list(adata.var_names[adata.var[keys.TO_CORRECT]]) if markers is None else list(markers)
     known_markers(markers, adata)
     adata = adata[:, markers].copy()
-    adata.var[keys.TO_CORRECT] = True  # what the user names is no longer in doubt
+    adata.var[keys.TO_CORRECT] = True  # the user names these markers, so they are corrected
     of_batch = adata.obs[keys.BATCH].astype(str)
     names = sorted(set(of_batch))
     if reference not in (*names, MEDIAN):
@@ -92,12 +91,12 @@ def batch(
     check(training, "training cells")
     if reference not in names:
         reference = _median(cells)
-    others = [name for name in names if name != reference]
+    aligned = [name for name in names if name != reference]
     truth = anndata.concat([queries[name] for name in names], merge="same")
     truth.uns = {**dict(adata.uns), keys.REFERENCE: reference}
     return Folds(
-        {name: (without_labels(cells[name], LABELLED), without_labels(cells[reference], LABELLED)) for name in others},
-        {name: without_labels(queries[name]) for name in others},
+        {name: (without_labels(cells[name], LABELLED), without_labels(cells[reference], LABELLED)) for name in aligned},
+        {name: without_labels(queries[name]) for name in aligned},
         truth,
     )
 
@@ -107,31 +106,31 @@ def _rest(adata: AnnData, part: AnnData) -> AnnData:
 
 
 def _some(adata: AnnData, n: int, seed: int) -> AnnData:
-    """At most ``n`` cells, drawn at random and left in their order."""
+    """At most ``n`` cells, drawn at random, in their original order."""
     if adata.n_obs <= n:
         return adata
-    # A stream of its own, apart from the one that tells training from test cells.
+    # A separate random stream from the stream that divides training and test cells.
     return adata[np.sort(np.random.default_rng([seed, 2]).choice(adata.n_obs, n, replace=False))]
 
 
 def _median(cells: Mapping[str, AnnData]) -> str:
-    """The batch with the smallest mean earth mover's distance to all batches; of equals the first."""
+    """The batch with the smallest mean earth mover's distance to all batches; a tie goes to the first batch."""
     levels = (np.arange(LEVELS) + 0.5) / LEVELS
     quantiles = np.stack([np.quantile(x.layers[keys.PREPROCESSED], levels, axis=0) for x in cells.values()])
     # Between two samples of one marker the distance is the mean difference of their quantiles.
-    distance = [np.abs(quantiles - own).mean() for own in quantiles]
+    distance = [np.abs(quantiles - batch_quantiles).mean() for batch_quantiles in quantiles]
     return list(cells)[int(np.argmin(distance))]
 
 
 def wipe(adata: AnnData, *, marker: str, populations: Sequence[str], seed: int = 0) -> AnnData:
-    """Cells of some populations in two batches: "intact", and "wiped" where the marker reads zero.
+    """Divide cells of some populations into two batches: "intact", and "wiped" where the marker reads zero.
 
-    ``layers["truth"]`` keeps what every cell did measure. The dropout
+    ``layers["truth"]`` holds the measured values of every cell. This is the dropout
     experiment of the MAGAN lecture, on cells whose truth is known.
     """
     known_markers([marker], adata)
     adata = select_cells(adata, {keys.CELL_TYPE: list(populations)}, "wipe")
-    # A stream of its own: `batch`, given the same seed, would take its test cells from the wiped ones alone.
+    # A separate random stream: with the stream of `batch`, all test cells would be wiped cells.
     wiped = np.random.default_rng([seed, 1]).random(adata.n_obs) < 0.5
     adata.obs[keys.BATCH] = np.where(wiped, "wiped", "intact")
     adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()

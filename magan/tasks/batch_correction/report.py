@@ -1,4 +1,4 @@
-"""What the safety gate says of a batch correction, as a reader should meet it."""
+"""Report the result of the safety gate on a batch correction."""
 
 from collections.abc import Mapping
 
@@ -24,27 +24,29 @@ KINDS = {
     "do not use": "loses",
     "not needed": "ties",
     "too few cells": "ties",
-}  # verdict -> its look
+}  # verdict -> CSS class
 
 
 def judged(verdict: Mapping, gate: pd.DataFrame) -> dict:
-    """A verdict and, worst first, the flagged markers behind it.
+    """A verdict and the flagged markers behind it, worst first.
 
     Parameters
     ----------
     verdict
         ``arm``, ``word`` and ``sentence``.
     gate
-        The table of `safety_gate`; of a flag over all cells and in populations both rows are there.
+        The table of `safety_gate`; a marker flagged over all cells and in populations has a row for each.
     """
     flagged = gate[gate[keys.FLAG] != ""]
     worse = (flagged["emd_after"] - flagged["emd_before"]).sort_values(ascending=False, kind="stable").index
     n_markers = flagged[keys.MARKER].nunique()
-    told = f"{counted(n_markers, 'marker')} of {gate['marker'].nunique()} flagged" if n_markers else "no marker flagged"
+    summary = (
+        f"{counted(n_markers, 'marker')} of {gate['marker'].nunique()} flagged" if n_markers else "no marker flagged"
+    )
     lines = [_line(row) for row in flagged.loc[worse[:SHOWN]].to_dict("records")]
     rest = f"{len(flagged) - SHOWN} more rows are in gate.tsv." if len(flagged) > SHOWN else ""
     known = {"arm": verdict["arm"], "word": verdict["word"], "sentence": verdict["sentence"]}
-    return {**known, "kind": KINDS[verdict["word"]], "told": told, "lines": lines, "rest": rest}
+    return {**known, "kind": KINDS[verdict["word"]], "told": summary, "lines": lines, "rest": rest}
 
 
 def _line(row: Mapping) -> dict[str, str]:
@@ -59,8 +61,8 @@ def chosen(table: pd.DataFrame) -> dict:
     Parameters
     ----------
     table
-        What `magan.stages.baseline.choice_table` makes: batch, candidate, criterion, low, high, within, marginal, mmd,
-        rank, moved, chosen, reason.
+        The table of `magan.stages.baseline.choice_table`: batch, candidate, criterion, low, high, within, marginal,
+        mmd, rank, moved, chosen, reason.
     """
     batches = [
         {

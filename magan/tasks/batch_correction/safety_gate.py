@@ -1,4 +1,4 @@
-"""The safety gate: marker by marker and population by population, is a batch better or worse after its correction?"""
+"""The safety gate: compare each marker in each population of a batch before and after correction."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,20 +14,20 @@ from magan.metrics.density_peaks import peaks
 from magan.metrics.group_effects import effect
 from magan.metrics.tidy import same_rows
 
-MARGIN = 0.05  # arcsinh units; a smaller change harms nobody
+MARGIN = 0.05  # arcsinh units; a smaller change is harmless
 LEAST = 50  # cells a population needs on either side to be judged
-CHANCE = 2.0  # times the EMD of sampling alone: what one marker in about twenty exceeds by chance
-RARE = 3.0  # one in about a thousand
-ON_AVERAGE = 1.5  # times, for the mean over markers, which varies less
+CHANCE = 2.0  # times the EMD of sampling alone; about one marker in twenty exceeds it by chance
+RARE = 3.0  # times the EMD of sampling alone; about one marker in a thousand exceeds it by chance
+ON_AVERAGE = 1.5  # times the EMD of sampling alone, for the mean over markers, which varies less
 LOST = 0.5  # share of a group effect
 DROPPED = 0.02  # of label transfer accuracy
-WORTHWHILE = 0.05  # share of the EMD that a correction has to remove to be of use
+WORTHWHILE = 0.05  # least share of the EMD that a useful correction removes
 TOO_MANY = 1 / 3  # of the markers
 MOST = 0.5  # of the cells of a batch
-FEW_CELLS = 200  # held-out cells of a batch or the reference, below which a verdict is chance
-SPLITS = 8  # ways to part the samples of the reference, for the distance between samples of one batch
-FEW = 4  # markers of which a sentence says what is wrong
-CLEAR = 2.0  # a peak that is there even to twice the demands, or not there even to half of them
+FEW_CELLS = 200  # fewest held-out cells of a batch or the reference for a verdict
+SPLITS = 8  # random halvings of the reference's samples, for the distance between samples of a batch
+FEW = 4  # most markers whose flags are listed in the sentence
+CLEAR = 2.0  # factor on the demands by which a peak is clearly present or clearly absent
 
 WORSE, PEAKS, GROUPS = "worse EMD", "peaks", "group effect"
 GATE = (
@@ -37,7 +37,7 @@ GATE = (
 
 
 class Verdict(NamedTuple):
-    """What a user should do with a correction."""
+    """The recommendation on a correction."""
 
     word: str  # safe, safe but, do not use, not needed, too few cells
     sentence: str
@@ -45,17 +45,17 @@ class Verdict(NamedTuple):
 
 
 def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd.DataFrame:
-    """Before against after, one row for each batch, population and marker.
+    """Compare cells before and after correction with the reference: a row for each batch, population and marker.
 
-    Against the cells of the reference batch. A row is flagged
+    A row is flagged
 
     - "worse EMD" where the EMD grew by more than 0.05 and more than ``floor``, and is above twice ``floor``,
       or is not a number;
     - "peaks" where there are clearly more peaks than before and in the reference, or clearly fewer than in either:
-      counted by twice the demands of `peaks.peaks` on the one side and half of them on the other;
+      one count uses twice the demands of `peaks.peaks`, the compared count uses half of them;
     - "group effect" where, within the batch, a difference between groups of `keys.GROUP` changed by more than
       0.05, half of what it was, two of its standard errors over cells, and two standard errors of the difference
-      over samples: what donors alone leave open is not held against a map.
+      over samples, so that variation between donors is not blamed on the map.
 
     ``improved`` is true where the EMD fell by more than 0.05 and more than
     ``floor``, and was above twice ``floor``.
@@ -65,30 +65,30 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
     truth
         ``layers["preprocessed"]`` as measured, ``obs["batch"]``, ``uns["reference"]``; ``obs["group"]`` if known.
     mapped
-        Cells of the other batches; ``X`` is judged, the consensus of seeds or the one map of a baseline.
+        Cells of all batches except the reference; ``X`` is judged: the consensus of seeds or the map of a baseline.
     labels
-        Populations by obs name of ``truth``; if not given ``obs["cell_type"]``, if that is there.
+        Populations by obs name of ``truth``; default: ``obs["cell_type"]``, if present.
 
     Returns
     -------
     DataFrame
-        Columns ``GATE``. ``population`` "all" is all cells, the others those with 50 cells on both sides. ``floor`` is
+        Columns ``GATE``. ``population`` is "all" or a population with 50 cells on both sides. ``floor`` is
         the EMD of sampling alone (`sampling`), or between samples of the reference (`between_samples`) where that is
         larger. ``group_*`` as `Effect`, nan without two groups of 10
-        cells in the batch and population. ``flag`` is "" or the reasons, comma between.
+        cells in the batch and population. ``flag`` is "" or the reasons, joined by commas.
 
     Raises
     ------
     InputError
-        No cell of the reference, or a method that failed.
+        There is no cell of the reference, or the method failed.
     """
     cells = _cells(truth, mapped, labels)
     tables = []
     for batch in np.unique(cells.batches):
-        for name, own, goal in _populations(cells, batch):
-            sides = cells.original[own], cells.mapped[own], cells.target[goal]
+        for name, inside, goal in _populations(cells, batch):
+            sides = cells.original[inside], cells.mapped[inside], cells.target[goal]
             floor = between_samples(cells.target[goal], cells.target_samples[goal])
-            part = _judged(*sides, (cells.groups[own], cells.samples[own]), floor)
+            part = _judged(*sides, (cells.groups[inside], cells.samples[inside]), floor)
             tables.append(pd.DataFrame({keys.BATCH: batch, "population": name, keys.MARKER: mapped.var_names, **part}))
     return pd.concat(tables, ignore_index=True)[list(GATE)]
 
@@ -105,9 +105,9 @@ def transfer(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -
     for batch in np.unique(cells.batches):
         inside = cells.batches == batch
         sides = np.stack([cells.original[inside], cells.mapped[inside]])
-        right, own = batch_distance.label_hits(sides, cells.labels[inside], cells.target, cells.target_labels)
-        named = [name for name in np.unique(own) if _enough(cells, inside, name)]
-        parts = [right[:, own == name] for name in named]
+        right, hit_labels = batch_distance.label_hits(sides, cells.labels[inside], cells.target, cells.target_labels)
+        named = [name for name in np.unique(hit_labels) if _enough(cells, inside, name)]
+        parts = [right[:, hit_labels == name] for name in named]
         before, after = np.mean([part.mean(axis=1) for part in parts], axis=0) if parts else (np.nan, np.nan)
         error = np.sqrt(sum((part[1] - part[0]).var() / part.shape[1] for part in parts)) / max(1, len(parts))
         found.append((batch, before, after, error))
@@ -120,7 +120,7 @@ def _enough(cells: "_Cells", inside: np.ndarray, name: str) -> bool:
 
 
 def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -> Verdict:
-    """What to do with a correction; the first that holds of
+    """Recommend what to do with a correction: the first of these words whose condition holds.
 
     - "too few cells": a batch or the reference has fewer than 200 held-out cells;
     - "not needed": before the correction the EMD of every marker over all cells is at most 0.05 or 3 times ``floor``,
@@ -135,11 +135,11 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     Parameters
     ----------
     table
-        As `gate` gives it.
+        The result of `gate`.
     transfer
-        As `transfer` gives it; nan is passed over, and the sentence says so.
+        The result of `transfer`; nan is left out, and the sentence says so.
     confounded
-        As `groups.confounded` says it, "" if they are not.
+        The sentence of `groups.confounded`, "" if batch and group are not confounded.
     """
     flagged = table[table[keys.FLAG] != ""]
     markers = tuple(m for m in table[keys.MARKER].unique() if m in set(flagged[keys.MARKER]))
@@ -208,11 +208,11 @@ def _mostly_flagged(table: pd.DataFrame) -> list[str]:
 
 
 def _where(rows: pd.DataFrame) -> str:
-    """A marker, the reasons of its flags and, unless over all cells, the populations they are of."""
+    """A marker with the reasons of its flags and, unless flagged over all cells, the flagged populations."""
     reasons = dict.fromkeys(reason for flag in rows[keys.FLAG] for reason in flag.split(", "))
-    told = f"{rows['marker'].iloc[0]} ({', '.join(reasons)}"
+    opening = f"{rows['marker'].iloc[0]} ({', '.join(reasons)}"
     names = [name for name in rows["population"].unique() if name != keys.ALL]
-    return told + (")" if (rows["population"] == keys.ALL).any() else f" in {', '.join(names)})")
+    return opening + (")" if (rows["population"] == keys.ALL).any() else f" in {', '.join(names)})")
 
 
 def mean_emd(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> float:
@@ -266,21 +266,21 @@ def _cells(truth: AnnData, mapped: AnnData, labels: pd.Series | None) -> _Cells:
 
 
 def _populations(cells: _Cells, batch: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, its rows in the batch, and in the reference): all cells, then each population that is large enough."""
+    """Yield (name, rows in the batch, rows in the reference) of all cells, then of each large enough population."""
     inside = cells.batches == batch
     yield keys.ALL, np.flatnonzero(inside), np.arange(len(cells.target))
     for name in batch_distance.populations(cells.labels[inside], cells.target_labels):
-        own = np.flatnonzero(inside & (cells.labels == name))
+        rows = np.flatnonzero(inside & (cells.labels == name))
         goal = np.flatnonzero(cells.target_labels == name)
-        if min(len(own), len(goal)) >= LEAST:
-            yield name, own, goal
+        if min(len(rows), len(goal)) >= LEAST:
+            yield name, rows, goal
 
 
 def between_samples(values: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """The EMD between two groups of samples of a batch, ``(M,)`` in arcsinh units; 0 with fewer than four samples.
 
-    The mean over eight random ways to part the samples of ``values (n, M)`` into halves. Two batches of different
-    donors differ by as much without any batch effect.
+    The mean over eight random divisions of the samples of ``values (n, M)`` into halves. It is the expected distance
+    between two batches of different donors without a batch effect.
     """
     names = np.unique(samples)
     if len(names) < 4:
@@ -298,7 +298,7 @@ def _judged(
 ) -> dict[str, object]:
     """The columns of `gate` for cells ``x (n, M)``, the same ``moved (n, M)``, and reference cells ``y (m, M)``.
 
-    ``design`` holds the group and the sample of each cell of ``x``; ``least (M,)`` is what the floor cannot be below.
+    ``design`` holds the group and the sample of each cell of ``x``; ``least (M,)`` is the lower limit of the floor.
     """
     before, after = batch_distance.emd(np.stack([x, moved]), y)
     floor = np.maximum(batch_distance.sampling(y, len(x)), least)
@@ -311,7 +311,7 @@ def _judged(
     unknown = np.full(x.shape[1], np.nan)
     group_before, group_after, change = (unknown, unknown, unknown) if found is None else found[:3]
     flags = {
-        # Written so that an EMD that is not a number is worse.
+        # This negated form flags an EMD that is not a number.
         WORSE: ~((after <= before + step) | (after <= CHANCE * floor)),
         PEAKS: (least_after > np.maximum(most_before, most_reference))
         | (most_after < np.minimum(least_before, least_reference)),
@@ -320,13 +320,13 @@ def _judged(
         else change
         > np.max([np.full_like(change, MARGIN), LOST * group_before, 2 * found.error, 2 * found.sample_error], axis=0),
     }
-    told = pd.DataFrame(flags, index=range(x.shape[1]))
+    flag_table = pd.DataFrame(flags, index=range(x.shape[1]))
     return {
         **{"n": len(x), "n_reference": len(y), "emd_before": before, "emd_after": after, "floor": floor},
         "improved": (after < before - step) & (before > CHANCE * floor),
         **dict(zip(("peaks_before", "peaks_after", "peaks_reference"), counts)),
         **{"group_before": group_before, "group_after": group_after, "group_change": change},
-        keys.FLAG: [", ".join(told.columns[row]) for row in told.to_numpy(bool)],
+        keys.FLAG: [", ".join(flag_table.columns[row]) for row in flag_table.to_numpy(bool)],
     }
 
 

@@ -1,4 +1,4 @@
-"""Scores of a batch alignment: the cells of every other batch, mapped, against the held-out cells of the reference."""
+"""Score a batch alignment: compare the mapped cells of each batch with the held-out cells of the reference."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ WITHIN = {
 
 
 class Cells(NamedTuple):
-    """What the scores of one side need."""
+    """Values and labels of the cells of one side."""
 
     values: np.ndarray  # (n, M)
     labels: np.ndarray  # (n,)
@@ -37,16 +37,16 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     types all cells are one population for the scores within populations, and
     ``label_transfer`` is nan. ``group_effect`` is nan without two groups in
     ``obs["group"]`` of a batch. Where scib-metrics is installed, there are ``ilisi``,
-    ``clisi`` and ``bras`` too. With several batches beside the reference each is
-    scored alone, and the value is the mean over the batches where it is defined.
+    ``clisi`` and ``bras`` too. Each batch is scored by itself against
+    the reference, and the value is the mean over the batches where it is defined.
 
     Parameters
     ----------
     truth
-        These cells as measured and held-out cells of the batch ``uns["reference"]``; ``layers["truth"]``,
-        if there, is what a cell would have measured in the reference, nan where unknown.
+        The same cells as measured, and held-out cells of the batch ``uns["reference"]``. ``layers["truth"]``, if
+        present, is the value of each cell if measured in the reference, nan where unknown.
     mapped
-        Cells of the other batches.
+        Cells of all batches except the reference.
 
     Returns
     -------
@@ -73,10 +73,10 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """``emd``, ``mmd``, ``batch_auc`` and ``label_transfer`` of one half of the reference cells against the other.
+    """``emd``, ``mmd``, ``batch_auc`` and ``label_transfer`` between two halves of the reference cells.
 
-    What a perfect map would score with as few cells; of ``mmd``, which is as often
-    below 0 as above, the size (`batch_distance.mmd_floor`). ``emd`` between samples of one
+    The score of a perfect map with as few cells. The floor of ``mmd``, which scatters
+    around 0, is its size (`batch_distance.mmd_floor`). ``emd`` between samples of one
     distribution falls with the root of their size, so a good map of more cells may
     score below it. Per-population ``emd`` needs 10 cells in each half.
     """
@@ -93,7 +93,7 @@ def floor(truth: AnnData) -> pd.DataFrame:
 
 
 def figure_inputs(truth: AnnData) -> dict[str, object]:
-    """What figures of the batch effects as measured need, see `batch_effects.before`."""
+    """Inputs of the figures of batch effects before correction, see `batch_effects.before`."""
     about = {keys.DATASET: str(truth.uns[keys.DATASET]), keys.REFERENCE: str(truth.uns[keys.REFERENCE])}
     return {**before(truth)._asdict(), **about}
 
@@ -110,8 +110,8 @@ def _score_batch(before: AnnData, mapped: np.ndarray, target: Cells) -> dict[tup
     scores["emd_reduction", keys.ALL] = batch_distance.emd_reduction(original, mapped, *sides)
     scores["consistent_peaks", keys.ALL] = consistent_peaks(original, mapped, target.values)
     for name in batch_distance.populations(labels, target.labels):
-        own, goal = labels == name, target.labels == name
-        scores["consistent_peaks", name] = consistent_peaks(original[own], mapped[:, own], target.values[goal])
+        inside, goal = labels == name, target.labels == name
+        scores["consistent_peaks", name] = consistent_peaks(original[inside], mapped[:, inside], target.values[goal])
     scores |= {(metric, keys.ALL): function(mapped, *sides) for metric, function in WITHIN.items()}
     scores["mad", keys.ALL] = batch_distance.mad(original, mapped, named)
     groups = before.obs.get(keys.GROUP, pd.Series("", index=before.obs_names)).astype(str).to_numpy()
@@ -124,7 +124,7 @@ def _score_batch(before: AnnData, mapped: np.ndarray, target: Cells) -> dict[tup
 
 
 def _distances(mapped: np.ndarray, labels: np.ndarray, target: Cells) -> dict[tuple[str, str], np.ndarray]:
-    """What is scored against the target alone."""
+    """Scores that compare the map with the target only."""
     scores = {
         ("emd", keys.ALL): batch_distance.emd(mapped, target.values),
         ("mmd", keys.ALL): batch_distance.mmd(mapped, target.values),
@@ -137,7 +137,7 @@ def _distances(mapped: np.ndarray, labels: np.ndarray, target: Cells) -> dict[tu
 
 
 def _paired(known: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-    """Scores against the known truth, over the cells that have one."""
+    """Scores against the truth, over the cells whose truth is known."""
     cells = np.isfinite(known).all(axis=1)
     groups = {keys.ALL: cells}
     groups |= {name: cells & (labels == name) for name in batch_distance.populations(labels[cells], labels[cells])}

@@ -1,4 +1,4 @@
-"""Two sets of cells without a common marker, and the few pairs that are told."""
+"""Two sets of cells without a common marker, and a few known pairs for training."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -31,17 +31,17 @@ def matching(
     """All cells of both sets with ``n_pairs`` known pairs; one fold per draw of the pairs.
 
     Rows of the two sets with the same word in ``obs["pair"]`` are a pair. Each
-    fold tells other pairs, so that the spread over folds is the luck of the draw,
-    while all seeds and baselines of a fold are told the same. Nothing else in
-    what a method reads says which cells belong together: the cells of domain 2
+    fold draws different pairs, so the spread over folds measures the luck of the
+    draw; all seeds and baselines of a fold train on the same pairs. Nothing else in
+    the input of a method shows which cells belong together: the cells of domain 2
     are in random order, under new names, and populations are left out. Every
-    cell of domain 1 is mapped; scores leave out the cells whose pair was told.
+    cell of domain 1 is mapped; scores leave out the cells of the training pairs.
 
     Raises
     ------
     InputError
         A set has no ``obs["pair"]`` or a pair twice, a feature is in both sets or
-        constant, no pair is left to score, or too few cells for a minibatch.
+        constant, no pair is left to score, or a set has too few cells for a minibatch.
     """
     common = sorted(_pairs(first, "cells_1").keys() & _pairs(second, "cells_2").keys())
     if len(common) <= n_pairs:
@@ -62,18 +62,18 @@ def matching(
     train, query, truths = {}, {}, []
     for draw in range(n_draws):
         name = f"draw_{draw + 1}"
-        told = set(np.random.default_rng([seed, 2, draw]).choice(common, n_pairs, replace=False))
-        train[name] = _telling(first, told), _telling(target, told)
+        training_pairs = set(np.random.default_rng([seed, 2, draw]).choice(common, n_pairs, replace=False))
+        train[name] = _telling(first, training_pairs), _telling(target, training_pairs)
         query[name] = without_labels(first)
         query[name].obs_names = f"{name}:" + first.obs_names
-        truths.append(_answers(first, target, told, name))
+        truths.append(_answers(first, target, training_pairs, name))
     truth = anndata.concat([*truths, _answers(target, target, set(), "")], merge="same")
     truth.uns[keys.SOURCE] = sources(first, second)
     return Folds(train, query, truth)
 
 
 def _pairs(cells: AnnData, name: str) -> dict[str, int]:
-    """Word of a known pair -> row."""
+    """Map the word of each known pair to its row."""
     if keys.PAIR not in cells.obs:
         raise InputError(f"{name} has no obs column '{keys.PAIR}'; give the cells of a known pair the same word in it")
     words = cells.obs[keys.PAIR].astype(str)
@@ -83,23 +83,23 @@ def _pairs(cells: AnnData, name: str) -> dict[str, int]:
     return {word: i for i, word in enumerate(words) if word in set(known)}
 
 
-def _telling(cells: AnnData, told: set[str]) -> AnnData:
-    """What training reads: the cells, and of their pairs the told ones."""
+def _telling(cells: AnnData, training_pairs: set[str]) -> AnnData:
+    """The input of training: the cells without labels, with the words of the training pairs."""
     part = without_labels(cells)
     words = cells.obs[keys.PAIR].astype(str)
-    part.obs[keys.PAIR] = words.where(words.isin(told), "").to_numpy()
+    part.obs[keys.PAIR] = words.where(words.isin(training_pairs), "").to_numpy()
     return part
 
 
-def _answers(cells: AnnData, target: AnnData, told: set[str], fold: str) -> AnnData:
-    """Each cell's own measurement in the target, nan where its pair is not known; ``fold`` is "" for real cells."""
+def _answers(cells: AnnData, target: AnnData, training_pairs: set[str], fold: str) -> AnnData:
+    """The true partner of each cell in the target, nan where it is unknown; ``fold`` is "" for real cells."""
     words = cells.obs[keys.PAIR].astype(str)
     at = _pairs(target, "cells_2")
     values = np.full((cells.n_obs, target.n_vars), np.nan, np.float32)
     partner = np.arange(cells.n_obs) if not fold else np.array([at.get(word, -1) for word in words])
     values[partner >= 0] = np.asarray(target.layers[keys.PREPROCESSED])[partner[partner >= 0]]
     obs = pd.DataFrame(
-        {keys.DOMAIN: "1" if fold else "2", keys.FOLD: fold, keys.TOLD: words.isin(told).to_numpy()},
+        {keys.DOMAIN: "1" if fold else "2", keys.FOLD: fold, keys.TOLD: words.isin(training_pairs).to_numpy()},
         index=f"{fold}:" + cells.obs_names if fold else cells.obs_names,
     )
     obs[keys.CELL_TYPE] = cells.obs[keys.CELL_TYPE].astype(str).to_numpy() if keys.CELL_TYPE in cells.obs else ""
@@ -109,8 +109,8 @@ def _answers(cells: AnnData, target: AnnData, told: set[str], fold: str) -> AnnD
 
 
 def sources(first: AnnData, second: AnnData) -> Mapping[str, object]:
-    """One record of where both sets come from."""
-    one, other = (dict(cells.uns.get(keys.SOURCE, {})) for cells in (first, second))
-    joined = {name: " and ".join(dict.fromkeys(str(s.get(name, "")) for s in (one, other)))
+    """Join the source records of both sets."""
+    source_1, source_2 = (dict(cells.uns.get(keys.SOURCE, {})) for cells in (first, second))
+    joined = {name: " and ".join(dict.fromkeys(str(s.get(name, "")) for s in (source_1, source_2)))
               for name in ("name", "licence", "citation")}  # fmt: skip
-    return {**joined, "files": {**dict(one.get("files", {})), **dict(other.get("files", {}))}}
+    return {**joined, "files": {**dict(source_1.get("files", {})), **dict(source_2.get("files", {}))}}

@@ -1,4 +1,4 @@
-"""Scores of cells mapped between two sets without a common marker: do they land beside their own measurement?"""
+"""Score cells mapped between two sets without a common marker: does each land near its true partner?"""
 
 import numpy as np
 import pandas as pd
@@ -10,19 +10,19 @@ from magan import keys
 from magan.metrics.tidy import failures, floor_rows, join, maps, rows, same_rows
 
 NEIGHBOURS = 5  # that vote for the label of a mapped cell
-NEAREST = 10  # among which the own measurement should be
+NEAREST = 10  # real cells among which the true partner should be
 
 
 def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     """``foscttm``, ``matched`` and ``label_accuracy`` of every map.
 
-    Cells whose pair was told count nowhere. A draw of the pairs is a group;
+    Cells of the training pairs are left out. A draw of the pairs is a group;
     "all" is the mean over the draws.
 
     Parameters
     ----------
     truth
-        Cells of domain 1 with their own measurement in domain 2 (nan where it is not known), once for every draw
+        Cells of domain 1 with their true partner in domain 2 (nan where it is unknown), once for every draw
         (``obs["fold"]``), and the real cells of domain 2.
     mapped
         Cells of domain 1, in domain 2.
@@ -40,14 +40,14 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     hidden = ~answers.obs[keys.TOLD].to_numpy(bool)
     fold = answers.obs[keys.FOLD].astype(str).to_numpy()
     draws = list(dict.fromkeys(fold))
-    own = np.asarray(answers.layers[keys.PREPROCESSED])
-    known = np.isfinite(own).all(axis=1)
+    partners = np.asarray(answers.layers[keys.PREPROCESSED])
+    known = np.isfinite(partners).all(axis=1)
     target, target_labels = np.asarray(real.layers[keys.PREPROCESSED]), _labels(real)
     found: dict[str, list[np.ndarray]] = {"foscttm": [], "matched": [], "label_accuracy": []}
     for draw in draws:
         paired = hidden & known & (fold == draw)
-        found["foscttm"].append(foscttm(values[:, paired], own[paired]))
-        found["matched"].append(matched(values[:, paired], own[paired]))
+        found["foscttm"].append(foscttm(values[:, paired], partners[paired]))
+        found["matched"].append(matched(values[:, paired], partners[paired]))
         asked = hidden & (fold == draw)
         labels = _labels(answers)[asked]
         found["label_accuracy"].append(label_accuracy(values[:, asked], labels, target, target_labels))
@@ -55,12 +55,12 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     for metric, of_draws in found.items():
         tables.append(rows(mapped.uns, seeds, metric, np.mean(of_draws, axis=0), keys.ALL))
         if len(draws) > 1:
-            tables += [rows(mapped.uns, seeds, metric, one, draw) for draw, one in zip(draws, of_draws)]
+            tables += [rows(mapped.uns, seeds, metric, of_draw, draw) for draw, of_draw in zip(draws, of_draws)]
     return join([*tables, failures(mapped)])
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """``label_accuracy`` of the real cells of domain 2, each judged by the others: how well its labels can be told."""
+    """``label_accuracy`` of the real cells of domain 2, each judged by the rest: the limit of every map."""
     real = truth[truth.obs[keys.DOMAIN].astype(str) == "2"]
     labels, values = _labels(real), np.asarray(real.layers[keys.PREPROCESSED])
     named = _named(labels)
@@ -72,20 +72,20 @@ def floor(truth: AnnData) -> pd.DataFrame:
     return floor_rows(truth, "matching", "label_accuracy", np.array([share]), keys.ALL)
 
 
-def foscttm(mapped: np.ndarray, own: np.ndarray) -> np.ndarray:
+def foscttm(mapped: np.ndarray, partners: np.ndarray) -> np.ndarray:
     """Fraction of samples closer than the true match, ``(R, n, M), (n, M) -> (R,)`` in [0, 1]; lower is better.
 
-    0 where every mapped cell is nearer to its own measurement than to any other
-    cell's, and every measurement nearer to its own mapped cell; 0.5 is chance,
-    and the value of a constant map. For each cell the share of the n - 1 others
+    0 where every mapped cell is nearer to its true partner than to any other cell,
+    and every partner is nearest to its mapped cell; 0.5 is chance, and the value of
+    a constant map. The score of a cell is the share of the n - 1 remaining cells
     that are closer, an equal distance counting half, averaged over cells and both
     directions (Liu et al. 2019). nan for fewer than two cells or a map with a nan.
     """
-    n = len(own)
+    n = len(partners)
     scores = np.full(len(mapped), np.nan)
     for r, x in enumerate(mapped):
         if n > 1 and np.isfinite(x).all():
-            distance = cdist(x, own)
+            distance = cdist(x, partners)
             match = np.diag(distance)
             there, back = (_closer(d, match) for d in (distance, distance.T))
             scores[r] = (there + back).mean() / 2 / (n - 1)
@@ -98,16 +98,16 @@ def _closer(distance: np.ndarray, match: np.ndarray) -> np.ndarray:
     return (distance < match[:, None]).sum(axis=1) + equal / 2
 
 
-def matched(mapped: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Share of mapped cells with their own measurement among the 10 nearest, ``(R, n, M), (n, M) -> (R,)``.
+def matched(mapped: np.ndarray, partners: np.ndarray) -> np.ndarray:
+    """Share of mapped cells with their true partner among the 10 nearest cells, ``(R, n, M), (n, M) -> (R,)``.
 
     Higher is better; chance is 10 / n. A tie at the tenth place counts against the
     cell. nan as in `foscttm`.
     """
     scores = np.full(len(mapped), np.nan)
     for r, x in enumerate(mapped):
-        if len(own) > 1 and np.isfinite(x).all():
-            distance = cdist(x, own)
+        if len(partners) > 1 and np.isfinite(x).all():
+            distance = cdist(x, partners)
             scores[r] = ((distance <= np.diag(distance)[:, None]).sum(axis=1) <= NEAREST).mean()
     return scores
 

@@ -1,4 +1,4 @@
-"""Two panels on different cells: one fold for each marker that panel 1 is predicted to have measured."""
+"""Two panels on different cells: a fold for each marker that is hidden from panel 1 and predicted."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -25,7 +25,7 @@ def split(settings: HeldOut, cells: Sequence[AnnData], batch_size: int) -> Folds
 
 
 def join(mapped: Mapping[str, AnnData]) -> AnnData:
-    """The same cells, with the column of its marker from each fold."""
+    """Join the folds by cell: each fold gives the column of its held-out marker."""
     return anndata.concat([part[:, [marker]] for marker, part in mapped.items()], axis="var", merge="same")
 
 
@@ -46,10 +46,10 @@ def heldout(
     """Two panels on disjoint cells; one fold per held-out marker.
 
     Panels are the cells that match ``panel_1`` and ``panel_2`` (obs column ->
-    values); without these, random halves of the cells that are no test cells.
-    Test cells are a random ``test_fraction`` of panel 1's. In fold m, panel 1
-    (and so the query) lacks marker m; panel 2 has it. Markers that are not
-    named are those that the panels measure, see `measured`.
+    values); without these, random halves of the cells outside the test set.
+    Test cells are a random ``test_fraction`` of the cells of panel 1. In fold m, panel 1
+    (and so the query) lacks marker m; panel 2 has it. Where no
+    markers are named, the markers that the panels measure are used, see `measured`.
 
     Raises
     ------
@@ -59,9 +59,9 @@ def heldout(
     """
     order = np.random.default_rng(seed).permutation(adata.n_obs)
     if panel_1 or panel_2:
-        own, other = _cells_of_panels(adata, panel_1 or {}, panel_2 or {})
-        order = order[(own | other)[order]][:n_cells]
-        order_1, second = order[own[order]], order[other[order]]
+        in_1, in_2 = _cells_of_panels(adata, panel_1 or {}, panel_2 or {})
+        order = order[(in_1 | in_2)[order]][:n_cells]
+        order_1, second = order[in_1[order]], order[in_2[order]]
         n_test = round(test_fraction * len(order_1))
         test, first = order_1[:n_test], order_1[n_test:]
     else:
@@ -96,19 +96,19 @@ def heldout(
 
 
 def _cells_of_panels(adata: AnnData, panel_1: Conditions, panel_2: Conditions) -> tuple[np.ndarray, np.ndarray]:
-    """Which cells each panel has, ``(n,), (n,)`` booleans."""
+    """Masks of the cells of panel 1 and of panel 2, ``(n,), (n,)`` booleans."""
     if not panel_1 or not panel_2:
         raise InputError(f"panel_{2 if panel_1 else 1} is missing; give conditions for both panels or for neither")
-    own, other = (
+    in_1, in_2 = (
         adata.obs_names.isin(select_cells(adata, wanted, f"heldout.panel_{i}").obs_names)
         for i, wanted in enumerate((panel_1, panel_2), start=1)
     )
-    if (own & other).any():
+    if (in_1 & in_2).any():
         raise InputError(
-            f"heldout: {(own & other).sum()} cells are in both panel_1 {dict(panel_1)} and panel_2 {dict(panel_2)}; "
+            f"heldout: {(in_1 & in_2).sum()} cells are in both panel_1 {dict(panel_1)} and panel_2 {dict(panel_2)}; "
             "make the two disjoint"
         )
-    return own, other
+    return in_1, in_2
 
 
 def _panel_markers(

@@ -1,4 +1,4 @@
-"""Scores of held-out markers: what the map says of a marker that training never saw in these cells."""
+"""Score predictions of held-out markers, which training never saw in these cells."""
 
 from typing import Any, cast
 
@@ -11,23 +11,23 @@ from magan import keys
 from magan.metrics.markers import MARKERS, coverage, interval_width, variance_ratio, wasserstein
 from magan.metrics.tidy import failures, join, maps, rows, same_rows, table
 
-PAIRED_CELLS = 20_000  # of panel 1 that the ceiling learns from
+PAIRED_CELLS = 20_000  # cells of panel 1 that train the ceiling
 
 
 def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     """Every metric of ``MARKERS`` for every map and marker, and their mean over markers.
 
-    Of a map with draws and intervals also, without a seed because they are of
-    all seeds together: `coverage` and `interval_width`, and of the draws
-    "sampled_wasserstein" and "sampled_variance_ratio". A baseline has the same
-    two of its only values, so that those that draw can be compared.
+    A map with draws and intervals also has `coverage` and `interval_width`, and for
+    its draws "sampled_wasserstein" and "sampled_variance_ratio"; these have no seed,
+    because they describe all seeds together. A baseline has the last two for its
+    only values, so that methods that draw can be compared with it.
 
     Parameters
     ----------
     truth
         ``layers["preprocessed"]`` holds what was measured, in arcsinh units.
     mapped
-        The same cells; its markers are the held-out ones.
+        The same cells by the held-out markers.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def ceiling(truth: AnnData) -> pd.DataFrame:
     """The metrics of ``MARKERS`` for a prediction that no panel can make: method and arm "ceiling", no seed.
 
     Gradient boosting that learns each held-out marker from panel 1's training
-    cells with all the other markers of panel 1, and the truth. Empty where
+    cells with all remaining markers of panel 1, and the truth. Empty where
     ``uns["paired"]`` does not hold them, see `magan.tasks.folds.heldout`.
     """
     if keys.PAIRED not in truth.uns:
@@ -80,11 +80,11 @@ def ceiling(truth: AnnData) -> pd.DataFrame:
     train = train[np.random.default_rng(0).permutation(len(train))[:PAIRED_CELLS]]
     columns = []
     for marker in truth.var_names:
-        others = [i for i, name in enumerate(panel) if name != marker]
+        inputs = [i for i, name in enumerate(panel) if name != marker]
         # scikit-learn has no types: the checker takes the type of early_stopping from its default, a word.
         model = HistGradientBoostingRegressor(max_iter=100, early_stopping=cast(Any, False), random_state=0)
-        model.fit(train[:, others], train[:, panel.index(marker)])
-        columns.append(model.predict(query[:, others]))
+        model.fit(train[:, inputs], train[:, panel.index(marker)])
+        columns.append(model.predict(query[:, inputs]))
     known, best = np.asarray(truth.layers[keys.PREPROCESSED]), np.stack(columns, axis=1)[None]
     about = {keys.TASK: "heldout", keys.DATASET: truth.uns.get(keys.DATASET, "")}
     about |= {keys.METHOD: keys.CEILING, keys.ARM: keys.CEILING}

@@ -12,7 +12,7 @@ from magan.errors import InputError
 from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cells, without_labels
 from magan.tasks.image_generation.settings import Generation
 
-FOLD = "images"  # there is one
+FOLD = "images"  # the only fold
 OPTIONS = ("classes", "n_train", "n_test")
 
 join = join_rows
@@ -27,16 +27,16 @@ def split(settings: Generation, cells: Sequence[AnnData], batch_size: int) -> Fo
 def generating(
     images: AnnData, *, classes: Sequence[str], n_train: int | None, n_test: int, batch_size: int, seed: int = 0
 ) -> Folds:
-    """Training images, and test images of which each asks for one sample.
+    """Split training images from test images; each test image asks for a sample.
 
-    The query holds the test images themselves, with their classes where they have any: a model may use what its
-    application knows of an image, most use its class or nothing. In the truth they are domain "1", and real images
-    to compare with are domain "2": the training images (split "train") and the test images once more ("test").
+    The query holds the test images, with their classes if known. A model may use the conditions that its
+    application has of an image; most models use the class or nothing. In the truth they are domain "1", and real images
+    to compare with are domain "2": the training images (split "train") and the test images again ("test").
 
     Raises
     ------
     InputError
-        An unknown class, no test image to be had, or fewer training images than a minibatch.
+        A class is unknown, there are too few test images, or fewer training images than a minibatch.
     """
     if classes:
         images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "generation.classes")

@@ -1,4 +1,4 @@
-"""Scores of images made from nothing, or from what an application knows: are they like real ones, and are all there?"""
+"""Score generated images: likeness to real images, and coverage of their classes."""
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,20 @@ from magan.tasks.image_translation.score import class_rows, of_classifier
 
 
 def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
-    """Every score of the samples of each seed, against real images that nobody trained on.
+    """Every score of the samples of each seed, against real images outside the training set.
 
-    Of the set of samples: `magan.metrics.image_set_scores`, and ``class_share`` class by class.
-    Of a model that was told the class of every sample (``uns["given"]``), or more, ``class_accuracy``,
-    the share that the classifier takes for it, also class by class, and ``permuted_accuracy``, the same
-    after the best renaming of classes: a code that names them in its own way has it. Of one that was told
-    something of an image, ``l1`` and ``ssim`` to that image. Of one that measures images itself
-    (``uns["measures"]``), what it says. There is no consensus: a mean of samples is none.
+    The set of samples has the scores of `magan.metrics.image_set_scores`, and ``class_share`` class by class.
+    A conditional model (``uns["given"]`` names its conditions) has ``class_accuracy``, the share of samples that
+    the classifier assigns to the requested class, also class by class, and ``permuted_accuracy``, the same after
+    the best permutation of classes, which serves a code that numbers the classes freely. A model conditioned on an
+    image has ``l1`` and ``ssim`` to that image. A model that measures images (``uns["measures"]``) has its
+    measurements. There is no consensus, because a mean of samples is no sample.
 
     Parameters
     ----------
     truth
         Test images (domain "1", and "2" with split "test") and training images ("2", "train"), as the classifier
-        saw them if there is one.
+        saw them, if any.
     mapped
         A sample for every test image, as the classifier saw them.
 
@@ -39,18 +39,18 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     if not seeds:
         return failures(mapped)
     query, of = same_rows(truth, mapped), mapped_as(mapped, seeds)
-    given = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
+    conditions = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
     tables = of_sets(truth, mapped, seeds, of)
     if knows(truth, keys.CELL_TYPE):
         tables += of_classes(truth, mapped, seeds, of)
-        if given:
-            words, own = np.array([named(truth, one) for one in of], dtype=object), labels(query)
-            asked = np.isin(own, classes(truth))
+        if conditions:
+            words, true_labels = np.array([named(truth, images) for images in of], dtype=object), labels(query)
+            asked = np.isin(true_labels, classes(truth))
             words = words.reshape(len(of), -1)[:, asked]
-            tables += class_rows(mapped, seeds, digit_identity.agreement(words, own[asked]), own[asked])
-            permuted = digit_identity.permuted_accuracy(words, own[asked])
+            tables += class_rows(mapped, seeds, digit_identity.agreement(words, true_labels[asked]), true_labels[asked])
+            permuted = digit_identity.permuted_accuracy(words, true_labels[asked])
             tables.append(rows(mapped.uns, seeds, "permuted_accuracy", permuted, keys.ALL))
-    if "x" in given:
+    if "x" in conditions:
         partner = seen(query, keys.TRUTH).pixels
         shape = tuple(int(n) for n in query.uns[keys.IMAGE]["shape"])
         for metric, values in (
@@ -64,5 +64,5 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """What training images score against test images, and how often the classifier is right about these."""
+    """Scores of training images against test images, and the accuracy of the classifier on the test images."""
     return join([*floor_of_sets(truth, "generation"), *of_classifier(truth, "generation")])

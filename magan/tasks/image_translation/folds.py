@@ -1,4 +1,4 @@
-"""Two sets of images, and which images of them training, mapping and scoring may each see."""
+"""Split two sets of images into the parts that training, mapping and scoring may see."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from magan.tasks.cell_matching.folds import sources
 from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cells, without_labels
 from magan.tasks.image_translation.settings import Translation
 
-FOLD = "images"  # there is one
-JUDGING = 2**29  # bytes of real training images, as floats, that are there to judge by; more would not judge better
+FOLD = "images"  # the only fold
+JUDGING = 2**29  # bytes of real training images, as floats, for the scores; more do not improve the scores
 OPTIONS = ("size", "channels", "classes", "n_train", "n_test", "n_pairs", "paired")
 
 join = join_rows
@@ -30,7 +30,7 @@ def split(settings: Translation, cells: Sequence[AnnData], batch_size: int) -> F
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the two sets: those to be tested, known pairs in the same order, and those of one domain alone."""
+    """Rows of the two sets: test rows, known pairs in the same order, and training rows without a pair."""
 
     test: tuple[np.ndarray, np.ndarray]
     told: tuple[np.ndarray, np.ndarray]
@@ -51,37 +51,38 @@ def translating(
     batch_size: int,
     seed: int = 0,
 ) -> Folds:
-    """Images of the first set to be shown as the second would; one fold.
+    """Translate images of the first set into the style of the second; a single fold.
 
-    Rows of the two sets with the same word in ``obs["pair"]`` show the same thing. Of things in both sets, ``n_test``
-    are kept from both training domains: domain 1's images of them are the query, and domain 2's the answers.
-    ``n_pairs`` are in both domains, named as pairs in ``obs["pair"]``, before all others and in the same order. Each
-    of the rest is in one domain alone, so that the domains are as nearly of one size as can be. Where ``paired``, the
-    domains are nothing but pairs. Without any thing in both sets, ``n_test`` random images of each are the query and
-    the real images that maps are compared with.
+    Rows of the two sets with the same word in ``obs["pair"]`` show the same object. Of the objects in both sets,
+    ``n_test`` are held out of both training domains: their images in domain 1 are the query, and their images in
+    domain 2 the answers. ``n_pairs`` objects are in both domains, named as pairs in ``obs["pair"]``, in the first rows
+    and in the same order. Each remaining object is in a single domain, so that the domains are nearly of equal size.
+    Where ``paired``, the domains hold only pairs. If no object is in both sets, ``n_test`` random images of the first
+    set are the query, and ``n_test`` of the second are the real images that maps are compared with.
 
     Parameters
     ----------
     size, channels
         Side and channels of all images, see `magan.images.arrays.shrink` and `with_channels`; default: as they are.
     classes
-        Of the images that are used; default: all.
+        Classes of the used images; default: all.
     n_train
-        Images of a domain at most, besides the ``n_pairs``.
+        Largest number of images of a domain, without the ``n_pairs``.
 
     Raises
     ------
     InputError
-        The images of the two sets differ in shape or are smaller than ``size``, a class is unknown, a word is there
-        twice, or too few pairs or images are left for what is asked or for a minibatch.
+        The images of the two sets differ in shape or are smaller than ``size``, a class is unknown, a word
+        occurs twice, or too few pairs or images are left for the settings or for a minibatch.
     """
     first, second = (
         _as_asked(images, name, size, channels, classes) for images, name in ((first, "images_1"), (second, "images_2"))
     )
     if shape_of(first) != shape_of(second):
-        one, two = (" x ".join(map(str, shape_of(images))) for images in (first, second))
+        shape_1, shape_2 = (" x ".join(map(str, shape_of(images))) for images in (first, second))
         raise InputError(
-            f"images_1 are {one} (channels x height x width) and images_2 {two}; state size and channels of both"
+            f"images_1 are {shape_1} (channels x height x width) and images_2 {shape_2}; "
+            "state size and channels of both"
         )
     rows = _divided(first, second, n_train, n_test, n_pairs, paired, np.random.default_rng(seed))
     x1, x2 = (_training(*parts) for parts in zip((first, second), rows.told, rows.single))
@@ -93,7 +94,7 @@ def translating(
 
 
 def _as_asked(images: AnnData, name: str, size: int | None, channels: int | None, classes: Sequence[str]) -> AnnData:
-    """The images of some classes with the asked shape, and nothing that is of no use here."""
+    """Select images by class, give them the asked shape, and drop the columns that translation does not read."""
     if classes:
         images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "translation.classes")
     values, side = images_of(images), min(shape_of(images)[1:])
@@ -124,64 +125,66 @@ def _divided(
     common = _common(first, second)
     words = random.permutation(sorted(common))
     known = np.array([common[word] for word in words], int).reshape(-1, 2)
-    own = [
+    unpaired = [
         random.permutation(np.setdiff1d(np.arange(images.n_obs), known[:, i]))
         for i, images in enumerate((first, second))
     ]
     if not len(known):
-        return _without_pairs(own, n_train, n_test, n_pairs, paired)
+        return _without_pairs(unpaired, n_train, n_test, n_pairs, paired)
     if len(known) < n_test + n_pairs + paired:
         asked = f"n_test {n_test} and n_pairs {n_pairs}" if n_pairs else f"n_test {n_test}"
         raise InputError(f"images_1 and images_2 have {len(known)} pairs in common, too few for {asked}; lower n_test")
     test, rest = known[:n_test], known[n_test:]
-    told = rest[:n_train] if paired else rest[:n_pairs]
+    training_pairs = rest[:n_train] if paired else rest[:n_pairs]
     if paired:
-        own, rest = [own[0][:0], own[1][:0]], rest[:0]
+        unpaired, rest = [unpaired[0][:0], unpaired[1][:0]], rest[:0]
     rest = rest[n_pairs:]
-    # Each thing goes to one side only, and more of them to the side that has fewer images of its own.
-    n_first = int(np.clip((len(rest) + len(own[1]) - len(own[0])) // 2, 0, len(rest)))
-    single = (np.concatenate([own[0], rest[:n_first, 0]]), np.concatenate([own[1], rest[n_first:, 1]]))
+    # Each object goes to a single side, and the side with fewer unpaired images gets more objects.
+    n_first = int(np.clip((len(rest) + len(unpaired[1]) - len(unpaired[0])) // 2, 0, len(rest)))
+    single = (np.concatenate([unpaired[0], rest[:n_first, 0]]), np.concatenate([unpaired[1], rest[n_first:, 1]]))
     first_single, second_single = (random.permutation(rows)[:n_train] for rows in single)
-    return Rows((test[:, 0], test[:, 1]), (told[:, 0], told[:, 1]), (first_single, second_single))
+    return Rows((test[:, 0], test[:, 1]), (training_pairs[:, 0], training_pairs[:, 1]), (first_single, second_single))
 
 
-def _without_pairs(own: Sequence[np.ndarray], n_train: int | None, n_test: int, n_pairs: int, paired: bool) -> Rows:
+def _without_pairs(
+    unpaired: Sequence[np.ndarray], n_train: int | None, n_test: int, n_pairs: int, paired: bool
+) -> Rows:
     if n_pairs or paired:
         raise InputError(
             f"images_1 and images_2 have no pair in common for {'paired: true' if paired else f'n_pairs {n_pairs}'}; "
             f"give images of one thing the same word in obs['{keys.PAIR}'], as own_images do with paired: true"
         )
-    for name, rows in zip(("images_1", "images_2"), own):
+    for name, rows in zip(("images_1", "images_2"), unpaired):
         if len(rows) <= n_test:
             raise InputError(f"{name} has {len(rows)} images, too few for {n_test} test images; lower n_test")
     none = np.array([], int)
-    first, second = own
+    first, second = unpaired
     train = first[n_test:][:n_train], second[n_test:][:n_train]
     return Rows((first[:n_test], second[:n_test]), (none, none), train)
 
 
 def _common(first: AnnData, second: AnnData) -> Mapping[str, tuple[int, int]]:
-    """Word of a thing that both sets show -> its rows."""
+    """Map the word of each object in both sets to its rows."""
     words = [list(images.obs[keys.PAIR]) if keys.PAIR in images.obs else [] for images in (first, second)]
     both = {word for word in set(words[0]) & set(words[1]) if word.lower() not in keys.UNLABELLED}
     places: list[dict[str, int]] = [{}, {}]
-    for name, some, place in zip(("images_1", "images_2"), words, places):
-        for row, word in enumerate(some):
+    for name, names, place in zip(("images_1", "images_2"), words, places):
+        for row, word in enumerate(names):
             if word in both and place.setdefault(word, row) != row:
                 raise InputError(f"{name}: pair '{word}' is there twice; give each pair one word")
     return {word: (places[0][word], places[1][word]) for word in both}
 
 
-def _training(images: AnnData, told: np.ndarray, single: np.ndarray) -> AnnData:
-    """What training reads of one domain: of its pairs the told ones, and classes for the losses that name them."""
-    part = without_labels(images[np.concatenate([told, single])], (keys.CELL_TYPE,))
-    words = images.obs[keys.PAIR].iloc[told] if len(told) else []
+def _training(images: AnnData, pair_rows: np.ndarray, single: np.ndarray) -> AnnData:
+    """The training input of a domain: the training pairs, and classes for the losses that name them."""
+    part = without_labels(images[np.concatenate([pair_rows, single])], (keys.CELL_TYPE,))
+    words = images.obs[keys.PAIR].iloc[pair_rows] if len(pair_rows) else []
     part.obs[keys.PAIR] = [*words, *[""] * len(single)]
     return part
 
 
 def _truth(query: AnnData, target: AnnData, x2: AnnData, known: bool, seed: int) -> AnnData:
-    """What evaluation may see: the query with its answers where known, and real images of domain 2."""
+    """The images that only evaluation sees: the query with its known answers, and real images of domain 2."""
     most = max(1, JUDGING // (4 * x2.n_vars))
     real = x2[np.sort(np.random.default_rng([seed, 1]).permutation(x2.n_obs)[:most])].copy()
     shown = query.layers.pop(keys.OBJECT, None)

@@ -1,4 +1,4 @@
-"""Scores of images mapped from one set to another: like their partners, like the target set, and still themselves?"""
+"""Score images mapped from one set to another: likeness to partners, to the target set, and to the original."""
 
 from collections.abc import Sequence
 
@@ -16,20 +16,20 @@ from magan.metrics.tidy import failures, floor_rows, join, maps, rows, same_rows
 def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     """Every score that the data allow, for every map.
 
-    Of the set of mapped images, against real ones of the target that nobody trained on: `image_set_scores`.
-    Of each image whose true partner is known: ``l1``, ``ssim``, ``retrieved`` (by pixels; its groups "first 2",
+    The set of mapped images is compared with real target images outside the training set: `image_set_scores`.
+    Each image with a known true partner has ``l1``, ``ssim``, ``retrieved`` (by pixels; its groups "first 2",
     "first 5" ... are shares among so many nearest), ``retrieved_ssim``, ``retrieved_outlines`` and
     ``retrieved_features``,
     ``reciprocal_rank``. ``travel_cosine`` compares the vectors between the features of mapped images with those
-    between their true partners', or, where none is known, between the images as they were.
+    between their true partners or, where no partner is known, between the original images.
     Where the classifier knows the classes of the target, ``class_accuracy`` is the share of images
-    that keep theirs (also class by class); where it tells the two sets apart, ``taken_for_target`` the share that
-    it takes for the target. ``background_change`` needs ``layers["object"]``.
+    that keep their class (also class by class). Where the classifier separates the two sets, ``taken_for_target`` is
+    the share that it assigns to the target. ``background_change`` needs ``layers["object"]``.
 
     Parameters
     ----------
     truth
-        The query (domain "1") and real target images (domain "2"), as the classifier saw them if there is one;
+        The query (domain "1") and real target images (domain "2"), as the classifier saw them, if any;
         ``layers["truth"]`` is the true partner of a query image, nan where there is none.
     mapped
         Images of domain 1, in domain 2, as the classifier saw them.
@@ -55,20 +55,20 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """What real images of the target score, and how often the classifier is right about them."""
+    """Scores of real images of the target, and the accuracy of the classifier on them."""
     return join([*floor_of_sets(truth, "translation"), *of_classifier(truth, "translation")])
 
 
 def of_classifier(truth: AnnData, task: str) -> list[pd.DataFrame]:
-    """``classifier_accuracy`` on real images that it did not learn from, those of the target or of both sets."""
+    """``classifier_accuracy`` on real images outside its training set, of the target or of both sets."""
     if not classes(truth):
         return []
     unseen = (truth.obs[keys.SPLIT].astype(str) == "test").to_numpy()
     if knows(truth, keys.CELL_TYPE):
         unseen &= (truth.obs[keys.DOMAIN].astype(str) == "2").to_numpy()
     part = truth[unseen]
-    told = part.obs[str(truth.uns[keys.CLASSIFIER]["of"])].astype(str).to_numpy().astype(str)
-    accuracy = digit_identity.identity_accuracy(named(truth, seen(part))[None].astype(object), told)
+    true_labels = part.obs[str(truth.uns[keys.CLASSIFIER]["of"])].astype(str).to_numpy().astype(str)
+    accuracy = digit_identity.identity_accuracy(named(truth, seen(part))[None].astype(object), true_labels)
     return [floor_rows(truth, task, "classifier_accuracy", accuracy, keys.ALL)]
 
 
@@ -78,11 +78,11 @@ def _of_partners(query: AnnData, mapped: AnnData, seeds: Sequence, of: Sequence[
     partner = seen(query[known], keys.TRUTH)
     found: dict[tuple[str, str], np.ndarray] = {}  # (metric, group) -> (R,)
     if known.any():
-        mine = [images.at(known) for images in of]
+        paired = [images.at(known) for images in of]
         shape = tuple(int(n) for n in query.uns[keys.IMAGE]["shape"])
-        found["l1", keys.ALL] = each(lambda x: image_pairs.l1(x.pixels, partner.pixels), mine)
-        found["ssim", keys.ALL] = each(lambda x: image_pairs.ssim(x.pixels, partner.pixels, shape), mine)
-        found |= _retrieved(mine, partner, shape)
+        found["l1", keys.ALL] = each(lambda x: image_pairs.l1(x.pixels, partner.pixels), paired)
+        found["ssim", keys.ALL] = each(lambda x: image_pairs.ssim(x.pixels, partner.pixels, shape), paired)
+        found |= _retrieved(paired, partner, shape)
     before, rows_of = (partner, known) if known.any() else (seen(query), np.full(query.n_obs, True))
     if before.features is not None:
         found["travel_cosine", keys.ALL] = each(
@@ -132,11 +132,15 @@ def _of_identity(truth: AnnData, query: AnnData, mapped: AnnData, seeds: Sequenc
     return class_rows(mapped, seeds, hits, own[asked])
 
 
-def class_rows(mapped: AnnData, seeds: Sequence[int | str], hits: np.ndarray, own: np.ndarray) -> list[pd.DataFrame]:
+def class_rows(
+    mapped: AnnData, seeds: Sequence[int | str], hits: np.ndarray, true_labels: np.ndarray
+) -> list[pd.DataFrame]:
     """``class_accuracy`` over all images and class by class, from ``hits`` ``(R, n)``."""
-    if not len(own):
+    if not len(true_labels):
         return []
-    groups = {keys.ALL: np.full(len(own), True)} | {name: own == name for name in np.unique(own)}
+    groups = {keys.ALL: np.full(len(true_labels), True)} | {
+        name: true_labels == name for name in np.unique(true_labels)
+    }
     return [
         rows(mapped.uns, seeds, "class_accuracy", hits[:, some].mean(axis=1), name) for name, some in groups.items()
     ]

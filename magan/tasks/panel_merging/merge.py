@@ -1,4 +1,4 @@
-"""From panels to one table with every marker on every cell, and a verdict on every marker that was imputed."""
+"""Merge panels into a table with every marker on every cell, and judge every imputed marker."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ from magan.uncertainty.conformal import Calibration
 
 CELLS = 32768  # mapped at a time: the maps of all seeds are held for so many
 COMPARED = 5000  # cells of a panel on which seeds and methods are compared
-LEARNT = 20_000  # cells of the other panel from which the baselines among them learn
-WITNESSES = ("knn", "boosting")  # the baselines that a map is compared with
-ALIKE = ("pooled", "whole", "none")  # scales by which a value means the same in both panels
+LEARNT = 20_000  # cells of the source panel that train the baselines in this comparison
+WITNESSES = ("knn", "boosting")  # baselines that the map is compared with
+ALIKE = ("pooled", "whole", "none")  # scales that are the same for both panels
 
 
 @dataclass(frozen=True)
 class PanelImputation:
-    """What the cells of ``panel`` are told by another: their markers, how far to trust each cell, and the evidence."""
+    """The markers imputed on the cells of ``panel``, the confidence of each cell, and the evidence for each marker."""
 
     panel: str
     imputed: panel_merging_merged_table.Imputed
@@ -61,13 +61,13 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
     Parameters
     ----------
     name
-        Of the merged panels in the study.
+        Name of the merged panels in the study.
     params
         ``settings`` (of the panels) and ``training`` as mappings, ``seeds`` and ``device``.
     files
-        What is read and written.
+        Paths of the inputs and outputs.
     threads
-        Of torch.
+        Number of torch threads.
 
     Raises
     ------
@@ -105,13 +105,13 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
 
 
 def _panel(adata: AnnData, by: str, panel: str, name: str) -> AnnData:
-    """The cells of a panel by the markers it measures, with nothing that is known of others."""
+    """Select the cells of a panel and the markers that it measures, without the labels of other columns."""
     cells = folds.select_cells(adata, {by: panel}, name)
     return folds.without_labels(cells[:, folds.measured(cells, f"{name}: panel '{panel}'")], folds.LABELLED)
 
 
 def _claims_held(audit: Path, arm: str) -> tuple[float, float]:
-    """What held of the r that the arm claimed of markers hidden from it, see `kept`; nan where the audit failed."""
+    """Share of the claimed r that held for hidden markers in the audit, see `kept`; nan where the audit failed."""
     mapped = anndata.read_h5ad(audit / arm / "mapped.h5ad")
     if keys.CONSENSUS not in mapped.layers:
         return np.nan, np.nan
@@ -130,10 +130,10 @@ def _claims_held(audit: Path, arm: str) -> tuple[float, float]:
 def _claims(
     aligner: Aligner, to: str, fold: int, markers: Sequence[str], expected: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The r that the aligner claims of what it says, ``(n, len(markers))``, and by how many cells; see `claimed`."""
-    apart = cast(Calibration, aligner.calibrations_[to][fold])  # a merge always calibrates
+    """The r that the aligner claims for ``expected (n, len(markers))``, and the number of cells; see `claimed`."""
+    calibration = cast(Calibration, aligner.calibrations_[to][fold])  # a merge always calibrates
     columns = [aligner.features_[to][fold].index(marker) for marker in markers]
-    return claimed(expected, apart.predicted[:, columns], apart.measured[:, columns])
+    return claimed(expected, calibration.predicted[:, columns], calibration.measured[:, columns])
 
 
 def _imputation(
@@ -146,51 +146,51 @@ def _imputation(
 ) -> PanelImputation:
     """Impute the markers ``lacking`` of the first panel in ``names`` from the second, domain ``to`` of the aligner."""
     panel, source = names
-    cells, others = panels[panel], panels[source]
+    cells, source_cells = panels[panel], panels[source]
     layers = _mapped(aligner, to, cells, lacking)
-    claims, n_apart = _claims(aligner, to, 0, lacking, layers[keys.EXPECTED])
-    agreed = _agreements(aligner, to, cells, others, lacking)
+    claims, n_calibration = _claims(aligner, to, 0, lacking, layers[keys.EXPECTED])
+    agreements = _agreements(aligner, to, cells, source_cells, lacking)
     evidence = pd.DataFrame(
         {
             keys.PANEL: panel,
             keys.MARKER: list(lacking),
             "source": source,
-            "n_shared": len(set(cells.var_names) & set(others.var_names)),
+            "n_shared": len(set(cells.var_names) & set(source_cells.var_names)),
             "claimed": claims,
-            "n_apart": n_apart,
+            "n_apart": n_calibration,
             "kept": held[0],
             "kept_worst": held[1],
-            **dict(zip(("seeds", "methods"), agreed)),
+            **dict(zip(("seeds", "methods"), agreements)),
         }
     )
-    trust = confidence(_units(aligner, SOURCE[to], cells, others), _units(aligner, to, others, cells))
+    trust = confidence(_units(aligner, SOURCE[to], cells, source_cells), _units(aligner, to, source_cells, cells))
     return PanelImputation(panel, panel_merging_merged_table.Imputed(tuple(lacking), layers), trust, evidence)
 
 
 def _agreements(
-    aligner: Aligner, to: str, cells: AnnData, others: AnnData, markers: Sequence[str]
+    aligner: Aligner, to: str, cells: AnnData, source_cells: AnnData, markers: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How well seeds agree on some of the cells, and how well their consensus with the least agreeing baseline."""
-    some, learnt = _some(cells, COMPARED), _some(others, LEARNT)
-    seen = aligner.map(some, to)[:, list(markers)]
+    """Agreement of the seeds on a sample of the cells, and of their consensus with the least agreeing baseline."""
+    compared, learnt = _some(cells, COMPARED), _some(source_cells, LEARNT)
+    seen = aligner.map(compared, to)[:, list(markers)]
     seeds = np.stack([seen.layers[f"{keys.SEED}_{seed}"] for seed in aligner.good_seeds_])
-    # A baseline standardises the cells it is asked about by those of its first domain.
-    like = learnt if aligner.scale in ALIKE else some
-    columns = others.var_names.get_indexer(pd.Index(markers))
-    witnesses = [BASELINES[name](like, learnt, some)[:, columns] for name in WITNESSES]
+    # A baseline standardises its query cells by the cells of its first domain.
+    like = learnt if aligner.scale in ALIKE else compared
+    columns = source_cells.var_names.get_indexer(pd.Index(markers))
+    witnesses = [BASELINES[name](like, learnt, compared)[:, columns] for name in WITNESSES]
     return agreement(seeds), least_agreement(np.asarray(seen.layers[keys.CONSENSUS]), witnesses)
 
 
-def _units(aligner: Aligner, domain: str, cells: AnnData, others: AnnData) -> np.ndarray:
-    """The markers that two panels share as the networks read them of ``cells``, ``(n, n_shared)``."""
+def _units(aligner: Aligner, domain: str, cells: AnnData, source_cells: AnnData) -> np.ndarray:
+    """The shared markers of ``cells`` on the scale of the networks, ``(n, n_shared)``."""
     features = aligner.features_[domain][0]
     values = torch.from_numpy(np.array(cells[:, features].layers[keys.PREPROCESSED]))
-    shared = sorted(set(features) & set(others.var_names))
+    shared = sorted(set(features) & set(source_cells.var_names))
     return aligner.scalings_[domain][0].scaled(values).numpy()[:, [features.index(marker) for marker in shared]]
 
 
 def _mapped(aligner: Aligner, to: str, cells: AnnData, markers: Sequence[str]) -> dict[str, np.ndarray]:
-    """The layers of merged cells, ``(n, len(markers))`` each, some cells at a time."""
+    """Map the cells in chunks and return the layers of the merged cells, ``(n, len(markers))`` each."""
     names = {
         keys.EXPECTED: keys.CONSENSUS,
         **{layer: layer for layer in panel_merging_merged_table.TOLD if layer != keys.EXPECTED},
@@ -200,28 +200,28 @@ def _mapped(aligner: Aligner, to: str, cells: AnnData, markers: Sequence[str]) -
 
 
 def _some(cells: AnnData, n: int) -> AnnData:
-    """At most ``n`` cells, chosen at random once and for all."""
+    """At most ``n`` cells, drawn at random with a fixed seed."""
     chosen = np.random.default_rng(0).permutation(cells.n_obs)[:n]
     return cells[np.sort(chosen)].copy()
 
 
 def _whole(
-    adata: AnnData, panels: Mapping[str, AnnData], told: Sequence[PanelImputation], by: str
+    adata: AnnData, panels: Mapping[str, AnnData], imputations: Sequence[PanelImputation], by: str
 ) -> tuple[AnnData, pd.DataFrame]:
-    """The merged cells, and a row for every panel and marker that it lacks."""
+    """The merged cells, and a row for every panel and every marker that the panel lacks."""
     whole = panel_merging_merged_table.merge(
         adata,
         {panel: list(part.var_names) for panel, part in panels.items()},
-        {panel: [one.imputed for one in told if one.panel == panel] for panel in panels},
+        {panel: [imputation.imputed for imputation in imputations if imputation.panel == panel] for panel in panels},
         by,
     )
-    judged = verdicts(pd.concat([one.evidence for one in told], ignore_index=True))
+    judged = verdicts(pd.concat([imputation.evidence for imputation in imputations], ignore_index=True))
     if keys.TRUTH in adata.layers:
         judged["true"] = _true(whole, adata, judged)
     whole.obs[keys.CONFIDENCE] = 1.0
     for panel in panels:
         rows = (whole.obs[keys.PANEL] == panel).to_numpy()
-        lowest = [one.confidence for one in told if one.panel == panel]
+        lowest = [imputation.confidence for imputation in imputations if imputation.panel == panel]
         cast(pd.DataFrame, whole.obs).loc[rows, keys.CONFIDENCE] = np.min(lowest, axis=0) if lowest else 1.0
         words = judged[judged[keys.PANEL] == panel].set_index(keys.MARKER)["verdict"]
         whole.var[f"{keys.VERDICT}_{panel}"] = words.reindex(whole.var_names).fillna(keys.MEASURED).astype(str)
@@ -229,10 +229,10 @@ def _whole(
 
 
 def _true(whole: AnnData, adata: AnnData, judged: pd.DataFrame) -> list[float]:
-    """Pearson's r of each imputed marker with the truth, where a data set knows what it would have measured."""
+    """Pearson's r of each imputed marker with the truth, for a data set that contains the truth."""
     found = []
     for panel, marker in zip(judged[keys.PANEL], judged[keys.MARKER]):
-        told = whole[whole.obs[keys.PANEL] == panel, marker]
-        truth = adata[told.obs_names, marker].layers[keys.TRUTH]
-        found.append(float(pearson(np.asarray(truth), np.asarray(told.layers[keys.EXPECTED])[None])[0, 0]))
+        imputed = whole[whole.obs[keys.PANEL] == panel, marker]
+        truth = adata[imputed.obs_names, marker].layers[keys.TRUTH]
+        found.append(float(pearson(np.asarray(truth), np.asarray(imputed.layers[keys.EXPECTED])[None])[0, 0]))
     return found

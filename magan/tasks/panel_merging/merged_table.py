@@ -1,4 +1,4 @@
-"""Cells of several panels in one table with a place for every marker on every cell."""
+"""A table of the cells of several panels with a value for every marker on every cell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,29 +17,31 @@ TOLD = (keys.EXPECTED, keys.SAMPLED, keys.SPREAD, keys.LOW, keys.HIGH)
 
 
 def sources(panels: Panels) -> dict[str, dict[str, str]]:
-    """For every panel, each marker that it lacks and the panel from which it is to be had.
+    """For every panel, map each marker that it lacks to the panel from which the marker is imputed.
 
-    Of the panels that measure the marker, the one that shares the most markers with this one; of several such, the
-    first.
+    The source is the panel that measures the marker and shares the most markers with the lacking panel. A tie goes to
+    the first panel.
 
     Raises
     ------
     InputError
-        No panel lacks a marker that another has, or two panels to be aligned share none.
+        No panel lacks a marker that another panel has, or two panels to be aligned share no marker.
     """
     every = list(dict.fromkeys(marker for markers in panels.values() for marker in markers))
     found = {}
-    for panel, own in panels.items():
-        common = {other: len(set(own) & set(markers)) for other, markers in panels.items() if other != panel}
-        found[panel] = {
-            marker: max((other for other in common if marker in panels[other]), key=common.__getitem__)
-            for marker in every
-            if marker not in own
+    for panel, measured in panels.items():
+        common = {
+            candidate: len(set(measured) & set(markers)) for candidate, markers in panels.items() if candidate != panel
         }
-        for marker, other in found[panel].items():
-            if not common[other]:
+        found[panel] = {
+            marker: max((candidate for candidate in common if marker in panels[candidate]), key=common.__getitem__)
+            for marker in every
+            if marker not in measured
+        }
+        for marker, candidate in found[panel].items():
+            if not common[candidate]:
                 raise InputError(
-                    f"panels '{panel}' and '{other}', which measures marker '{marker}', share no marker; "
+                    f"panels '{panel}' and '{candidate}', which measures marker '{marker}', share no marker; "
                     "name alike what they share"
                 )
     if not any(found.values()):
@@ -49,7 +51,7 @@ def sources(panels: Panels) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Imputed:
-    """What the cells of a panel are told of markers that it lacks: a matrix ``(n, M)`` for each layer of ``TOLD``."""
+    """The imputed markers of the cells of a panel: a matrix ``(n, M)`` for each layer of ``TOLD``."""
 
     markers: tuple[str, ...]
     layers: Mapping[str, np.ndarray]
@@ -63,19 +65,22 @@ def merge(adata: AnnData, panels: Panels, imputed: Mapping[str, Sequence[Imputed
     adata
         ``layers["preprocessed"]``, nan where a panel lacks a marker; ``obs[by]`` names the panel.
     panels
-        What each measures; cells of other panels are left out.
+        The markers that each panel measures; cells of panels that are not named are left out.
     imputed
-        Of each panel, its cells in their order.
+        The imputations of each panel, in the order of its cells.
 
     Returns
     -------
     AnnData
-        Cells and markers in the order of ``adata``; obs with ``panel``; of var, what describes a marker, and
-        ``measured_by``. In arcsinh units: ``layers["measured"]``, nan where a panel lacks the marker; "expected", also
-        ``X``, and "sampled", "low" and "high", as measured or as imputed; "spread", 0 where measured.
+        Cells and markers in the order of ``adata``; obs with ``panel``; var with the description of each marker
+        and ``measured_by``. In arcsinh units: ``layers["measured"]``, nan where a panel lacks the marker; "expected",
+        also ``X``, and "sampled", "low" and "high", as measured or as imputed; "spread", 0 where measured.
     """
     of_panel = adata.obs[by].astype(str)
-    has = {marker: [panel for panel, own in panels.items() if marker in own] for marker in adata.var_names}
+    has = {
+        marker: [panel for panel, panel_markers in panels.items() if marker in panel_markers]
+        for marker in adata.var_names
+    }
     markers = [marker for marker, measured_by in has.items() if measured_by]
     part = adata[of_panel.isin(list(panels)).to_numpy(), markers]
     rows = {panel: (part.obs[by].astype(str) == panel).to_numpy() for panel in panels}
@@ -83,10 +88,10 @@ def merge(adata: AnnData, panels: Panels, imputed: Mapping[str, Sequence[Imputed
     layers = {layer: measured.copy() for layer in TOLD}
     layers[keys.SPREAD] = np.where(np.isnan(measured), measured, 0)
     for panel, parts in imputed.items():
-        for told in parts:
-            place = np.ix_(rows[panel], part.var_names.get_indexer(pd.Index(told.markers)))
+        for imputation in parts:
+            place = np.ix_(rows[panel], part.var_names.get_indexer(pd.Index(imputation.markers)))
             for layer in TOLD:
-                layers[layer][place] = told.layers[layer]
+                layers[layer][place] = imputation.layers[layer]
     described = [c for c in (keys.CHANNEL, keys.MARKER, keys.MARKER_TYPE, keys.TO_CORRECT, "cofactor") if c in part.var]
     merged = AnnData(
         layers[keys.EXPECTED].copy(),

@@ -1,4 +1,4 @@
-"""Merged panels as a reader should meet them: which imputed markers may be used, and by what rule."""
+"""Report merged panels: which imputed markers may be used, and by which rule."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import pandas as pd
 from magan import keys
 from magan.report.phrasing import counted, number
 
-LOOKS = {"usable": "wins", "as a trend": "ties", "not usable": "loses"}  # verdict -> its look
+LOOKS = {"usable": "wins", "as a trend": "ties", "not usable": "loses"}  # verdict -> CSS class
 VERBS = {"usable": "may be used", "as a trend": "as a trend", "not usable": "not usable"}
 
 
@@ -18,11 +18,11 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
     Parameters
     ----------
     name, arm
-        Of the panels, and of what merged them.
+        Names of the merged panels and of the arm that merged them.
     verdicts
-        The table of `magan.tasks.panel_merging.verdicts.verdicts`, with ``true`` where the data know it.
+        The table of `magan.tasks.panel_merging.verdicts.verdicts`, with ``true`` where the truth is known.
     asked
-        Word -> the lowest r, agreement of seeds and agreement of methods that it asks for.
+        Verdict -> its thresholds: the lowest r, the agreement of seeds and the agreement of methods.
     """
     verdicts = verdicts.assign(reason=verdicts["reason"].fillna(""))
     tables = [
@@ -54,14 +54,14 @@ def _best_first(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sentence(panel: str, rows: pd.DataFrame) -> str:
-    """Which markers may be used on a panel's cells, best first."""
+    """The sentence that lists the markers of a panel by verdict, best first."""
     ordered = _best_first(rows)
-    told = [
+    clauses = [
         f"{', '.join(ordered.loc[ordered['verdict'] == word, 'marker'])} {verb}"
         for word, verb in VERBS.items()
         if (ordered["verdict"] == word).any()
     ]
-    return f"On cells of panel {panel}: {'; '.join(told)}."
+    return f"On cells of panel {panel}: {'; '.join(clauses)}."
 
 
 def _line(row: Mapping) -> dict[str, str]:
@@ -81,7 +81,7 @@ def _number(value: float) -> str:
 
 
 def _truth(verdicts: pd.DataFrame) -> str:
-    """How the verdicts fared where the truth is known; "" where it is not."""
+    """The sentence that compares the verdicts with the truth; "" where the truth is unknown."""
     if "true" not in verdicts:
         return ""
     parts = []

@@ -17,12 +17,12 @@ class Panels(TaskSettings):
     panel 1? ``hold_out``, ``n_cells`` and ``test_fraction`` are as there.
     """
 
-    audited_by: ClassVar[str] = "heldout"  # the task that tells what merged markers are worth
+    audited_by: ClassVar[str] = "heldout"  # the task that measures the quality of merged markers
 
     cells: str
     where: dict[str, str | tuple[str, ...]] = {}
-    by: str = "panel"  # obs column that tells the panels apart
-    panels: tuple[str, ...] = Field(min_length=2)  # its values, in the order in which markers are sought
+    by: str = "panel"  # obs column with the panel of each cell
+    panels: tuple[str, ...] = Field(min_length=2)  # values of that column; a tie between sources goes to the first
     baselines: tuple[str, ...] = ("ridge", "knn", "boosting")
     hold_out: tuple[str, ...] | None = None
     n_cells: PositiveInt | None = None
@@ -33,13 +33,13 @@ class Panels(TaskSettings):
         same = self.model_dump(exclude={"by", "panels", "arms", "seeds", "training"})
         same |= {"arms": self.arms, "seeds": self.seeds, "training": self.training}
         return {
-            audit_name(name, one, other): HeldOut(**same, panel_1={self.by: one}, panel_2={self.by: other})
-            for one in self.panels
-            for other in self.panels
-            if one != other
+            audit_name(name, first, second): HeldOut(**same, panel_1={self.by: first}, panel_2={self.by: second})
+            for first in self.panels
+            for second in self.panels
+            if first != second
         }
 
 
-def audit_name(name: str, one: str, other: str) -> str:
-    """Of the audit of ``other``'s markers on cells of the panel ``one``; it names folders, so of letters and digits."""
-    return "_".join([name, *(re.sub(r"[^A-Za-z0-9]+", "-", panel) for panel in (one, other))])
+def audit_name(name: str, first: str, second: str) -> str:
+    """Name of the audit of panel ``second``'s markers on cells of panel ``first``, safe as the name of a folder."""
+    return "_".join([name, *(re.sub(r"[^A-Za-z0-9]+", "-", panel) for panel in (first, second))])

@@ -1,4 +1,4 @@
-"""May a marker be used that these cells were not stained for? The rule, and what it goes by."""
+"""Judge whether an imputed marker may be used, and state the evidence for the verdict."""
 
 from typing import cast
 
@@ -8,11 +8,11 @@ from scipy.stats import norm
 
 USABLE, TREND, UNUSABLE = "usable", "as a trend", "not usable"
 WORDS = (USABLE, TREND, UNUSABLE)
-NEAR_ONE = 1 - 1e-12  # of which Fisher's z is finite
-CERTAIN = 0.95  # that a claim is not lower than the end of its interval
-WORST = 0.1  # of the shared markers: the share that may lose more of its r than the rule reckons with
+NEAR_ONE = 1 - 1e-12  # the largest r with a finite Fisher's z
+CERTAIN = 0.95  # level of the one-sided interval of a claim
+WORST = 0.1  # quantile of the shared markers by which the rule lowers a claim
 
-# The least that each word asks of: the lowest r to be expected, the agreement of seeds, and that of methods.
+# Thresholds of each verdict: the lowest expected r, the agreement of seeds, and the agreement of methods.
 ASKED = {USABLE: (0.8, 0.9, 0.9), TREND: (0.5, 0.7, 0.7)}
 EVIDENCE = ("lower", "seeds", "methods")
 TOLD = {
@@ -23,20 +23,20 @@ TOLD = {
 
 
 def kept(audited: np.ndarray, claimed: np.ndarray) -> tuple[float, float]:
-    """What of its claim held where the truth is known: of the shared markers the middle, and the worst tenth.
+    """Share of the claimed r that held for shared markers, whose truth is known: the median and the worst tenth.
 
     Parameters
     ----------
     audited
-        ``(K,)``, of each shared marker hidden from panel 1: Pearson's r of its prediction with the truth.
+        ``(K,)``, Pearson's r between prediction and truth of each shared marker, hidden from panel 1.
     claimed
-        ``(K,)``, of the same predictions: the r that was claimed of them, see `verdicts`.
+        ``(K,)``, the claimed r of the same predictions, see `verdicts`.
 
     Returns
     -------
     tuple
         Median and 10 % quantile of ``audited / claimed``, each at least 0 and at most 1. Markers without both numbers,
-        or with a claim that is not positive, are passed over; nan where none is left.
+        or with a claim that is not positive, are left out; nan where no marker is left.
     """
     audited, claimed = np.asarray(audited, dtype=float), np.asarray(claimed, dtype=float)
     known = np.isfinite(audited) & np.isfinite(claimed) & (claimed > 0)
@@ -47,34 +47,34 @@ def kept(audited: np.ndarray, claimed: np.ndarray) -> tuple[float, float]:
 
 
 def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
-    """A word for every marker that a panel did not measure.
+    """Give a verdict for every marker that a panel did not measure.
 
-    No cell of panel 1 says whether an unmeasured marker is right. Four numbers speak of it. ``claimed`` is r on cells
-    of panel 2 that were kept from training and predicted from the shared markers alone, weighted to be like the cells
-    of panel 1: what r would be if the cells of both panels obeyed one rule (`agreement.claimed`).
-    ``kept`` and ``kept_worst`` say how much of such a claim held for shared markers that were hidden from panel 1, of
-    which the truth is known (`kept`).
-    ``seeds`` and ``methods`` say whether networks and baselines tell the same of panel 1's cells. With ``lower``, the
-    product of ``kept_worst`` and the lower end of a one-sided 95 % interval of ``claimed`` by Fisher's z:
+    No cell of panel 1 shows whether an unmeasured marker is right, so the verdict uses indirect evidence. ``claimed``
+    is the r on calibration cells of panel 2, which training did not see; they are predicted from the shared markers
+    alone and weighted to resemble the cells of panel 1. It is the expected r if the cells of both panels follow the
+    same rule (`agreement.claimed`). ``kept`` and ``kept_worst`` are the share of such claims that held for shared
+    markers hidden from panel 1, whose truth is known (`kept`). ``seeds`` and ``methods`` are the agreement of networks
+    and baselines on the cells of panel 1. ``lower`` is the product of ``kept_worst`` and the lower end of a one-sided
+    95 % interval of ``claimed`` by Fisher's z. The verdict is
 
     - usable: lower >= .8, seeds >= .9 and methods >= .9;
     - as a trend: lower >= .5, seeds >= .7 and methods >= .7;
-    - not usable: else, or where one of the numbers is unknown.
+    - not usable: else, or where a number is unknown.
 
-    An r of .8 leaves a third of the variance open, and one of .5 three quarters.
+    An r of .8 leaves a third of the variance unexplained, and an r of .5 three quarters.
 
     Parameters
     ----------
     evidence
-        Columns ``claimed``, ``n_apart`` (the cells that it goes by), ``kept``, ``kept_worst``, ``seeds`` (mean r
-        between two seeds, nan where one was trained: then a marker is a trend at best) and ``methods`` (the least r
-        between the map and a baseline); one row per panel and marker.
+        Columns ``claimed``, ``n_apart`` (the number of calibration cells), ``kept``, ``kept_worst``, ``seeds`` (mean r
+        between two seeds, nan where a single seed was trained: then a marker is a trend at best) and ``methods`` (the
+        least r between the map and a baseline); one row per panel and marker.
 
     Returns
     -------
     DataFrame
-        The rows with ``expected = claimed * kept``, ``lower``, ``verdict`` and ``reason``: what keeps a marker from
-        the better word, "" for a usable one.
+        The rows with ``expected = claimed * kept``, ``lower``, ``verdict`` and ``reason``: the evidence that denies a
+        marker the better verdict, "" for a usable marker.
     """
     table = evidence.copy()
     table["expected"] = table["claimed"] * table["kept"]
@@ -84,7 +84,7 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
 
 
 def _least(r: pd.Series, n: pd.Series) -> pd.Series:
-    """Lower end of a one-sided 95 % interval of r over n cells; -1 for three cells or fewer, which tell nothing."""
+    """Lower end of a one-sided 95 % interval of r over n cells; -1 for three cells or fewer."""
     degrees = np.maximum(n.astype(float) - 3, np.finfo(float).tiny)
     z = np.arctanh(r.astype(float).clip(-NEAR_ONE, NEAR_ONE)) - norm.ppf(CERTAIN) / np.sqrt(degrees)
     return cast(pd.Series, np.tanh(z))  # NumPy maps a Series to a Series
@@ -111,5 +111,5 @@ def _reason(name: str, value: float) -> str:
         return "one seed says nothing of the others" if name == "seeds" else f"{name} unknown"
     down = (
         np.floor(round(100 * value, 6)) / 100
-    )  # a value just short of what is asked must not read as if it were enough
+    )  # round down: a value just below the threshold must not be printed as the threshold
     return TOLD[name].format(f"{down:.2f}".replace("0.", ".", 1))

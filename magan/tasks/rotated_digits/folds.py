@@ -1,4 +1,4 @@
-"""Images and other images of the same classes, turned, and which of them training, mapping and scoring may see."""
+"""Split images and rotated images of the same classes into the parts that training, mapping and scoring may see."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -14,7 +14,7 @@ from magan.images.arrays import images_of, pixels, rotate
 from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cells, without_labels
 from magan.tasks.rotated_digits.settings import Digits
 
-FOLD = "digits"  # there is one
+FOLD = "digits"  # the only fold
 OPTIONS = ("classes", "degrees", "n_pairs", "n_train", "n_test")
 
 join = join_rows
@@ -37,31 +37,33 @@ def turning(
     batch_size: int,
     seed: int = 0,
 ) -> Folds:
-    """Images of ``classes`` and other images of the same classes, turned; one fold.
+    """Divide images of ``classes`` between domain 1 and domain 2, where they are rotated; a single fold.
 
-    Of each class, ``n_test`` images become the query and as many others real
-    turned test images; ``n_pairs`` are in both domains and named as pairs in
-    ``obs["pair"]``; the rest are shared out between the domains.
+    Of each class, ``n_test`` images become the query and ``n_test`` different images
+    the real rotated test images; ``n_pairs`` are in both domains and named as pairs in
+    ``obs["pair"]``; the rest are divided between the domains.
 
     Raises
     ------
     InputError
-        An unknown class, or too few images of one.
+        A class is unknown or has too few images.
     """
     images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "digits.classes")
     images.X = pixels(images)
-    # An image is here a pair with its own rotation.
+    # Here an image and its rotation are a pair.
     images.obs = cast(pd.DataFrame, images.obs).drop(columns=keys.PAIR, errors="ignore")
     random = np.random.default_rng(seed)
     parts: dict[str, list[np.ndarray]] = {part: [] for part in ("query", "target", "pair", "first", "second")}
     for label in classes:
-        own = random.permutation(np.flatnonzero(images.obs[keys.CELL_TYPE].astype(str) == label))
-        rest = own[2 * n_test + n_pairs :]
+        class_rows = random.permutation(np.flatnonzero(images.obs[keys.CELL_TYPE].astype(str) == label))
+        rest = class_rows[2 * n_test + n_pairs :]
         half = min(len(rest) // 2, n_train or len(rest))
         if half < 1:
-            raise InputError(f"class {label} has {len(own)} images, too few for {n_test} test images; lower n_test")
+            raise InputError(
+                f"class {label} has {len(class_rows)} images, too few for {n_test} test images; lower n_test"
+            )
         ends = [n_test, 2 * n_test, 2 * n_test + n_pairs, 2 * n_test + n_pairs + half]
-        for part, chosen in zip(parts, np.split(own[: ends[-1] + half], ends)):
+        for part, chosen in zip(parts, np.split(class_rows[: ends[-1] + half], ends)):
             parts[part].append(chosen)
     rows = {part: np.concatenate(chosen) for part, chosen in parts.items()}
 

@@ -1,4 +1,4 @@
-"""Scores of mapped digits: is the image of a digit still that digit, by the eye of judges that saw only real ones?"""
+"""Score mapped digits: do classifiers of real images still recognise the digit?"""
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,13 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     digit. ``right``, ``flipped`` and ``mixed`` are 0 or 1 for each map, so that their
     mean over seeds is a share (`digit_identity.outcome`). ``sliced_wasserstein`` (pixels) and
     ``frechet`` (features) compare the maps with the real images of the split "test",
-    and ``travel_cosine`` the vectors between their features with those between their true partners'.
+    and ``travel_cosine`` the vectors between their features with those between the features of their true partners.
 
     Parameters
     ----------
     truth
         The mapped and the real target images, as the classifier saw them (`magan.classifier.look`);
-        ``layers["truth"]``, if there, is what a perfect map gives.
+        ``layers["truth"]``, if present, is the result of a perfect map.
     mapped
         Images of domain 1, in domain 2, as the classifier saw them.
 
@@ -37,19 +37,21 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     if not seeds:
         return failures(mapped)
     query = same_rows(truth, mapped)
-    own, of = labels(query), mapped_as(mapped, seeds)
+    true_labels, of = labels(query), mapped_as(mapped, seeds)
     shown = real(truth[:, mapped.var_names], "train")
     judge = digit_identity.nearest(np.asarray(shown.X), labels(shown))
     words = {
         "identity_accuracy": _words(truth, of, values),
         "nearest_accuracy": digit_identity.nearest_named(judge, values),
     }
-    groups = {keys.ALL: np.full(len(own), True)} | {str(digit): own == digit for digit in np.unique(own)}
+    groups = {keys.ALL: np.full(len(true_labels), True)} | {
+        str(digit): true_labels == digit for digit in np.unique(true_labels)
+    }
     tables = []
-    for metric, told in words.items():
-        hits = digit_identity.agreement(told, own)
+    for metric, predicted in words.items():
+        hits = digit_identity.agreement(predicted, true_labels)
         tables += [rows(mapped.uns, seeds, metric, hits[:, some].mean(axis=1), name) for name, some in groups.items()]
-    tables += _outcomes(mapped, seeds, words["identity_accuracy"], own)
+    tables += _outcomes(mapped, seeds, words["identity_accuracy"], true_labels)
     target = seen(real(truth[:, mapped.var_names], "test")).first(MOST)
     found = {
         "sliced_wasserstein": each(lambda x: image_sets.sliced_wasserstein(x.first(MOST).pixels, target.pixels), of),
@@ -65,33 +67,36 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
 
 
 def floor(truth: AnnData) -> pd.DataFrame:
-    """What real target images of the split "test" score: no map can be expected to do better.
+    """Scores of real target images of the split "test": the expected limit of every map.
 
-    ``classifier_accuracy`` is how often the classifier is right about them, ``nearest_accuracy`` how often
-    the nearest of "train" is. With as many images of "train" ``sliced_wasserstein`` and ``frechet`` compare them.
+    ``classifier_accuracy`` is the accuracy of the classifier on them, ``nearest_accuracy`` that of the nearest image
+    of "train". ``sliced_wasserstein`` and ``frechet`` compare them with as many images of "train".
     """
     shown, unseen = real(truth, "train"), real(truth, "test")
-    own = labels(unseen)
+    true_labels = labels(unseen)
     judge = digit_identity.nearest(np.asarray(shown.X), labels(shown))
     near = digit_identity.nearest_named(judge, np.asarray(unseen.X)[None])
     target = seen(unseen).first(MOST)
-    other = seen(shown).first(len(target.pixels))
+    training = seen(shown).first(len(target.pixels))
     values = {
-        "classifier_accuracy": digit_identity.identity_accuracy(named(truth, seen(unseen))[None], own),
-        "nearest_accuracy": digit_identity.identity_accuracy(near, own),
-        "sliced_wasserstein": np.array([image_sets.sliced_wasserstein(other.pixels, target.pixels)]),
-        "frechet": np.array([image_sets.frechet(other.embedded(), target.embedded())]),
+        "classifier_accuracy": digit_identity.identity_accuracy(named(truth, seen(unseen))[None], true_labels),
+        "nearest_accuracy": digit_identity.identity_accuracy(near, true_labels),
+        "sliced_wasserstein": np.array([image_sets.sliced_wasserstein(training.pixels, target.pixels)]),
+        "frechet": np.array([image_sets.frechet(training.embedded(), target.embedded())]),
     }
     return join([floor_rows(truth, "digits", metric, value, keys.ALL) for metric, value in values.items()])
 
 
 def _words(truth: AnnData, of: list, values: np.ndarray) -> np.ndarray:
-    """What the classifier calls every mapped image, ``(R, n)`` words."""
-    return np.array([named(truth, one) for one in of], dtype=object).reshape(values.shape[:2])
+    """Class that the classifier predicts for every mapped image, ``(R, n)`` words."""
+    return np.array([named(truth, images) for images in of], dtype=object).reshape(values.shape[:2])
 
 
-def _outcomes(mapped: AnnData, seeds: tuple, told: np.ndarray, own: np.ndarray) -> list[pd.DataFrame]:
-    accuracy, permuted = digit_identity.identity_accuracy(told, own), digit_identity.permuted_accuracy(told, own)
+def _outcomes(mapped: AnnData, seeds: tuple, predicted: np.ndarray, true_labels: np.ndarray) -> list[pd.DataFrame]:
+    accuracy, permuted = (
+        digit_identity.identity_accuracy(predicted, true_labels),
+        digit_identity.permuted_accuracy(predicted, true_labels),
+    )
     words = digit_identity.outcome(accuracy, permuted)
     tables = [
         rows(mapped.uns, seeds, name, np.where(words == "", np.nan, words == name), keys.ALL)
