@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magan import keys
 from magan.batch_maps import MAPS, State
-from magan.batch_maps.choose import Choice, choose
+from magan.batch_maps.choose import FEWEST, Choice, choose, leave
 from magan.cytometry.arcsinh import cofactors
 from magan.domains.domain import from_anndata
 from magan.errors import InputError, among
@@ -68,7 +68,7 @@ class BatchMapper:
         for source, target in zip(x1, x2):
             cells = _values(source, target.var_names), _values(target, target.var_names)
             if self.method == AUTO:
-                choice = choose(*cells, samples_1=_samples(source), samples_2=_samples(target), seed=self.seed)
+                choice = self._choice(cells, (_samples(source), _samples(target)))
                 self.choices_.append(choice)
                 name, state = choice.name, choice.state
             else:
@@ -77,6 +77,15 @@ class BatchMapper:
             self.states_.append(state)
             self.monotone_.append(MAPS["monotone"].fit(*cells))
         return self
+
+    def _choice(
+        self, cells: tuple[np.ndarray, np.ndarray], samples: tuple[np.ndarray | None, np.ndarray | None]
+    ) -> Choice:
+        """Choose a map, or leave a batch as measured that has too few cells to choose by: it stops no other batch."""
+        fewest = min(len(values) for values in cells)
+        if fewest < FEWEST:
+            return leave(f"Too few cells to choose a map by: {fewest} training cells on a side, {FEWEST} are needed.")
+        return choose(*cells, samples_1=samples[0], samples_2=samples[1], seed=self.seed)
 
     def map(self, x: AnnData, fold: int = 0) -> AnnData:
         """The cells as the reference would have measured them; ``X`` and ``layers["consensus"]``, arcsinh units."""
@@ -88,6 +97,10 @@ class BatchMapper:
     def map_values(self, values: Tensor, *, fold: int = 0) -> dict[str, np.ndarray]:
         """Map ``values (n, M)`` in arcsinh units; each cell's result depends on that cell alone."""
         return {keys.CONSENSUS: MAPS[self.methods_[fold]].apply(self.states_[fold], values.numpy())}
+
+    def leaves(self, fold: int) -> bool:
+        """Whether the map of a fold leaves every cell as measured."""
+        return self.methods_[fold] == "identity"
 
     def monotone(self, values: Tensor, *, fold: int = 0) -> np.ndarray:
         """Map each marker of ``values (n, M)`` along its monotone curve."""

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,11 @@ from magan.networks.replicate import role_seed
 from magan.training.device import best_device
 
 PANEL_1, PANEL_2 = ["CD3", "CD4", "CD19"], ["CD8", "CD4", "CD3", "CD56"]
+
+
+def entry_of(builder):
+    """An entry of a registry whose function is at hand."""
+    return SimpleNamespace(load=lambda: builder, needs=())
 
 
 def cells(markers=PANEL_1, n: int = 40, seed: int = 0) -> AnnData:
@@ -369,7 +375,7 @@ def fragile(*seeds: int, only_in_second_fold: bool = False):
 
 
 def test_a_seed_that_turns_nan_is_trained_once_more_with_a_derived_seed(monkeypatch):
-    monkeypatch.setitem(ALIGNING, "fragile", fragile(1))
+    monkeypatch.setitem(ALIGNING.entries, "fragile", entry_of(fragile(1)))
     some, sound = fitted(model="fragile", seeds=(0, 1, 2)), fitted(seeds=(0, 1, 2))
     assert some.status_ == {
         0: ("ok", ""),
@@ -383,7 +389,7 @@ def test_a_seed_that_turns_nan_is_trained_once_more_with_a_derived_seed(monkeypa
 
 
 def test_a_seed_that_turns_nan_twice_is_shown_as_failed_and_the_others_never_notice(monkeypatch, tmp_path):
-    monkeypatch.setitem(ALIGNING, "fragile", fragile(1, RETRY))
+    monkeypatch.setitem(ALIGNING.entries, "fragile", entry_of(fragile(1, RETRY)))
     some, sound = fitted(model="fragile", seeds=(0, 1, 2)), fitted(seeds=(0, 1, 2)).map(cells())
     assert some.status_[1] == ("failed", "weights turned NaN, and again when retried with a derived seed")
     assert some.good_seeds_ == [0, 2]
@@ -399,7 +405,7 @@ def test_a_seed_that_turns_nan_twice_is_shown_as_failed_and_the_others_never_not
 
 
 def test_a_seed_that_breaks_in_one_fold_is_trained_again_in_all(monkeypatch):
-    monkeypatch.setitem(ALIGNING, "fragile", fragile(1, only_in_second_fold=True))
+    monkeypatch.setitem(ALIGNING.entries, "fragile", entry_of(fragile(1, only_in_second_fold=True)))
     x1, x2 = two_folds()
     some = aligner("fragile", seeds=(0, 1)).fit(x1, x2)
     derived = aligner(seeds=(RETRY,)).fit(x1, x2)
@@ -410,7 +416,7 @@ def test_a_seed_that_breaks_in_one_fold_is_trained_again_in_all(monkeypatch):
 
 
 def test_an_aligner_whose_every_seed_failed_maps_to_nothing(monkeypatch):
-    monkeypatch.setitem(ALIGNING, "fragile", fragile(1, RETRY))
+    monkeypatch.setitem(ALIGNING.entries, "fragile", entry_of(fragile(1, RETRY)))
     some = fitted(model="fragile", seeds=(1,))
     for mapped in (some.map(cells()), some.cycle(cells())):
         assert not mapped.layers and np.isnan(mapped.X).all() and mapped.n_obs == 40

@@ -52,7 +52,7 @@ ROOMS = {
     "tracking": {"atomic_write", "correction", "errors", "keys"},
     "figures": {"keys"},
     "report": {"keys", "tasks/registry", "tasks/report"},
-    "tasks/settings": {"baselines", "config", "errors"},
+    "tasks/settings": {"baselines", "config", "errors", "models", "presets"},
     "tasks/registry": {"config", "tasks/settings"},
     "study": {"config", "errors", "tasks/registry"},
     "schema": {"config", "study"},

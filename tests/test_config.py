@@ -297,7 +297,11 @@ def test_own_images_are_squares_or_as_they_are():
     ("changed", "sentence"),
     [
         ({}, "heldout.a: there are 2 arms; add deploy: with the name of the arm to be judged and used"),
-        ({"deploy": "third"}, "heldout.a: deploy names 'third', which is no method here; name one of first, second"),
+        (
+            {"deploy": "third"},
+            "heldout.a: deploy names 'third', which is no arm and no baseline that can be saved; "
+            "name one of first, second",
+        ),
     ],
 )
 def test_of_several_arms_the_study_names_the_arm_that_is_deployed(changed, sentence):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,11 @@ from magan.models import GENERATING
 from magan.networks.replicate import role_seed
 from magan.synthesizer import Synthesizer
 from magan.training.diagnostics import DIVERSITY
+
+
+def entry_of(builder):
+    """An entry of a registry whose function is at hand."""
+    return SimpleNamespace(load=lambda: builder, needs=())
 
 
 def images(n: int = 40, seed: int = 0, classes=("b", "a", "c", "a")) -> AnnData:
@@ -72,7 +78,7 @@ def echoing(shapes, **options):
 
 
 def test_a_sample_knows_the_class_and_the_image_of_its_row_whatever_the_order_of_making(monkeypatch):
-    monkeypatch.setitem(GENERATING, "echo", echoing)
+    monkeypatch.setitem(GENERATING.entries, "echo", entry_of(echoing))
     query = images(12, seed=1)
     for rows in (500, 5):  # in one go, and some at a time
         monkeypatch.setattr(module, "ROWS", rows)
@@ -191,7 +197,7 @@ def fragile(*seeds: int):
 def test_a_seed_that_turns_nan_is_tried_again_and_the_others_never_notice(monkeypatch):
     retry = role_seed(5, "retry")
     sound = layers(new(seeds=(3, 5, 7)).fit(images()).sample(images(12)))
-    monkeypatch.setitem(GENERATING, "fragile", fragile(5))
+    monkeypatch.setitem(GENERATING.entries, "fragile", entry_of(fragile(5)))
     some = new("fragile", seeds=(3, 5, 7)).fit(images())
     assert some.status_[5] == ("retried", f"weights turned NaN; trained again with seed {retry}")
     made = layers(some.sample(images(12)))
@@ -200,7 +206,7 @@ def test_a_seed_that_turns_nan_is_tried_again_and_the_others_never_notice(monkey
 
 
 def test_a_seed_that_fails_twice_makes_nothing(monkeypatch):
-    monkeypatch.setitem(GENERATING, "fragile", fragile(5, role_seed(5, "retry")))
+    monkeypatch.setitem(GENERATING.entries, "fragile", entry_of(fragile(5, role_seed(5, "retry"))))
     some = new("fragile").fit(images())
     assert some.good_seeds_ == [3] and list(some.sample(images(12)).layers) == ["seed_3"]
     nothing = new("fragile", seeds=(5,)).fit(images()).sample(images(12))

@@ -14,7 +14,7 @@ import pandas as pd
 from magan.batch_maps import CANDIDATES, MAPS
 from magan.batch_maps.criterion import criterion, parts, view
 from magan.batch_maps.monotone_balanced import Balance, balance
-from magan.batch_maps.samples import SampleTest, sample_test
+from magan.batch_maps.samples import ENOUGH, SampleTest, sample_test
 from magan.errors import InputError, among
 
 FOLDS = 3
@@ -83,7 +83,18 @@ def choose(
     test = None if first is None or second is None else sample_test(*cells, first, second, seed=seed)
     wide = scores.pivot(index="fold", columns="candidate", values="criterion")[names]
     name, reason = decide(wide, test)
+    if test is None and _single(samples):
+        reason += (
+            " A batch has a single sample, so a batch effect cannot be distinguished from a difference of samples."
+        )
     return Choice(name, _table(scores, wide), reason, MAPS[name].fit(x1, x2, seed=seed))
+
+
+def leave(reason: str) -> Choice:
+    """The choice of cells as measured, where nothing could be compared."""
+    parts = ("criterion", "low", "high", "within", "marginal", "mmd", "rank", "moved")
+    table = pd.DataFrame([{"candidate": "identity", **dict.fromkeys(parts, np.nan)}])
+    return Choice("identity", table, reason, {})
 
 
 def decide(wide: pd.DataFrame, test: SampleTest | None) -> tuple[str, str]:
@@ -95,10 +106,7 @@ def decide(wide: pd.DataFrame, test: SampleTest | None) -> tuple[str, str]:
     means = wide.mean()
     best = str(means.idxmin())
     if test is not None and not test.differs:
-        return "identity", (
-            "Nothing is to be corrected: the batches differ no more than samples within a batch do "
-            f"({test.share:.0%} of {test.ways} ways to deal the samples to two batches part them as well or nearly so)."
-        )
+        return "identity", _no_difference(test)
     gain = wide["identity"] - wide[best]
     if best == "identity" or not gain.mean() > max(2 * _error(gain), WORTHWHILE):
         return "identity", (
@@ -118,6 +126,26 @@ def decide(wide: pd.DataFrame, test: SampleTest | None) -> tuple[str, str]:
         f"The {title} is the simplest of the best: on held-out cells it leaves {means[name]:.2f}, the "
         f"{MAPS[best].title} {means[best]:.2f}, as measured {means['identity']:.2f}."
     )
+
+
+def _no_difference(test: SampleTest) -> str:
+    if test.ways >= ENOUGH:
+        return (
+            "Nothing is corrected: the batches differ no more than samples within a batch do (of all ways to deal the "
+            f"samples to two batches, {test.share:.0%} separate them as well)."
+        )
+    return (
+        "Nothing is corrected: so few samples cannot prove a batch effect. The batches separate the samples "
+        f"{test.excess:.1f} times as well as the best different way to deal them, and {test.needed:.1f} times is "
+        "needed; add samples, or name a method such as method: monotone."
+    )
+
+
+def _single(samples: Samples) -> bool:
+    """Whether a batch is a single sample, and none is in both batches."""
+    if samples[0] is None or samples[1] is None or np.isin(samples[0], samples[1]).any():
+        return False
+    return any(len(np.unique(names)) == 1 for names in samples)
 
 
 def _checked(x1: np.ndarray, x2: np.ndarray, candidates: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

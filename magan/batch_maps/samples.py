@@ -38,7 +38,12 @@ class SampleTest:
         """Return whether the batches differ by more than samples do."""
         if self.ways >= ENOUGH:
             return self.share <= RARE
-        return self.excess > 1 + FEW / self.ways
+        return self.excess > self.needed
+
+    @property
+    def needed(self) -> float:
+        """Return the excess that proves a difference where there are few ways to deal the samples."""
+        return 1 + FEW / self.ways
 
 
 def sample_test(

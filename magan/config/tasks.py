@@ -33,7 +33,10 @@ class TaskSettings(Strict):
             )
         known = self.deployable()
         if self.deploy is not None and self.deploy not in known:
-            raise ValueError(f"deploy names '{self.deploy}', which is no method here; name one of {', '.join(known)}")
+            raise ValueError(
+                f"deploy names '{self.deploy}', which is no arm and no baseline that can be saved; "
+                f"name one of {', '.join(known)}"
+            )
         return self
 
     def deployable(self) -> tuple[str, ...]:

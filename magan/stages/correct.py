@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
+from magan.batch_mapper import BatchMapper
 from magan.config import OwnData
 from magan.correction import CELLS, Correction, correction, load_mapper, mapped_units
 from magan.cytometry.fcs_read import fcs_options
@@ -44,10 +45,9 @@ def correct_files(
     """
     adata, folder, table = anndata.read_h5ad(cells), Path(output), read_gate(gate)
     judged = json.loads(Path(verdict).read_text())
-    flagged = flagged_by_batch(table)
+    flagged, mapper = flagged_by_batch(table), load_mapper(Path(model))
     maps = {
-        name: _with_fallback(correction(Path(model), name), judged, flagged.get(name, []))
-        for name in load_mapper(Path(model)).names_
+        name: _with_fallback(correction(Path(model), name), judged, flagged.get(name, [])) for name in mapper.names_
     }
     rows = rows_of(OwnData.model_validate(own))
     left_out = adata.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
@@ -57,7 +57,9 @@ def correct_files(
         if str(path) in left_out.index:
             lines.append((str(path), batch, 0, "left out", left_out[str(path)]))
         else:
-            lines.append((str(path), batch, *_again(row, place, maps.get(batch), _panel(adata, path))))
+            stays = batch in maps and isinstance(mapper, BatchMapper) and mapper.leaves(maps[batch].fold)
+            events, status, reason = _again(row, place, None if stays else maps.get(batch), _panel(adata, path))
+            lines.append((str(path), batch, events, "as measured" if stays and not reason else status, reason))
         print(*lines[-1], sep="  ", flush=True)
     write_table(pd.DataFrame(lines, columns=list(FILES)), folder / "files.tsv")
     write(_integrated(adata, maps, table, dataset), folder / "integrated.h5ad")

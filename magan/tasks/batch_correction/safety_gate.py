@@ -122,7 +122,8 @@ def _enough(cells: "_Cells", inside: np.ndarray, name: str) -> bool:
 def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -> Verdict:
     """Recommend what to do with a correction: the first of these words whose condition holds.
 
-    - "too few cells": a batch or the reference has fewer than 200 held-out cells;
+    - "too few cells": every batch, or the reference, has fewer than 200 held-out cells; a single such batch is named
+      and takes no part in what follows;
     - "not needed": before the correction the EMD of every marker over all cells is at most 0.05 or 3 times ``floor``,
       and the mean over markers, in every batch and population, at most 0.05 or 1.5 times that of ``floor``;
     - "do not use": batch and group are confounded; or the label transfer of a batch dropped by more than 0.02 and
@@ -141,6 +142,21 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     confounded
         The sentence of `groups.confounded`, "" if batch and group are not confounded.
     """
+    whole = table[table["population"] == keys.ALL]
+    few = whole[whole[["n", "n_reference"]].min(axis=1) < FEW_CELLS]
+    small = list(dict.fromkeys(few[keys.BATCH]))
+    if len(small) == whole[keys.BATCH].nunique():
+        fewest = int(few[["n", "n_reference"]].min().min())
+        sentence = f"There are too few cells to tell: {fewest} held-out cells on a side, and {FEW_CELLS} are needed."
+        return Verdict("too few cells", sentence, ())
+    large, transfer = ~table[keys.BATCH].isin(small), transfer[~transfer[keys.BATCH].isin(small)]
+    found = _of_enough(table[large], transfer, confounded)
+    left_out = f" Batch {', '.join(map(str, small))} has too few cells to tell." if small else ""
+    return found._replace(sentence=found.sentence + left_out)
+
+
+def _of_enough(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> Verdict:
+    """The verdict of batches that have cells enough."""
     flagged = table[table[keys.FLAG] != ""]
     markers = tuple(m for m in table[keys.MARKER].unique() if m in set(flagged[keys.MARKER]))
     whole = table[table["population"] == keys.ALL]
@@ -148,12 +164,6 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     reached = (
         f"the mean EMD to the reference goes from {before:.3f} to {after:.3f}, where sampling alone gives {floor:.3f}"
     )
-    fewest = int(whole[["n", "n_reference"]].min().min())
-    if fewest < FEW_CELLS:
-        sentence = (
-            f"There are too few cells to tell: {fewest} held-out cells on a side, at least {FEW_CELLS} are needed."
-        )
-        return Verdict("too few cells", sentence, markers)
     if _within_floor(table):
         told = f"No correction is needed: the mean EMD to the reference is {before:.3f} without one"
         return Verdict("not needed", f"{told}, and sampling alone gives {floor:.3f}.", markers)

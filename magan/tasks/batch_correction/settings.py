@@ -9,6 +9,9 @@ from magan.baselines import BASELINES
 from magan.config.arms import Arm, Strict, Word
 from magan.config.names import ArmName
 from magan.config.tasks import TaskSettings
+from magan.errors import among
+from magan.models import ALIGNING
+from magan.presets import PRESETS
 
 AUTO = "auto"
 BESIDE = (AUTO, "identity", "zscore", "quantile", "combat")  # the methods of a study that names none
@@ -63,8 +66,8 @@ class BatchAlignment(TaskSettings):
             return values
         values = dict(values)
         plain = not values.get("arms") and not values.get("baselines") and not values.get("deploy")
-        method = values.get("method") or (AUTO if plain else None)
-        if method is None:
+        method = values.get("method") or values.get("deploy") or (AUTO if plain else None)
+        if not isinstance(method, str):
             return values
         if plain:
             values["baselines"] = list(BESIDE)
@@ -73,10 +76,18 @@ class BatchAlignment(TaskSettings):
         if method not in (*arms, *baselines):
             if method in BASELINES:
                 baselines.append(method)
-            else:
+            elif method in PRESETS or method in ALIGNING:
                 arms[method] = method
+            else:
+                known = [*_saved(), *PRESETS, *ALIGNING]
+                raise ValueError(f"method '{method}' is unknown{among(method, known)}")
         return {**values, "arms": arms, "baselines": baselines, "deploy": method}
 
     def deployable(self) -> tuple[str, ...]:
         """Arms, and baselines that can be saved."""
-        return (*self.arms, *(n for n in self.baselines if n in BASELINES and BASELINES.entries[n].deployable))
+        return (*self.arms, *_saved())
+
+
+def _saved() -> list[str]:
+    """Baselines whose maps can be saved and can correct files."""
+    return [name for name, entry in BASELINES.entries.items() if entry.deployable]
