@@ -169,10 +169,10 @@ def load(path: str | Path) -> Classifier:
 
 def digest(classifier: Classifier) -> str:
     """SHA-256 of the classes and of all weights, name by name."""
-    told = hashlib.sha256(repr((classifier.classes, classifier.shape)).encode())
+    sha = hashlib.sha256(repr((classifier.classes, classifier.shape)).encode())
     for name, value in sorted(classifier.network.state_dict().items()):
-        told.update(name.encode() + value.contiguous().numpy().tobytes())
-    return told.hexdigest()
+        sha.update(name.encode() + value.contiguous().numpy().tobytes())
+    return sha.hexdigest()
 
 
 def predict(classifier: Classifier, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

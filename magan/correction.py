@@ -1,4 +1,4 @@
-"""A saved model made ready to correct cells of one batch: files, and tables in memory."""
+"""Prepare a saved model to correct the cells of a batch, in files and in tables in memory."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,15 +21,16 @@ from magan.errors import InputError, among, nearest
 from magan.training import checkpoint
 
 CELLS = ROWS  # mapped at a time: the maps of all seeds are held for so many
-JUDGED = 100  # fewer cells than these say too little of the scale that they are on
+JUDGED = 100  # fewest cells for a check of their scale
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One fold and one layer of a saved model, and what they need to know of a file.
+    """A fold and a layer of a saved model, and the markers that they read and correct.
 
-    ``markers`` are those of the trained panel, ``both`` those of them that the reference has too, which are corrected,
-    and ``monotone`` those of them that are corrected by their two scalings alone, without the network.
+    ``markers`` are the markers of the trained panel. ``both`` are the markers that the reference measures too; these
+    are corrected. ``monotone`` are the markers of ``both`` that are corrected by their two scalings only, without the
+    network.
     """
 
     mapper: Aligner | BatchMapper
@@ -42,33 +43,33 @@ class Correction:
 
     @property
     def before(self) -> list[float | str]:
-        """Cofactors of ``markers``, as files are measured."""
+        """Cofactors of ``markers`` in the measured files."""
         return [self.mapper.cofactors_["x1"][self.fold][marker] for marker in self.markers]
 
     @property
     def after(self) -> list[float | str]:
-        """Cofactors of ``both``, as the map gives them: the reference's, but "none" in files transformed already."""
-        own, other = (self.mapper.cofactors_[domain][self.fold] for domain in ("x1", "x2"))
-        return ["none" if own[marker] == "none" else other[marker] for marker in self.both]
+        """Cofactors of ``both`` after the map: those of the reference, but "none" for files already transformed."""
+        source, reference = (self.mapper.cofactors_[domain][self.fold] for domain in ("x1", "x2"))
+        return ["none" if source[marker] == "none" else reference[marker] for marker in self.both]
 
 
 def correction(model: Path, batch: str | None = None, seed: str = "consensus") -> Correction:
-    """A saved model, ready to correct files of one batch.
+    """Load a saved model to correct files of a batch.
 
     Parameters
     ----------
     model
-        What `Aligner.save` or `BatchMapper.save` wrote.
+        File that `Aligner.save` or `BatchMapper.save` wrote.
     batch
-        Name of the fold; a model of one fold needs none.
+        Name of the fold; a model with a single fold needs no name.
     seed
         "consensus", or a number.
 
     Raises
     ------
     InputError
-        The model cannot be read, does not know the batch or the seed, maps images, or was trained on cells that did
-        not say how they were transformed.
+        The model cannot be read, does not know the batch or the seed, maps images, or was trained on cells without
+        a record of their transformation.
     """
     mapper = load_mapper(model)
     fold = _fold(mapper, model, batch)
@@ -77,18 +78,18 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
         raise InputError(f"every seed of model {model} failed; train it again")
     if seed not in layers:
         raise InputError(f"model {model} has no seed '{seed}'{among(seed, layers)}")
-    markers, other = (mapper.features_[domain][fold] for domain in ("x1", "x2"))
-    both = [marker for marker in markers if marker in other]
+    markers, reference_markers = (mapper.features_[domain][fold] for domain in ("x1", "x2"))
+    both = [marker for marker in markers if marker in reference_markers]
     if not both:
         raise InputError(f"model {model} has no marker that both of its domains measure; there is nothing to correct")
-    own, reference = (mapper.cofactors_[domain][fold] for domain in ("x1", "x2"))
+    source, reference = (mapper.cofactors_[domain][fold] for domain in ("x1", "x2"))
     for marker in both:
-        if marker not in own or marker not in reference:
+        if marker not in source or marker not in reference:
             raise InputError(
                 f"model {model} was trained on cells without uns['{keys.CYTOF}']['cofactor'] and cannot tell raw "
                 "counts from transformed ones; transform its cells with arcsinh and train it again"
             )
-        if reference[marker] == "none" != own[marker]:
+        if reference[marker] == "none" != source[marker]:
             raise InputError(
                 f"model {model} maps raw counts of '{marker}' to transformed values of an unknown cofactor; "
                 "train it on two raw domains"
@@ -111,19 +112,19 @@ def load_mapper(model: Path) -> Aligner | BatchMapper:
     Raises
     ------
     InputError
-        The file is missing, or holds neither.
+        The file is missing or holds no model.
     """
     about, _ = checkpoint.load(model)
     return BatchMapper.load(model) if "batch_mapper" in about else Aligner.load(model)
 
 
-def of_model(one: Correction, cells: AnnData, file: Path) -> AnnData:
-    """The markers that the model knows, in the arcsinh units that it was trained in."""
-    missing = [marker for marker in one.markers if marker not in cells.var_names]
+def of_model(corrector: Correction, cells: AnnData, file: Path) -> AnnData:
+    """Select the markers of the model, in the arcsinh units of its training."""
+    missing = [marker for marker in corrector.markers if marker not in cells.var_names]
     if missing:
         named = ", ".join(f"'{marker}'{nearest(marker, cells.var_names)}" for marker in missing)
         raise InputError(f"{file} lacks {len(missing)} markers of the model: {named}; name its channels with --panel")
-    cells, wanted = cells[:, list(one.markers)].copy(), one.before
+    cells, wanted = cells[:, list(corrector.markers)].copy(), corrector.before
     if keys.PREPROCESSED in cells.layers:
         noted = cofactors(cells)
         for marker, cofactor in zip(cells.var_names, wanted):
@@ -142,65 +143,71 @@ def of_model(one: Correction, cells: AnnData, file: Path) -> AnnData:
         raise InputError(f"{file} is not measured as the model's cells were: {error}") from None
 
 
-def mapped_units(one: Correction, units: np.ndarray) -> np.ndarray:
-    """Cells by the model's markers to cells by those that are corrected, in arcsinh units: ``(n, M1) -> (n, M)``."""
-    other, values = one.mapper.features_["x2"][one.fold], torch.from_numpy(np.ascontiguousarray(units))
-    mapped = one.mapper.map_values(values, fold=one.fold)[one.layer]
-    mapped = mapped[:, as_slice([other.index(marker) for marker in one.both])]
-    if one.monotone:
-        alone = one.mapper.monotone(values, fold=one.fold)
-        for marker in one.monotone:
-            mapped[:, one.both.index(marker)] = alone[:, one.markers.index(marker)]
+def mapped_units(corrector: Correction, units: np.ndarray) -> np.ndarray:
+    """Map cells by the model's markers to cells by the corrected markers, in arcsinh units: ``(n, M1) -> (n, M)``."""
+    reference_markers, values = (
+        corrector.mapper.features_["x2"][corrector.fold],
+        torch.from_numpy(np.ascontiguousarray(units)),
+    )
+    mapped = corrector.mapper.map_values(values, fold=corrector.fold)[corrector.layer]
+    mapped = mapped[:, as_slice([reference_markers.index(marker) for marker in corrector.both])]
+    if corrector.monotone:
+        monotone = corrector.mapper.monotone(values, fold=corrector.fold)
+        for marker in corrector.monotone:
+            mapped[:, corrector.both.index(marker)] = monotone[:, corrector.markers.index(marker)]
     return mapped
 
 
-def corrected_table(one: Correction, table: pd.DataFrame) -> pd.DataFrame:
-    """A table of cells by markers, on the scale of the files the model was trained on, corrected.
+def corrected_table(corrector: Correction, table: pd.DataFrame) -> pd.DataFrame:
+    """Correct a table of cells by markers, on the scale of the files that the model was trained on.
 
     Parameters
     ----------
-    one
+    corrector
         The model.
     table
-        A row per cell and a numeric column per marker of the model; other columns stay as they are.
+        A row per cell and a numeric column per marker of the model; the remaining columns do not change.
 
     Returns
     -------
     DataFrame
-        The same rows and columns; the values are those that the file of these cells would be given.
+        The same rows and columns, with the values that correcting a file of these cells gives.
 
     Raises
     ------
     InputError
-        A marker is missing or no number, a hundred cells or more are on another scale than the model's, or a
+        A marker is missing or not numeric, a hundred cells or more are not on the scale of the model, or a
         corrected value is not finite.
     """
-    missing = [marker for marker in one.markers if marker not in table.columns]
+    missing = [marker for marker in corrector.markers if marker not in table.columns]
     if missing:
         named = ", ".join(f"'{marker}'{nearest(marker, table.columns)}" for marker in missing)
         raise InputError(f"the table lacks {len(missing)} markers of the model: {named}; give each a column")
     try:
-        measured = table[list(one.markers)].to_numpy(np.float32)
+        measured = table[list(corrector.markers)].to_numpy(np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"the table holds what is no number ({error}); give intensities") from None
     bad = (~np.isfinite(measured)).sum(axis=0)
     if bad.any():
         raise InputError(
-            f"marker '{one.markers[int(bad.argmax())]}' is not finite in {bad.max()} of {len(table)} rows of the "
+            f"marker '{corrector.markers[int(bad.argmax())]}' is not finite in {bad.max()} of {len(table)} rows of the "
             "table; remove these rows"
         )
-    var = pd.DataFrame({keys.CHANNEL: one.markers, keys.MARKER: one.markers, keys.MARKER_TYPE: FUNCTIONAL})
-    var.index = list(one.markers)
+    var = pd.DataFrame({keys.CHANNEL: corrector.markers, keys.MARKER: corrector.markers, keys.MARKER_TYPE: FUNCTIONAL})
+    var.index = list(corrector.markers)
     if len(table) >= JUDGED:
         obs = pd.DataFrame(index=pd.RangeIndex(len(table)).astype(str))
-        of_model(one, AnnData(measured, obs=obs, var=var), "the table")
-    both = as_slice([one.markers.index(marker) for marker in one.both])
+        of_model(corrector, AnnData(measured, obs=obs, var=var), "the table")
+    both = as_slice([corrector.markers.index(marker) for marker in corrector.both])
     parts = [measured[start : start + CELLS] for start in range(0, len(measured), CELLS)]
     lowest = measured[:, both].min(axis=0, initial=np.inf)
-    done = [raw_corrected(x[:, both], mapped_units(one, transformed(x, one.before)), one.after, lowest) for x in parts]
+    done = [
+        raw_corrected(x[:, both], mapped_units(corrector, transformed(x, corrector.before)), corrector.after, lowest)
+        for x in parts
+    ]
     if done:
         finite("the table", np.concatenate(done), var.iloc[both])
-        table = table.assign(**dict(zip(one.both, np.concatenate(done).T.astype(np.float64))))
+        table = table.assign(**dict(zip(corrector.both, np.concatenate(done).T.astype(np.float64))))
     return table
 
 

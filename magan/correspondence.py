@@ -1,7 +1,7 @@
-"""Correspondences by name: from marker names, labels or known pairs to a loss.
+"""Correspondences by name: build a loss from marker names, labels or known pairs.
 
 A builder ``(x1, x2, seeds, **options)`` gets one domain pair per replicate and
-returns what a recipe needs: the loss, and the tables of known things it reads.
+returns the loss for a recipe, and the tables of pairs and labels that the loss reads.
 ``x1[r]`` and ``x2[r]`` belong to replicate r; all replicates share one layout
 of columns.
 """
@@ -27,7 +27,7 @@ Domains = Sequence[Domain]
 
 @dataclass(frozen=True)
 class CorrespondenceTerms:
-    """The loss on both maps, None where nothing is to be kept, and the tables it reads."""
+    """The loss on both maps, None where no property is constrained, and the tables it reads."""
 
     loss: recipe.CorrespondenceLoss | None = None
     tables: tuple[Table, ...] = ()
@@ -35,7 +35,7 @@ class CorrespondenceTerms:
 
 
 def none(x1: Domains, x2: Domains, seeds: Sequence[int]) -> CorrespondenceTerms:
-    """Nothing but the game and the cycle: the control that MAGAN is measured against."""
+    """No correspondence: only the game and the cycle, the control for MAGAN."""
     return CorrespondenceTerms()
 
 
@@ -56,18 +56,18 @@ def shared_markers(
     Parameters
     ----------
     x1, x2, seeds
-        Of each replicate.
+        Domains and seed of each replicate.
     without
         Shared markers left free.
     shuffled
-        Ties each marker to the next one's column, a control that must do worse.
+        Tie each marker to the column of the next marker, a control that must do worse.
     summed
         Sum over the shared markers, as the authors' code does, K times the mean.
     rebuild
         Weight of a second use of the shared markers, not in the paper: each
-        generator must also rebuild a cell of its own target panel from that
-        cell's shared markers alone, by squared error. A generator that must
-        fool a discriminator draws a sample; with this it also knows the mean.
+        generator must also rebuild a cell of its target panel from that cell's
+        shared markers alone, by squared error. A generator that must fool a
+        discriminator draws a sample; this term also teaches it the mean.
     """
     loss = losses.shared_markers_summed if summed else losses.shared_markers
     return CorrespondenceTerms(_on_columns(loss, x1, x2, without, shuffled, rebuild))
@@ -84,7 +84,8 @@ def correlation(
 ) -> CorrespondenceTerms:
     """Shared markers must stay correlated with themselves; offset and scale are free.
 
-    The MAGAN lecture's wording, not in its code. Options as for `shared_markers`, and always the mean.
+    The MAGAN lecture describes this loss; the authors' code does not contain it. Options as for `shared_markers`;
+    always the mean.
     """
     return CorrespondenceTerms(_on_columns(losses.correlation, x1, x2, without, shuffled, rebuild))
 
@@ -101,14 +102,14 @@ def pairs(
     """A few samples known in both domains must map onto one another, by squared error.
 
     Samples of the two domains with the same word in ``obs["pair"]`` are a pair.
-    With ``per_label``, each seed is told so many pairs of every label, drawn by
+    With ``per_label``, each seed trains on this number of pairs of every label, drawn by
     the seed, so that the spread over seeds includes the luck of the draw.
     ``shuffled`` ties each sample to the next pair's, a control that must do worse.
 
-    A network can learn a lone pair by heart and do as it likes a step beside it.
+    A network can memorise single pairs and map their neighbours arbitrarily.
     ``landmarks`` weights a second use of the pairs, not in the papers: a sample
-    that lies near one known sample and far from another must be mapped near the
-    partner of the one and far from that of the other, see `magan.losses.correspondence.landmarks`.
+    must be mapped near the partners of its near known samples and far from the
+    partners of its far known samples, see `magan.losses.correspondence.landmarks`.
 
     Raises
     ------
@@ -119,14 +120,14 @@ def pairs(
     for a, b, seed in zip(x1, x2, seeds):
         rows_1, rows_2 = _known_pairs(a, b)
         if per_label is not None:
-            kept = _draw(a, rows_1, per_label, seed)
-            rows_1, rows_2 = rows_1[kept], rows_2[kept]
+            drawn = _draw(a, rows_1, per_label, seed)
+            rows_1, rows_2 = rows_1[drawn], rows_2[drawn]
         rows_2 = np.roll(rows_2, 1) if shuffled else rows_2
         blocks_1.append(a.values[rows_1])
         blocks_2.append(b.values[rows_2])
         rows.append(torch.arange(start, start + len(rows_1)))
         start += len(rows_1)
-    numbers = sorted({len(own) for own in rows})
+    numbers = sorted({len(pair_rows) for pair_rows in rows})
     if len(numbers) > 1:
         raise InputError(f"folds have different numbers of known pairs, {numbers}; give correspondence.per_label")
     table = Table({"pair1": torch.cat(blocks_1), "pair2": torch.cat(blocks_2)}, tuple(rows))
@@ -135,10 +136,10 @@ def pairs(
         p1, p2 = batch["pair1"], batch["pair2"]
         total = squared_error(G12(p1), p2) + squared_error(G21(p2), p1)
         if landmarks:
-            kept = losses.landmarks(batch["x1"], p1, batch["x12"], p2) + losses.landmarks(
+            drawn = losses.landmarks(batch["x1"], p1, batch["x12"], p2) + losses.landmarks(
                 batch["x2"], p2, batch["x21"], p1
             )
-            total = total + landmarks * kept
+            total = total + landmarks * drawn
         return total
 
     return CorrespondenceTerms(loss, (table,))
@@ -147,13 +148,13 @@ def pairs(
 def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> CorrespondenceTerms:
     """Each known label's mean must map onto the mean of the same label.
 
-    Labels are ``obs["cell_type"]``; those of one domain alone, and words that
-    name no label (``keys.UNLABELLED``), count nowhere.
+    Labels are ``obs["cell_type"]``. A label of a single domain, and words that name
+    no label (``keys.UNLABELLED``), are ignored.
 
     Raises
     ------
     InputError
-        A domain has no labels, or the two have none in common.
+        A domain has no labels, or the two domains share no label.
     """
     for domain in (*x1, *x2):
         if domain.labels is None:
@@ -189,16 +190,16 @@ def transformation(
     Parameters
     ----------
     x1, x2, seeds
-        Of each replicate.
+        Domains and seed of each replicate.
     degrees, mirrored
         Domain 2 is domain 1 turned counter-clockwise, and before that mirrored left to right.
     size
-        Compare means over so many fields a side alone; None is pixel by pixel.
+        Compare means over ``size`` x ``size`` fields; None compares pixel by pixel.
 
     Raises
     ------
     InputError
-        A domain is not of images, or the two have other numbers of channels.
+        A domain is not of images, or the two domains differ in their numbers of channels.
     """
     _pictures(x1, x2, "transformation")
 
@@ -216,15 +217,15 @@ def transformation(
 def feature(
     x1: Domains, x2: Domains, seeds: Sequence[int], *, feature: FeatureName = "thumbnail", size: Count = 4
 ) -> CorrespondenceTerms:
-    """Something of an image must not change, by squared error: a key of `magan.losses.pictures.FEATURES`.
+    """A feature of an image, a key of `magan.losses.pictures.FEATURES`, must not change, by squared error.
 
-    "thumbnail" is the image in ``size`` x ``size`` means, "lightness" that without colour, "colour" the mean of
-    each channel.
+    "thumbnail" is the image as ``size`` x ``size`` means, "lightness" the thumbnail without colour, "colour" the mean
+    of each channel.
 
     Raises
     ------
     InputError
-        The feature is unknown, or a domain is not of images, or the two have other numbers of channels.
+        The feature is unknown, a domain is not of images, or the two domains differ in their numbers of channels.
     """
     if feature not in pictures.FEATURES:
         raise InputError(f"correspondence.feature: '{feature}' is unknown{among(feature, pictures.FEATURES)}")
@@ -244,7 +245,7 @@ def shared(x1: Domain, x2: Domain, without: Sequence[str] = ()) -> list[str]:
     Raises
     ------
     InputError
-        None is shared, or ``without`` names one that is not.
+        No marker is shared, or ``without`` names a marker that is not shared.
     """
     markers = [m for m in x1.features if m in x2.features]
     for m in without:
@@ -276,25 +277,25 @@ def _on_columns(
     device = x1[0].values.device
     index_1, index_2 = torch.tensor(columns_1, device=device), torch.tensor(columns_2, device=device)  # (R, K)
 
-    def kept(G12, G21, batch):
+    def column_loss(G12, G21, batch):
         x1, x2, x12, x21 = (batch[name] for name in ("x1", "x2", "x12", "x21"))
         total = loss(_take(x1, index_1), _take(x12, index_2)) + loss(_take(x2, index_2), _take(x21, index_1))
         if rebuild:
-            seen_1 = _put(_take(x2, index_2), index_1, x1)  # cells of domain 2 as panel 1 would know them
+            seen_1 = _put(_take(x2, index_2), index_1, x1)  # cells of domain 2 by the markers of panel 1
             seen_2 = _put(_take(x1, index_1), index_2, x2)
             total = total + rebuild * (squared_error(G12(seen_1), x2) + squared_error(G21(seen_2), x1))
         return total
 
-    return kept
+    return column_loss
 
 
 def _take(x: Tensor, index: Tensor) -> Tensor:
-    """Columns of each replicate's own: ``(R, B, M), (R, K) -> (R, B, K)``."""
+    """Select different columns in each replicate: ``(R, B, M), (R, K) -> (R, B, K)``."""
     return x.gather(2, index[:, None, :].expand(-1, x.shape[1], -1))
 
 
 def _put(x: Tensor, index: Tensor, like: Tensor) -> Tensor:
-    """The inverse of `_take`: columns at their places, all others at 0, the mean of a standardised marker."""
+    """The inverse of `_take`: put columns in place and fill with 0, the mean of a standardised marker."""
     blank = like.new_zeros(*x.shape[:2], like.shape[2])
     return blank.scatter(2, index[:, None, :].expand(-1, x.shape[1], -1), x)
 

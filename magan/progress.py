@@ -12,7 +12,7 @@ def progress(name: str, steps: int, n_seeds: int) -> Callable[[int, Sequence[int
     """A recorder of training that tells the step, the loss terms and the time left.
 
     Lines go to standard output, which a job sends to its log file; the bar goes
-    to the terminal the workflow was started from, if there is one.
+    to the terminal that started the workflow, if any.
     """
     terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
     bar = tqdm(total=steps * n_seeds, desc=name, unit="step", file=terminal, leave=False) if terminal else None

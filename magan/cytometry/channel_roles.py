@@ -21,8 +21,8 @@ from magan.cytometry.marker_names import (
     role,
 )
 
-FEW = 64  # whole numbers: no more different ones make a column doubtful where most columns hold fractions
-LEAST, LEAST_SHARE = 10, 0.01  # of a batch's cells: fewer that differ from the usual value teach a map nothing
+FEW = 64  # most different whole numbers of a doubtful column where most columns hold fractions
+LEAST, LEAST_SHARE = 10, 0.01  # fewest cells of a batch, unlike the usual value, that can train a map
 
 
 class Spread(NamedTuple):
@@ -32,7 +32,7 @@ class Spread(NamedTuple):
     usual: float  # the median
     n_unlike: int  # cells with a value that is not the median
     whole: bool  # all values are whole numbers
-    n_values: int  # different ones
+    n_values: int  # number of different values
 
 
 def roles(
@@ -128,7 +128,7 @@ def _stands_still(still: Mapping[str, Spread], n_batches: int) -> str:
 
 
 def assign(cells: AnnData, marker: str, role: str, reason: str, kind: str | None = None) -> None:
-    """Write a marker's role and reason, and where given its kind, into var."""
-    told = {keys.ROLE: role, keys.REASON: reason, keys.TO_CORRECT: role == CORRECTED}
-    for column, value in (told | ({keys.MARKER_TYPE: kind} if kind else {})).items():
+    """Write a marker's role and reason, and its kind if ``kind`` is not None, into var."""
+    columns = {keys.ROLE: role, keys.REASON: reason, keys.TO_CORRECT: role == CORRECTED}
+    for column, value in (columns | ({keys.MARKER_TYPE: kind} if kind else {})).items():
         cells.var.loc[marker, column] = value

@@ -1,4 +1,4 @@
-"""What a run does with every channel of every file, and why: a table for `magan check`, the report and the files."""
+"""Role of every channel of every file, with its reason: a table for `magan check`, the report and the files."""
 
 import pandas as pd
 
@@ -8,14 +8,14 @@ from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.marker_names import AS_MEASURED, CORRECTED, DOUBTFUL, ROLES
 
 COLUMNS = (PATH, keys.BATCH, keys.CHANNEL, keys.MARKER, keys.ROLE, keys.REASON)
-LISTED = 8  # channels that a line names before it counts the rest
+LISTED = 8  # most channels that a line names; it counts the rest
 ASK = "if it is a marker, list it in a panel or under markers of the study, and it is corrected"
 
 
 def channel_table(found: Files) -> pd.DataFrame:
-    """A row for every channel of every file that could be read, with the columns COLUMNS.
+    """A row for every channel of every readable file, with the columns COLUMNS.
 
-    ``channel`` is called as in the file; ``role`` is a member of `magan.cytometry.marker_names.ROLES`, and ``reason``
+    ``channel`` has the name in the file; ``role`` is a member of `magan.cytometry.marker_names.ROLES`, and ``reason``
     says why a channel is not corrected.
     """
     rows: list[tuple[str, ...]] = []
@@ -40,7 +40,7 @@ def _role(found: Files, path: str, channel: str, marker: str, markers: dict[str,
 
 
 def restricted(table: pd.DataFrame, markers: list[str], reason: str) -> pd.DataFrame:
-    """The table of a run that corrects the given markers alone: the user has named them, so no doubt is left."""
+    """The table of a run that corrects only ``markers``; the user has named them, so none is doubtful."""
     table = table.copy()
     in_list = table[keys.MARKER].isin(markers) & ~table[keys.REASON].isin(["the file is left out", "not in all files"])
     table.loc[in_list, [keys.ROLE, keys.REASON]] = CORRECTED, ""
@@ -55,8 +55,8 @@ def doubts(table: pd.DataFrame) -> list[str]:
 
 
 def lines(table: pd.DataFrame) -> list[str]:
-    """The table for a reader: a line per role and reason, with the channels that it is true of."""
-    told = []
+    """The table as text: a line per role and reason, with its channels."""
+    listing = []
     n_files = table[PATH].nunique()
     names = table[keys.MARKER].where(
         table[keys.MARKER] == table[keys.CHANNEL], table[keys.MARKER] + " (" + table[keys.CHANNEL] + ")"
@@ -69,5 +69,5 @@ def lines(table: pd.DataFrame) -> list[str]:
             listed = [name if n == n_files else f"{name} in {n} of {n_files} files" for name, n in files.items()]
             if what != CORRECTED and len(listed) > LISTED:
                 listed = [*listed[:LISTED], f"and {len(listed) - LISTED} more"]
-            told.append(f"{what}{f', {reason}' if reason else ''}: {', '.join(listed)}")
-    return told
+            listing.append(f"{what}{f', {reason}' if reason else ''}: {', '.join(listed)}")
+    return listing

@@ -1,4 +1,4 @@
-"""Many files of cells into one AnnData: names made the same, and what does not fit named."""
+"""Combine many files of cells into an AnnData: harmonise names, and name the files and markers left out."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ from magan.errors import InputError
 
 
 def read_many(files: Rows, *, panel: Panel | Mapping[str, Panel] | None = None) -> AnnData:
-    """Read files and put their cells one below the other; see `gather` and `stack`.
+    """Read files and concatenate their cells; see `gather` and `stack`.
 
     Raises
     ------
@@ -42,19 +42,19 @@ def gather(
     counts: Sequence[str] = (),
     leave_out: bool = False,
 ) -> Files:
-    """Read files, give their markers the same names, and find those that do not belong.
+    """Read files, harmonise the names of their markers, and find the files and markers that do not fit.
 
     Parameters
     ----------
     files
         Rows of a sample sheet: ``path``, a value per obs column, and ``cell_type`` as in `opened`.
     panel
-        Channels to keep, and what to call them, for every file or for each panel.
+        Channels to read, and their names, for every file or for each panel.
     aliases
         As in `harmonise`.
     counts
-        Panels that are counts of RNA: ``layers["preprocessed"]`` is made of all of their genes, before any is left
-        out, see `magan.cytometry.rna_counts.preprocessed`.
+        Panels that are counts of RNA: ``layers["preprocessed"]`` is computed from all genes, before any gene is
+        left out, see `magan.cytometry.rna_counts.preprocessed`.
     leave_out
         Go on without the files that cannot be read or lack markers that most files of their panel have, and without
         the markers that a whole batch lacks. Otherwise any of these is an error.
@@ -62,14 +62,14 @@ def gather(
     Returns
     -------
     Files
-        With all files of a panel having the same markers, in the order of the panel's first file. Cells are called
-        ``<sample>:<row>`` where every file is a sample of its own, else ``<file's stem>:<row>``.
+        All files of a panel have the same markers, in the order of the panel's first file. Cells are named
+        ``<sample>:<row>`` where every file has a different sample, else ``<file's stem>:<row>``.
 
     Raises
     ------
     InputError
-        There is no file; without ``leave_out``, the first file that cannot be read, has two channels for one marker, or
-        has other markers or columns than the first, or an alias that stands for nothing.
+        There is no file; without ``leave_out``, the first file that cannot be read, has two channels for a marker,
+        or differs from the first file in markers or columns; or an alias that stands for no name.
     """
     _listed(files)
     found = Files(files)
@@ -87,8 +87,8 @@ def gather(
     )
     panels = {path: found.panel_of(path) for path in found.cells}
     found.names = harmonise({path: cells.var for path, cells in found.cells.items()}, panels, aliases, found.given)
-    if not leave_out and (told := unused(found.names, aliases)):
-        raise InputError(f"{told[0]}; correct it")
+    if not leave_out and (sentences := unused(found.names, aliases)):
+        raise InputError(f"{sentences[0]}; correct it")
     for path, sentence in twins(found.names).items():
         found.fault(path, f"{path}: {sentence}", leave_out)
     asked = set(targets(aliases or {}))
@@ -110,12 +110,12 @@ def transform(
     counts: Sequence[str] = (),
     leave_out: bool = False,
 ) -> dict[str, object]:
-    """Add ``layers["preprocessed"]`` to every file, and return what becomes of ``uns["cytof"]``.
+    """Add ``layers["preprocessed"]`` to every file, and return the value of ``uns["cytof"]``.
 
     Parameters
     ----------
     files
-        As of `gather`.
+        Result of `gather`.
     cofactor
         The scale, as in `choose_scales.choose`. None keeps transformed values that h5ad files bring with them.
     counts
@@ -143,13 +143,13 @@ def transform(
 
 
 def stack(files: Files) -> AnnData:
-    """All cells, one below the other.
+    """Concatenate all cells.
 
     Returns
     -------
     AnnData
-        obs has a panel where files say so; a marker that a panel lacks is nan in its cells. ``uns["names"]`` says what
-        every channel was called, ``uns["left_out"]`` what is not there.
+        obs has a panel where files say so; a marker that a panel lacks is nan in its cells. ``uns["names"]`` holds
+        the name of every channel in its file, ``uns["left_out"]`` the files and markers left out.
 
     Raises
     ------
@@ -161,14 +161,14 @@ def stack(files: Files) -> AnnData:
     var = pd.concat([part.var for part in parts])
     var = var[~var.index.duplicated()]
     for part in parts:
-        for layer in [layer for layer in part.layers if not all(layer in other.layers for other in parts)]:
+        for layer in [layer for layer in part.layers if not all(layer in file.layers for file in parts)]:
             del part.layers[layer]
     whole = anndata.concat(parts, join="outer", fill_value=np.nan)
     whole = whole if whole.var_names.equals(var.index) else whole[:, var.index].copy()
     whole.var = var.copy()
     both = zip(files.names[PATH], files.names[keys.MARKER])
-    kept = [path in files.cells and marker in files.cells[path].var_names for path, marker in both]
-    whole.uns[keys.NAMES] = files.names.assign(kept=kept).reset_index(drop=True)
+    is_used = [path in files.cells and marker in files.cells[path].var_names for path, marker in both]
+    whole.uns[keys.NAMES] = files.names.assign(kept=is_used).reset_index(drop=True)
     whole.uns[keys.CHANNELS] = channel_table(files)
     whole.uns[keys.LEFT_OUT] = pd.DataFrame(files.left_out, columns=["kind", "name", "reason"], dtype=str)
     return whole
@@ -188,7 +188,7 @@ def _listed(files: Rows) -> None:
 
 
 def _prefixes(files: Rows) -> list[str]:
-    """What the cells of each file are called after."""
+    """The prefix of the cell names of each file."""
     samples = [str(row.get(keys.SAMPLE, "")) for row in files]
     if "" not in samples and len(set(samples)) == len(samples):
         return samples
@@ -196,7 +196,7 @@ def _prefixes(files: Rows) -> list[str]:
 
 
 def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | None, is_counts: bool) -> None:
-    """Read a file with its labels; its channels are still called as in the file or the panel table."""
+    """Read a file with its labels; its channels have the names of the file or the panel table."""
     path = str(row["path"])
     cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""), fcs=fcs_options(row))
     found.channels[path] = cells.var.copy()
@@ -211,37 +211,37 @@ def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | N
 
 
 def _rename(found: Files, asked: Collection[str]) -> None:
-    """Every file's var, with the harmonised markers."""
-    for path, own in found.names.groupby(PATH, sort=False):
+    """Put the harmonised markers into the var of every file."""
+    for path, file_rows in found.names.groupby(PATH, sort=False):
         if path not in found.cells:
             continue
         cells = found.cells[path]
-        if keys.MARKER_TYPE in cells.var:  # a panel table, or the file, says all but the spelling
-            cells.var[keys.MARKER] = own[keys.MARKER].to_numpy()
+        if keys.MARKER_TYPE in cells.var:  # a panel table or the file defines all but the spelling
+            cells.var[keys.MARKER] = file_rows[keys.MARKER].to_numpy()
             cells.var_names = cells.var[keys.MARKER].to_numpy()
         else:
-            channels = [channel for channel, _ in file_names(own[keys.CHANNEL], own["name"])]
-            cells = annotate(cells, name=path, names=list(zip(channels, own[keys.MARKER])))
+            channels = [channel for channel, _ in file_names(file_rows[keys.CHANNEL], file_rows["name"])]
+            cells = annotate(cells, name=path, names=list(zip(channels, file_rows[keys.MARKER])))
             for marker in cells.var_names[(cells.var[keys.ROLE] == DOUBTFUL) & cells.var_names.isin(list(asked))]:
                 assign(cells, marker, CORRECTED, "", kind_of(marker, CORRECTED))
             found.cells[path] = cells
 
 
 def _set_aside(found: Files, asked: Collection[str]) -> None:
-    """Leave as measured, in all files, the markers that no map can be trained on and those that are hardly markers."""
+    """Leave uncorrected, in all files, the markers that no map can be trained on and doubtful markers."""
     members: dict[str, list[AnnData]] = {}
     for path, cells in found.cells.items():
         members.setdefault(found.batch_of(path), []).append(cells[:, cells.var[keys.TO_CORRECT].to_numpy(bool)])
-    given = {m for path in found.given if path in found.cells for m in found.cells[path].var_names}
+    given_markers = {m for path in found.given if path in found.cells for m in found.cells[path].var_names}
     batches = {batch: spreads(parts) for batch, parts in members.items()}
-    for marker, (role, reason) in unusable(batches, given | set(asked)).items():
+    for marker, (role, reason) in unusable(batches, given_markers | set(asked)).items():
         for cells in found.cells.values():
             if marker in cells.var_names:
                 assign(cells, marker, role, reason, TECHNICAL if role == DOUBTFUL else None)
 
 
 def _columns(found: Files, leave_out: bool) -> None:
-    """The same obs columns in every file, and a name of its own for every cell."""
+    """Make the obs columns the same in every file, and the names of all cells different."""
     paths, parts = list(found.cells), list(found.cells.values())
     if not leave_out:
         for path, part in zip(paths[1:], parts[1:]):

@@ -1,4 +1,4 @@
-"""Which files and which markers of a panel belong together, and what is left out by name."""
+"""Make the markers of a panel the same in all its files, and name the files and markers that are left out."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.marker_names import TECHNICAL
 from magan.errors import InputError, nearest
 
-LACKING = 0.25  # of a panel's markers: what a batch may lack without being of another panel
+LACKING = 0.25  # largest share of a panel's markers that a batch may lack
 Rows = Sequence[Mapping[str, object]]  # of a sample sheet: path, and a value per obs column
 
 
@@ -21,7 +21,7 @@ class Files:
     """Files of cells whose markers have the same names.
 
     ``cells`` is path -> AnnData, with the same markers in all files of a panel; ``sizes`` path -> cells and channels of
-    every file that could be read, ``channels`` path -> var of its channels as in the file, and ``names`` the table of
+    every readable file, ``channels`` path -> var of its channels as in the file, and ``names`` the table of
     `harmonise_names.harmonise` of them; ``given`` are the paths of files whose markers a panel, or the file itself,
     names and sorts; ``left_out`` has a row (kind, name, reason) for each file and each marker that is not in ``cells``.
     """
@@ -35,7 +35,7 @@ class Files:
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
 
     def fault(self, path: str, error: Exception | str, leave_out: bool) -> None:
-        """Take a file out, by name, or raise what is wrong with it."""
+        """Leave a file out and record its name and fault, or raise the fault."""
         if not leave_out:
             raise error if isinstance(error, InputError) else InputError(error)
         self.cells.pop(path, None)
@@ -51,11 +51,12 @@ class Files:
 
 
 def agree(found: Files, leave_out: bool) -> None:
-    """The same markers in every file of a panel.
+    """Make the markers the same in every file of a panel.
 
-    A file that lacks a marker which more than half of its panel's files have is taken out; but where no file of a
-    batch has it, and the batch lacks no more than a quarter of the markers, the marker is. What only some files have
-    besides is taken out of them. Without ``leave_out``, any difference from the panel's first file is an error.
+    A file that lacks a marker of more than half of its panel's files is left out. If no file of a batch has the
+    marker, and the batch lacks at most a quarter of the markers, the marker is left out instead. Further markers that
+    only some files have are left out too. Without ``leave_out``, any difference from the
+    panel's first file is an error.
     """
     members: dict[str, list[str]] = {}
     for path in found.cells:
@@ -72,12 +73,14 @@ def agree(found: Files, leave_out: bool) -> None:
             lacking = [marker for marker in wanted if marker not in found.cells[path].var_names]
             if lacking:
                 found.fault(path, _lacks(found, path, lacking, len(wanted), panel), leave_out)
-        kept = [path for path in paths if path in found.cells]
-        if not kept:
+        usable = [path for path in paths if path in found.cells]
+        if not usable:
             continue
-        common = [m for m in found.cells[kept[0]].var_names if all(m in found.cells[path].var_names for path in kept)]
-        _set_aside(found, kept, common, absent, panel)
-        for path in kept:
+        common = [
+            m for m in found.cells[usable[0]].var_names if all(m in found.cells[path].var_names for path in usable)
+        ]
+        _set_aside(found, usable, common, absent, panel)
+        for path in usable:
             found.cells[path] = found.cells[path][:, common].copy()
 
 
@@ -86,19 +89,19 @@ def _biology(cells: AnnData) -> list[str]:
 
 
 def _most(lists: Sequence[Sequence[str]]) -> list[str]:
-    """What more than half of the lists have."""
-    times = Counter(marker for one in lists for marker in one)
+    """The markers that more than half of the lists hold."""
+    times = Counter(marker for names in lists for marker in names)
     return [marker for marker, n in times.items() if n > len(lists) / 2]
 
 
 def _absent(found: Files, paths: Sequence[str], most: Sequence[str]) -> dict[str, str]:
-    """Marker -> batch, for the few markers that no file of a batch has: they are the batch's fault, not its files'."""
+    """Marker -> batch, for the few markers that no file of a batch has."""
     absent: dict[str, str] = {}
     batches: dict[str, list[str]] = {}
     for path in paths:
         batches.setdefault(str(found.cells[path].obs[keys.BATCH].iloc[0]), []).append(path)
-    for batch, own in batches.items():
-        lacking = [m for m in most if not any(m in found.cells[path].var_names for path in own)]
+    for batch, batch_paths in batches.items():
+        lacking = [m for m in most if not any(m in found.cells[path].var_names for path in batch_paths)]
         if len(lacking) <= LACKING * len(most):
             absent |= dict.fromkeys(lacking, batch)
     return absent
@@ -107,30 +110,32 @@ def _absent(found: Files, paths: Sequence[str], most: Sequence[str]) -> dict[str
 def _lacks(found: Files, path: str, lacking: Sequence[str], n: int, panel: str) -> str:
     cells = found.cells[path]
     first = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if len(lacking) > 4 else "")
-    others = found.names[(found.names[keys.PANEL] == panel) & (found.names[PATH] != path)]
-    channel = others.loc[others[keys.MARKER] == lacking[0], keys.CHANNEL].mode().iloc[0]
-    other = cells.var[keys.MARKER][(cells.var[keys.CHANNEL] == channel).to_numpy()]
-    own = cells.var_names.difference(others[keys.MARKER])
-    hint = nearest(lacking[0], own) + "; leave it out, or give it a panel of its own"
-    if len(other):
-        hint = f"; its channel {channel} is called {other.iloc[0]!r}, give an alias if the two are one"
+    rest = found.names[(found.names[keys.PANEL] == panel) & (found.names[PATH] != path)]
+    channel = rest.loc[rest[keys.MARKER] == lacking[0], keys.CHANNEL].mode().iloc[0]
+    label = cells.var[keys.MARKER][(cells.var[keys.CHANNEL] == channel).to_numpy()]
+    unmatched = cells.var_names.difference(rest[keys.MARKER])
+    hint = nearest(lacking[0], unmatched) + "; leave it out, or give it a panel of its own"
+    if len(label):
+        hint = f"; its channel {channel} is called {label.iloc[0]!r}, give an alias if the two are one"
     of = f"files of panel {panel!r}" if panel else "files"
     return f"{path} lacks {len(lacking)} of the {n} markers that most {of} have: {first}{hint}"
 
 
-def _set_aside(found: Files, kept: Sequence[str], common: Sequence[str], absent: Mapping[str, str], panel: str) -> None:
-    """Say which markers some of the files that stay do not have."""
-    times = Counter(marker for path in kept for marker in _biology(found.cells[path]))
+def _set_aside(
+    found: Files, paths: Sequence[str], common: Sequence[str], absent: Mapping[str, str], panel: str
+) -> None:
+    """Record the markers that only some of the remaining files have."""
+    times = Counter(marker for path in paths for marker in _biology(found.cells[path]))
     for marker in set(common):
-        del times[marker]  # of a Counter, so that it need not be there
+        del times[marker]  # a Counter accepts an absent key
     for marker, n in times.items():
         lacks = f", no file of batch {absent[marker]!r} has it" if marker in absent else ""
         of = f" of panel {panel!r}" if panel else ""
-        found.left_out.append(("marker", marker, f"{n} of {len(kept)} files{of} measure {marker}{lacks}"))
+        found.left_out.append(("marker", marker, f"{n} of {len(paths)} files{of} measure {marker}{lacks}"))
 
 
 def enough(found: Files) -> None:
-    """Raise an InputError if what was left out leaves nothing, or one batch where there were more."""
+    """Raise an InputError if no cells are left, or a single batch where there were more."""
     first = next((reason for kind, _, reason in found.left_out if kind == "file"), "")
     if not found.cells:
         raise InputError(f"none of {len(found.rows)} files can be used; the first: {first}")
@@ -149,8 +154,8 @@ def enough(found: Files) -> None:
         raise InputError(f"only batch {after.pop()!r} of {len(before)} is left without the bad files: {first}")
 
 
-def same(what: str, one: pd.Index, other: pd.Index) -> None:
-    """Raise an InputError unless two lists of names hold the same."""
-    for missing, where in ((one.difference(other), "second"), (other.difference(one), "first")):
+def same(what: str, first: pd.Index, second: pd.Index) -> None:
+    """Raise an InputError unless two lists hold the same names."""
+    for missing, where in ((first.difference(second), "second"), (second.difference(first), "first")):
         if len(missing):
             raise InputError(f"{what}: {list(missing)} missing from the {where}; give every file the same, or a panel")

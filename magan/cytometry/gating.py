@@ -1,4 +1,4 @@
-"""Populations by readable gates, for data that comes without labels."""
+"""Sort cells into populations by readable gates, for data without labels."""
 
 from collections.abc import Mapping
 
@@ -17,11 +17,11 @@ def gate(adata: AnnData, gates: Mapping[str, str], by: str = keys.BATCH) -> AnnD
     """Sort cells into populations by a readable list of gates.
 
     A gate such as ``"CD3+ CD4+ CD8a-"`` takes the cells above, or not above, the
-    threshold of each marker. Gates apply in order, as when gating by hand: the first that
-    matches wins. The threshold of a marker is Otsu's, found once: among the cells that no gate
-    before the first to name it took, so that an abundant population can be set aside before it hides the
-    valley before a rare one. It is found within each batch, so that a shift between
-    batches moves no cell from one population to another.
+    threshold of each marker. Gates apply in order, as in manual gating: a cell belongs to
+    the first gate that it matches. The threshold of a marker is Otsu's. It is computed once, at the
+    first gate that names the marker, from the cells that no earlier gate took, so that an earlier gate
+    can remove an abundant population that would hide the valley before a rare population. Thresholds
+    are computed within each batch, so that a shift between batches moves no cell to a different population.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def gate(adata: AnnData, gates: Mapping[str, str], by: str = keys.BATCH) -> AnnD
     gates
         Population to gate: markers separated by blanks, each ending in ``+`` or ``-``.
     by
-        The obs column within whose values thresholds are found.
+        The obs column of the groups within which thresholds are computed.
 
     Returns
     -------
@@ -78,10 +78,10 @@ def _signs(adata: AnnData, population: str, text: str) -> list[tuple[str, bool]]
 
 
 def otsu(values: np.ndarray, n_bins: int = 256) -> float:
-    """Threshold that parts values into the two groups with the largest variance between them.
+    """Threshold that divides values into the two groups with the largest variance between them.
 
-    The lower edge of the upper group, on a histogram of ``n_bins``; infinite where the values are all
-    equal, or there is none; nan does not count.
+    The lower edge of the upper group, on a histogram of ``n_bins``; infinite where all values are
+    equal or there is no value; nan is ignored.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]
@@ -92,6 +92,6 @@ def otsu(values: np.ndarray, n_bins: int = 256) -> float:
     below, total = np.cumsum(counts)[:-1], np.cumsum(counts * centres)[:-1]
     above = len(values) - below
     between = below * above * (total / below - ((counts * centres).sum() - total) / above) ** 2
-    # An empty valley ties all its edges; its middle is the fairest.
+    # All edges of an empty valley tie; take their middle.
     best = np.flatnonzero(np.isclose(between, between.max(), rtol=1e-12))
     return float(edges[1:-1][best].mean())

@@ -1,4 +1,4 @@
-"""One name per marker: what many files call their channels, compared and made the same."""
+"""Give each marker a single name: compare and harmonise the channel names of many files."""
 
 import itertools
 from collections import Counter
@@ -13,7 +13,7 @@ from magan import keys
 from magan.cytometry.marker_names import CORRECTED, SYNONYMS, file_names, metal, plain, role, split_name
 from magan.errors import InputError, nearest
 
-PATH, NAME, WHY = "path", "name", "why"  # columns of the table of names, beside panel, channel and marker
+PATH, NAME, WHY = "path", "name", "why"  # columns of the table of names, with panel, channel and marker
 BY_ALIAS, BY_SPELLING, BY_SYNONYM, BY_CHANNEL = "alias", "spelling", "synonym", "channel"
 Aliases = Mapping[str, str | Mapping[str, str]]  # name -> marker, or panel -> name -> marker
 
@@ -26,32 +26,32 @@ def harmonise(
     aliases: Aliases | None = None,
     given: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """What every channel of every file is called, and what it is.
+    """The name of every channel of every file, and its harmonised marker.
 
     Names are compared without isotope (``150Nd_CD45RA``), case, signs and Greek letters, and by the list of synonyms
-    in `marker_names` (CCR7 is CD197) unless one file has both. Within a panel, a channel (metal) without a name of
-    its own takes the name it has in most files, and of two names of one channel that differ by a letter after a number
-    (CD8, CD8a), or are synonyms side by side (CD197_CCR7), the rarer gives way. Each marker is then spelled as in most
-    files, the first among equals; an alias of the user's comes before all of this.
+    in `marker_names` (CCR7 is CD197) unless one file has both. Within a panel, a channel (metal) without a name
+    takes the name that it has in most files. If two names of a channel differ by a letter after a number (CD8, CD8a),
+    or join synonyms (CD197_CCR7), the more frequent name replaces the rarer. Each marker is then spelled as in most
+    files; a tie goes to the first spelling. An alias of the user overrides these rules.
 
     Parameters
     ----------
     files
         Path to var, with columns channel and marker as in the file.
     panels
-        Path to panel; the files of one panel are compared by their channels too. Default: all of one.
+        Path to panel; files of the same panel are compared by their channels too. Default: a single panel.
     aliases
         Name to marker, for all files or for each panel; a channel may stand for a marker that has no name.
     given
-        Paths of files whose names say nothing of isotopes: a panel table has named them, or they are genes.
+        Paths of files whose names hold no isotopes: names from a panel table, or genes.
 
     Returns
     -------
     pandas.DataFrame
         A row per file and channel: path, panel, channel and name (as in the file), marker (as harmonised) and why the
-        two differ ("" where no more than an isotope was taken off): alias, spelling, synonym or channel. Two channels
-        of a file that come to one marker keep their own spelling if they are technical or ``given``; for the others
-        see `twins`, and for aliases without effect `unused`.
+        two differ ("" where only an isotope was removed): alias, spelling, synonym or channel. Two channels of a file
+        with the same marker retain their spelling in the file if they are technical or ``given``; for all further
+        cases see `twins`, and for aliases without effect `unused`.
     """
     panels = panels or dict.fromkeys(files, "")
     table = pd.DataFrame(
@@ -69,31 +69,33 @@ def harmonise(
     _by_alias(table, aliases or {})
     spelled = _spelled(table)
     table[keys.MARKER] = table["target"].fillna(table["key"].map(spelled))
-    _keep_apart(table)
+    _restore_duplicates(table)
     same = (table[keys.MARKER] == table["short"]) | (table[keys.MARKER] == table[NAME])
     table.loc[~same & (table[WHY] == ""), WHY] = BY_SPELLING
     table.loc[same, WHY] = ""
     return table[[PATH, keys.PANEL, keys.CHANNEL, NAME, keys.MARKER, WHY]]
 
 
-def _names(var: pd.DataFrame, given: bool) -> list[tuple[str, str]]:
-    return list(zip(var[keys.CHANNEL], var[keys.MARKER])) if given else file_names(var[keys.CHANNEL], var[keys.MARKER])
+def _names(var: pd.DataFrame, is_given: bool) -> list[tuple[str, str]]:
+    return (
+        list(zip(var[keys.CHANNEL], var[keys.MARKER])) if is_given else file_names(var[keys.CHANNEL], var[keys.MARKER])
+    )
 
 
 def _by_synonym(table: pd.DataFrame) -> None:
-    """Of two names of one antigen the rarer becomes the other, where no file has both."""
+    """Replace the rarer of two names of an antigen by the more frequent, where no file has both."""
     files = table.groupby("key")[PATH].agg(set)
-    for one, other in _SAME.items():
-        if one in files and other in files and not files[one] & files[other]:
-            rare, common = sorted((one, other), key=lambda key: len(files[key]))
+    for name, synonym in _SAME.items():
+        if name in files and synonym in files and not files[name] & files[synonym]:
+            rare, common = sorted((name, synonym), key=lambda key: len(files[key]))
             table.loc[table["key"] == rare, [WHY, "key"]] = BY_SYNONYM, common
 
 
 def _by_channel(table: pd.DataFrame) -> None:
-    """Within a panel, one channel has one marker: the nameless and the nearly same take the name of most files."""
+    """Give a channel the same marker within a panel: absent and nearly equal names become the most frequent name."""
     of = table["bare"].map({name: metal(name) for name in table["bare"].unique()})
     named = table["short"] != table["bare"]
-    own = table.groupby(PATH)["key"].agg(set)
+    keys_of_path = table.groupby(PATH)["key"].agg(set)
     for _, rows in table[~table["given"]].groupby([keys.PANEL, of], sort=False):
         keyed = rows.loc[named[rows.index], "key"].value_counts()
         if keyed.empty or (len(keyed) == 1 and named[rows.index].all()) or keyed.iloc[0] <= len(rows) / 2:
@@ -101,13 +103,13 @@ def _by_channel(table: pd.DataFrame) -> None:
         common = keyed.index[0]
         for row, path, key in zip(rows.index, rows[PATH], rows["key"]):
             nearly = not named[row] or _nearly(key, common)
-            if key != common and nearly and common not in own[path]:
+            if key != common and nearly and common not in keys_of_path[path]:
                 table.loc[row, [WHY, "key"]] = BY_CHANNEL, common
 
 
-def _nearly(one: str, other: str) -> bool:
+def _nearly(first: str, second: str) -> bool:
     """CD8 and CD8a, or CD197 and CD197_CCR7; not CD45 and CD45RA."""
-    short, long = sorted((one, other), key=len)
+    short, long = sorted((first, second), key=len)
     rest = long[len(short) :]
     return long.startswith(short) and (
         (len(rest) == 1 and rest.isalpha() and short[-1].isdigit())
@@ -116,7 +118,7 @@ def _nearly(one: str, other: str) -> bool:
 
 
 def _by_alias(table: pd.DataFrame, aliases: Aliases) -> None:
-    """Add the column target: the marker that the user gives.
+    """Add the column target: the marker that the user's alias names.
 
     A channel stands for its marker where it has no label, or shares its label with another channel of the file.
     """
@@ -132,28 +134,28 @@ def _by_alias(table: pd.DataFrame, aliases: Aliases) -> None:
 
 
 def _each(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
-    """Panel ("" for all), name and marker; what is said of a panel comes last, and so counts."""
+    """Yield panel ("" for all), name and marker; aliases of a panel come last, so that they override."""
     yield from (("", name, marker) for name, marker in aliases.items() if isinstance(marker, str))
     yield from ((of, *pair) for of, each in aliases.items() if not isinstance(each, str) for pair in each.items())
 
 
 def targets(aliases: Aliases) -> list[str]:
-    """The markers that aliases give."""
+    """The markers that aliases name."""
     return [marker for _, _, marker in _each(aliases)]
 
 
 def _spelled(table: pd.DataFrame) -> dict[str, str]:
-    """Key -> the user's spelling, or else that of most files."""
-    own = table[table[WHY] == ""].groupby("key", sort=False)["short"]
-    spelled = {key: Counter(names).most_common(1)[0][0] for key, names in own}
+    """Map key to the user's spelling, or else to the most frequent spelling in the files."""
+    spellings = table[table[WHY] == ""].groupby("key", sort=False)["short"]
+    spelled = {key: Counter(names).most_common(1)[0][0] for key, names in spellings}
     return spelled | {key: target for key, target in zip(table["key"], table["target"]) if isinstance(target, str)}
 
 
-def _keep_apart(table: pd.DataFrame) -> None:
+def _restore_duplicates(table: pd.DataFrame) -> None:
     twice = table.duplicated([PATH, keys.MARKER], keep=False)
     for row in table.index[twice]:
-        channel, short, given = table.loc[row, ["bare", "short", "given"]]
-        if given or role(channel, short)[0] != CORRECTED:
+        channel, short, is_given = table.loc[row, ["bare", "short", "given"]]
+        if is_given or role(channel, short)[0] != CORRECTED:
             table.loc[row, [keys.MARKER, WHY]] = short, ""
 
 
@@ -182,20 +184,20 @@ def _is_table(found: object, is_marker: Callable[[object], bool] = lambda marker
 
 def unused(names: pd.DataFrame, aliases: Aliases | None) -> list[str]:
     """A sentence for each alias that stands for no name of any file, or of its panel."""
-    told = []
+    sentences = []
     for panel, name, _ in _each(aliases or {}):
         rows = names[names[keys.PANEL] == panel] if panel else names
         pairs = list(zip(rows[keys.CHANNEL], rows[NAME]))
         known = [short for pair in pairs for short in (*pair, split_name(*pair)[1])]
-        if plain(name) not in {plain(one) for one in known}:
-            told.append(
+        if plain(name) not in {plain(label) for label in known}:
+            sentences.append(
                 f"aliases: no file{f' of panel {panel}' if panel else ''} has a marker '{name}'{nearest(name, known)}"
             )
-    return told
+    return sentences
 
 
 def twins(names: pd.DataFrame) -> dict[str, str]:
-    """Path -> a sentence, for the files in which two channels measure one marker."""
+    """Path -> a sentence, for the files in which two channels measure the same marker."""
     found: dict[str, str] = {}
     twice = names[names.duplicated([PATH, keys.MARKER], keep=False)]
     for (path, marker), both in twice.groupby([PATH, keys.MARKER], sort=False):
@@ -212,15 +214,15 @@ def proposals(names: pd.DataFrame) -> list[str]:
     of_marker = {m: role(c, m)[0] == CORRECTED for c, m in zip(names[keys.CHANNEL], names[keys.MARKER])}
     biology = names[names[keys.MARKER].map(of_marker).astype(bool)]
     files = biology.groupby(keys.MARKER, sort=False)[PATH].agg(set)
-    told = []
+    sentences = []
     for first, second in itertools.combinations(files.index, 2):
         if not files[first] & files[second] and _nearly(plain(first), plain(second)):
             rare, common = sorted((first, second), key=lambda marker: len(files[marker]))
-            told.append(
+            sentences.append(
                 f"{rare} ({_places(files[rare])}) and {common} ({_places(files[common])}) may be the same marker: "
                 f"if they are, give the alias '{rare}: {common}'"
             )
-    return told
+    return sentences
 
 
 def _places(paths: Collection[str]) -> str:
@@ -233,18 +235,18 @@ def differences(names: pd.DataFrame) -> list[str]:
     changed = names[names[WHY] != ""]
     groups = changed.groupby([keys.PANEL, NAME, keys.MARKER, WHY], sort=False)
     for (_, name, marker, why), rows in sorted(groups, key=lambda group: -len(group[1])):
-        others = names[(names[keys.MARKER] == marker) & (names[WHY] == "")][PATH].nunique()
+        n_files = names[(names[keys.MARKER] == marker) & (names[WHY] == "")][PATH].nunique()
         place = Path(rows[PATH].iloc[0]).name if len(rows) == 1 else f"{len(rows)} files"
         reason = {BY_ALIAS: "an alias of yours", BY_CHANNEL: f"by its channel {rows[keys.CHANNEL].iloc[0]}"}.get(
             why, ""
         )
-        told = [reason] if reason else []
-        told += [f"as in {others} file{'s' * (others > 1)}"] if others and why != BY_ALIAS else []
-        lines.append(f"{place}: {name!r} -> {marker}" + (f" ({', '.join(told)})" if told else ""))
+        reasons = [reason] if reason else []
+        reasons += [f"as in {n_files} file{'s' * (n_files > 1)}"] if n_files and why != BY_ALIAS else []
+        lines.append(f"{place}: {name!r} -> {marker}" + (f" ({', '.join(reasons)})" if reasons else ""))
     return lines
 
 
 def accepted(names: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """The harmonised names as aliases by panel, to be kept with the data: panel -> name in a file -> marker."""
+    """The harmonised names as aliases by panel, to be stored with the data: panel -> name in a file -> marker."""
     changed = names[names[WHY] != ""]
     return {panel: dict(zip(rows[NAME], rows[keys.MARKER])) for panel, rows in changed.groupby(keys.PANEL, sort=False)}

@@ -1,4 +1,4 @@
-"""A user's files of cells, as a study lists them, into one AnnData."""
+"""Load a user's files of cells, as a study lists them, into an AnnData."""
 
 import os
 import re
@@ -28,10 +28,10 @@ WILDCARD = re.compile(r"\{\s*\w+\s*(,[^{}]*)?\}")  # in a path of a rule; it can
 
 
 def own_cells(own: OwnData, name: str) -> AnnData:
-    """The user's files as `load_files` reads them, with populations by gates where there are any."""
+    """The user's files as `load_files` reads them, with populations by gates if any are set."""
     rows = rows_of(own)
-    if told := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
-        raise InputError(f"{name}: {told[0]}")
+    if faults := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
+        raise InputError(f"{name}: {faults[0]}")
     adata = load_files(rows, **reading(own, rows), leave_out=own.sheet is not None, name=name)
     return gate(adata, own.gates) if own.gates else adata
 
@@ -42,7 +42,7 @@ def rows_of(own: OwnData) -> list[dict[str, object]]:
     Raises
     ------
     InputError
-        As `read_sheet`; or a file is listed twice, by the same path or by two.
+        As `read_sheet`; or a file is listed twice, by a path or by two paths.
     """
     places: dict[str, str] = {}
     for file in own.files:
@@ -51,17 +51,17 @@ def rows_of(own: OwnData) -> list[dict[str, object]]:
             raise InputError(f"{file.path} is the file {places[place]}, which is listed already; list each file once")
         places[place] = file.path
     rows = read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
-    said = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
-    return [row | {key: row.get(key) or value for key, value in said.items()} for row in rows]
+    defaults = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
+    return [row | {key: row.get(key) or value for key, value in defaults.items()} for row in rows]
 
 
 def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
-    """What `load_files` must know besides the rows.
+    """The arguments of `load_files` that do not stand in the rows.
 
     Raises
     ------
     InputError
-        A panel has no file, a table of the study is wrong, or a path holds what Snakemake takes for a wildcard.
+        A panel has no file, a table of the study is wrong, or a path holds a wildcard of Snakemake.
     """
     _without_wildcards(_paths(own, rows))
     panels = {str(row.get(keys.PANEL, "")) for row in rows}
@@ -76,7 +76,7 @@ def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
 
 
 def scale_asked(own: OwnData) -> Asked:
-    """The scale that a data set asks for: its transform or, where that is none given or an arcsinh, its cofactor."""
+    """The scale that a data set asks for: its transform or, without a transform or for an arcsinh, its cofactor."""
     if isinstance(own.transform, dict):
         if isinstance(own.cofactor, dict):
             raise InputError("transform and cofactor are both given for each marker; give all markers in transform")
@@ -96,7 +96,7 @@ def load_files(
     leave_out: bool = False,
     name: str = "files",
 ) -> AnnData:
-    """A user's own files, complete as `load` would give them.
+    """Load a user's files with scales, checks and a source record, as `load` does for named data sets.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def load_files(
     leave_out
         Go on without the files that cannot be used; ``uns["left_out"]`` names them.
     name
-        Of the data set, for messages and the record.
+        Name of the data set, for messages and the record.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def load_files(
 
 
 def _digests(paths: Sequence[str]) -> dict[str, str]:
-    """File name to sha256; with as many folders, joined by blanks, as tell files of one name apart."""
+    """Map file names to sha256; folders precede the name, joined by blanks, until all names differ."""
     names = [Path(path).name for path in paths]
     depth = 1
     deepest = max((len(Path(path).absolute().parts) for path in paths), default=0)
@@ -135,7 +135,7 @@ def _digests(paths: Sequence[str]) -> dict[str, str]:
 
 
 def source_files(own: OwnData) -> list[str]:
-    """The user's files, sheet and tables that exist; when one of them changes, the data set is made anew."""
+    """The user's files, sheet and tables that exist; when any of them changes, the data set is made again."""
     return [path for path in _paths(own, rows_of(own)) if Path(path).is_file()]
 
 

@@ -1,4 +1,4 @@
-"""How the other arms do beside the headline, in two sentences: its controls, and who beats the best baseline."""
+"""Two sentences after the headline: its controls, and the arms that beat the best baseline."""
 
 import math
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ OUTCOMES = {"wins": "better", "loses": "worse", "ties": "not told apart from it,
 
 
 def sentences(task: str, dataset: str, summary: pd.DataFrame, arm: str, controls: Mapping[str, str]) -> list[str]:
-    """At most two; ``controls`` names the arms that are ``arm`` with a key of ``CONTROLS`` changed."""
+    """At most two sentences; ``controls`` maps keys of ``CONTROLS`` to the arms that change ``arm`` in this way."""
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
-    return [told for told in (_controlled(task, rows, arm, controls), _beaten(task, rows)) if told]
+    return [sentence for sentence in (_controlled(task, rows, arm, controls), _beaten(task, rows)) if sentence]
 
 
 def _controlled(task: str, rows: pd.DataFrame, arm: str, controls: Mapping[str, str]) -> str:
-    """``arm`` and each of its controls by the task's score, and on which side their intervals lie."""
+    """Compare ``arm`` with each of its controls by the score of the task and its interval."""
     whole = rows[(rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
     score = TASKS[task].question.answer(set(whole.loc[whole["mean"].notna(), "metric"]))
     whole = whole[whole["metric"] == score]
@@ -28,17 +28,17 @@ def _controlled(task: str, rows: pd.DataFrame, arm: str, controls: Mapping[str, 
     if arm not in of:
         return ""
     ours = of[arm]
-    told, outcomes = [], {}
+    clauses, outcomes = [], {}
     for kind, name in ((kind, controls[kind]) for kind in CONTROLS if kind in controls):
         row = of.get(name)
-        verb = "the same network " if not told else ""
-        told.append(
+        verb = "the same network " if not clauses else ""
+        clauses.append(
             f"{CONTROLS[kind]} {verb}({name}) " + (f"reaches {number(row['mean'])}{interval(row)}" if row else "fails")
         )
-        outcomes[name] = _apart(row, ours, keys.SCORES[score][1]) if row else ""
-    if not told:
+        outcomes[name] = _compared(row, ours, keys.SCORES[score][1]) if row else ""
+    if not clauses:
         return ""
-    opening = " and ".join(told)
+    opening = " and ".join(clauses)
     opening = opening[0].upper() + opening[1:]
     against = f"where {arm} has {number(ours['mean'])}{interval(ours)} ({_short(score)})"
     return f"{opening}, {against}{_said({name: outcome for name, outcome in outcomes.items() if outcome})}."
@@ -47,13 +47,13 @@ def _controlled(task: str, rows: pd.DataFrame, arm: str, controls: Mapping[str, 
 def _said(outcomes: Mapping[str, str]) -> str:
     if len(outcomes) == 2 and len(set(outcomes.values())) == 1:
         return f": both are {OUTCOMES[next(iter(outcomes.values()))]}"
-    told = [f"{name} is {OUTCOMES[outcome]}" for name, outcome in outcomes.items()]
-    return f": {', '.join(told)}" if told else ""
+    clauses = [f"{name} is {OUTCOMES[outcome]}" for name, outcome in outcomes.items()]
+    return f": {', '.join(clauses)}" if clauses else ""
 
 
-def _apart(row: Mapping[str, float], other: Mapping[str, float], better: str) -> str:
-    """As `verdict`, of two intervals; "" where one is unknown."""
-    ends = [row["low"], row["high"], other["low"], other["high"]]
+def _compared(control: Mapping[str, float], headline: Mapping[str, float], better: str) -> str:
+    """Compare two intervals as `verdict` does; "" where an interval is unknown."""
+    ends = [control["low"], control["high"], headline["low"], headline["high"]]
     if not all(map(math.isfinite, ends)):
         return ""
     above, below = ("wins", "loses") if better == "higher" else ("loses", "wins")
@@ -61,10 +61,10 @@ def _apart(row: Mapping[str, float], other: Mapping[str, float], better: str) ->
 
 
 def _beaten(task: str, rows: pd.DataFrame) -> str:
-    """In which of all comparisons with a best baseline, by score and by part, who wins."""
+    """Count the comparisons with a best baseline, by score and by part, that each arm wins."""
     column, score = TASKS[task].question.split, TASKS[task].question.part_score
-    other = {"feature": "group", "group": "feature"}[column]
-    rows = rows[rows["metric"].isin(list(keys.SCORES)) & (rows[other] == keys.ALL)]
+    across = {"feature": "group", "group": "feature"}[column]
+    rows = rows[rows["metric"].isin(list(keys.SCORES)) & (rows[across] == keys.ALL)]
     by_part = not TASKS[task].question.otherwise
     rows = rows[(rows[column] == keys.ALL) | ((rows["metric"] == score) & by_part)]
     n, seeds, consensus = 0, {}, {}
@@ -81,11 +81,11 @@ def _beaten(task: str, rows: pd.DataFrame) -> str:
     if not n:
         return ""
     by = f"by score and by {TASKS[task].question.part}" if by_part else "by score"
-    told = f"Of {counted(n, 'comparison')} of seeds with a best baseline, {by}, "
-    told += f"{_count(seeds)} won{_named(seeds)}"
+    opening = f"Of {counted(n, 'comparison')} of seeds with a best baseline, {by}, "
+    opening += f"{_count(seeds)} won{_named(seeds)}"
     more = " more" if seeds else ""
     ahead = f"; a consensus of seeds, which has no interval, is ahead in {_total(consensus)}{more}{_named(consensus)}"
-    return told + (ahead if consensus else "") + "."
+    return opening + (ahead if consensus else "") + "."
 
 
 def _short(metric: str) -> str:
@@ -101,5 +101,5 @@ def _count(won: Mapping[str, list[str]]) -> str:
 
 
 def _named(won: Mapping[str, list[str]]) -> str:
-    told = "; ".join(f"{arm} on {', '.join(places)}" for arm, places in won.items())
-    return f" ({told})" if told else ""
+    listed = "; ".join(f"{arm} on {', '.join(places)}" for arm, places in won.items())
+    return f" ({listed})" if listed else ""

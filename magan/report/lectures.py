@@ -1,4 +1,4 @@
-"""Lecture experiments as a reader should meet them: what is claimed, what came out, whether it holds."""
+"""Report lecture experiments: the claims, the results, and whether the claims hold."""
 
 import math
 from collections.abc import Mapping
@@ -7,22 +7,22 @@ import pandas as pd
 
 from magan.report.phrasing import interval, number
 
-LOOKS = {"yes": "wins", "no": "loses", "": "ties"}  # whether a claim holds -> its look
+LOOKS = {"yes": "wins", "no": "loses", "": "ties"}  # whether a claim holds -> CSS class
 
 
 def experiment(name: str, title: str, caption: str, numbers: pd.DataFrame, src: str) -> dict:
-    """One experiment.
+    """The entry of an experiment on the page.
 
     Parameters
     ----------
     name, title, caption
-        As the study, the page and the figure call it.
+        Names of the experiment in the study, on the page and in the figure.
     numbers
         Rows of ``arm``, ``quantity``, ``mean``, ``low``, ``high``, ``n_seeds``, ``claim`` and ``holds`` ("yes", "no"
-        or "", where nothing is claimed); the first is the experiment's one number, beside which the page names every
-        other whose claim does not hold.
+        or "" without a claim). The page always names the first row; it names each further row whose claim does not
+        hold.
     src
-        The picture.
+        Source of the picture.
     """
     claimed = numbers[numbers["holds"] != ""]
     held = int((claimed["holds"] == "yes").sum())
@@ -41,7 +41,7 @@ def experiment(name: str, title: str, caption: str, numbers: pd.DataFrame, src: 
 
 
 def _sentence(row: pd.Series) -> str:
-    """One number, and what was claimed of it."""
+    """A number and the claim on it."""
     seeds = f", {int(row['n_seeds'])} seeds" if row["n_seeds"] > 1 else ""
     arm = f"{row['arm']}: " if row["arm"] else ""
     claim = f"; claimed: {row['claim']}" if row["claim"] else ""

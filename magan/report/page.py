@@ -1,4 +1,4 @@
-"""The page: sentences, tables and pictures put into the template."""
+"""Render the page: put sentences, tables and pictures into the template."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from magan.tasks.batch_correction.report import chosen, judged
 from magan.tasks.panel_merging.report import merged
 from magan.tasks.registry import TASKS
 
-HEAVY = 400_000  # bytes of an svg above which a png beside it is taken
+HEAVY = 400_000  # bytes of an svg above which the png of the same name is used
 PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}, "judges": {}}
 
 
@@ -29,24 +29,24 @@ def render(
     figures: Sequence[Mapping[str, object]],
     provenance: Mapping[str, object],
 ) -> str:
-    """The report of a study as one HTML page that needs nothing beside it.
+    """The report of a study as a self-contained HTML page.
 
     Parameters
     ----------
     study
         ``name``, ``title`` and, if wanted, ``description``. By (task, dataset), ``headline`` names the arm whose
-        result is told (by default the arm named as its method, of MAGAN if it is there), and ``controls`` its
-        counterparts ("alone": without correspondence, "shuffled": with one that is wrong), ``verdicts`` what the safety
-        gate says of a correction and why (see `judged`), ``left_out`` rows of (kind, name, reason), and ``trainings``
+        result is reported (default: see `headline`), and ``controls`` its counterparts ("alone": without
+        correspondence, "shuffled": with a wrong correspondence), ``verdicts`` the verdict of the safety gate on a
+        correction and its reasons (see `judged`), ``left_out`` rows of (kind, name, reason), and ``trainings``
         the arms' settings and costs (see `trainings`). ``panels`` are
         the arguments of `merged`, for each set of panels that was merged; their figures are of the task "panels".
-        ``lectures`` are those of `experiment`, with the ``path`` of the picture in the place of its source.
+        ``lectures`` are the arguments of `experiment`, with the ``path`` of the picture in place of its source.
     summary, metrics
         The tidy tables; methods are listed in the order of their rows.
     figures
         ``title``, ``caption``, ``path`` (svg or png), ``task`` and ``dataset`` (empty: all) of each.
     provenance
-        What is known of ``commit``, ``code`` (digest), ``config`` (mapping), ``sources`` (each ``name``, ``files``,
+        As far as known, ``commit``, ``code`` (digest), ``config`` (mapping), ``sources`` (each ``name``, ``files``,
         ``licence``, ``citation``), ``versions``, ``seeds`` (of what: list), ``judges`` (of what: digest of the
         classifier that judged the images) and ``failures`` (each ``task``,
         ``dataset``, ``name``, ``message``, ``log``).
@@ -60,7 +60,7 @@ def render(
         datasets = [
             {
                 "name": dataset,
-                **_told(task, dataset, summary, metrics, study),
+                **_answers(task, dataset, summary, metrics, study),
                 "verdict": _verdict((task, dataset), study),
                 "choice": _choice((task, dataset), study),
                 "left_out": (study.get("left_out") or {}).get((task, dataset), []),
@@ -73,12 +73,15 @@ def render(
         shared = [figure for figure in of if not figure.get("dataset")]
         sections.append({"key": task, "datasets": datasets, "figures": shared, **TASKS[task].question._asdict()})
     panels = [
-        {**merged(**told), "figures": [f for f in images if (f["task"], f.get("dataset")) == ("panels", told["name"])]}
-        for told in study.get("panels", ())
+        {
+            **merged(**arguments),
+            "figures": [f for f in images if (f["task"], f.get("dataset")) == ("panels", arguments["name"])],
+        }
+        for arguments in study.get("panels", ())
     ]
     lectures = [
-        experiment(**{k: v for k, v in told.items() if k != "path"}, src=_embedded(Path(told["path"])))
-        for told in study.get("lectures", ())
+        experiment(**{k: v for k, v in arguments.items() if k != "path"}, src=_embedded(Path(arguments["path"])))
+        for arguments in study.get("lectures", ())
     ]
     config = yaml.safe_dump(_plain(provenance.get("config", {})), sort_keys=False, allow_unicode=True)
     environment = jinja2.Environment(
@@ -92,12 +95,12 @@ def render(
     )
 
 
-def _told(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, study: Mapping) -> dict:
-    """The one answer of a data set, none where nothing was trained, and what is said of the other arms."""
+def _answers(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, study: Mapping) -> dict:
+    """The answer of a data set, None where no arm was trained, and the sentences on the remaining arms."""
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
     named = (study.get("headline") or {}).get((task, dataset), "")
     baseline = named in set(rows.loc[rows["arm"] == keys.BASELINE, "method"])
-    arm = "" if baseline else headline(rows, named)  # of a deployed baseline the verdict and the choice say all
+    arm = "" if baseline else headline(rows, named)  # the verdict and the choice describe a deployed baseline
     controls = (study.get("controls") or {}).get((task, dataset), {})
     return {
         "answer": answer(task, dataset, summary, metrics, arm) if arm else None,
@@ -116,14 +119,14 @@ def _choice(place: tuple[str, str], study: Mapping) -> dict | None:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """As a range where they follow one another."""
+    """The seeds as text, as a range where they are consecutive."""
     seeds = list(seeds)
     whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
     return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
 
 
 def _embedded(path: Path) -> str:
-    """A picture as a data URI: as an image its identifiers cannot meet those of another on the page."""
+    """A picture as a data URI, which isolates its identifiers from those of all other pictures on the page."""
     small = path.with_suffix(".png")
     if path.suffix == ".svg" and path.stat().st_size > HEAVY and small.exists():
         path = small

@@ -1,4 +1,4 @@
-"""The words of a report that sentences and tables share: what is asked, how a number is written, who wins."""
+"""Phrases that sentences and tables of the report share: questions, numbers and verdicts."""
 
 import math
 from collections.abc import Container, Mapping, Sequence
@@ -10,16 +10,16 @@ from magan import keys
 
 
 class Question(NamedTuple):
-    """What a task asks, and the score that answers it."""
+    """The question of a task, and the score that answers it."""
 
     title: str
     question: str
     score: str
     split: str  # the column that splits the score further
-    part: str  # what one part of it is called
-    part_score: str  # the score of one part: the same, or what it is made of
-    otherwise: tuple[str, ...] = ()  # the scores that answer where that one is not known, in this order
-    over: str = "markers and cells"  # what a score is over
+    part: str  # the name of a part
+    part_score: str  # the score of a part: the same score, or a component of it
+    otherwise: tuple[str, ...] = ()  # the scores that answer, in this order, where ``score`` is unknown
+    over: str = "markers and cells"  # the things that a score averages over
     compared: bool = True  # whether there are baselines to compare an arm with
 
     def answer(self, known: Container[str]) -> str:
@@ -28,9 +28,9 @@ class Question(NamedTuple):
 
 
 def verdict(row: Mapping[str, object], better: str) -> str:
-    """Of a row of the summary: "wins", "loses" or "ties" against its best baseline, "" where nothing can be said.
+    """Compare a row of the summary with its best baseline: "wins", "loses" or "ties", "" where a value is unknown.
 
-    An arm wins or loses when its whole interval lies on one side of the baseline's value.
+    An arm wins or loses if its interval does not hold the baseline's value.
     """
     low, high, baseline = (float(row[name]) for name in ("low", "high", "best_baseline_value"))
     if not all(map(math.isfinite, (low, high, baseline))) or better not in ("higher", "lower"):
@@ -40,9 +40,9 @@ def verdict(row: Mapping[str, object], better: str) -> str:
 
 
 def consensus_wins(row: Mapping[str, object], better: str) -> bool:
-    """Whether the consensus of several seeds beats the best baseline where the seeds themselves do not win.
+    """Whether the consensus of several seeds beats the best baseline where the single seeds do not win.
 
-    The consensus is one map with one value: there is no interval that could lie on one side.
+    The consensus is a single map with a single value, so it has no interval.
     """
     if verdict(row, better) not in ("loses", "ties") or not math.isfinite(row["consensus"]):
         return False
@@ -51,13 +51,13 @@ def consensus_wins(row: Mapping[str, object], better: str) -> bool:
 
 
 def number(x: float) -> str:
-    """Three decimals, two digits where that would leave fewer, no zero before the point."""
+    """Format with three decimals, or two digits if that leaves fewer, without a zero before the point."""
     text = f"{x:.3f}" if abs(x) >= 0.01 or x == 0 else f"{x:.2g}"
     return text.replace("0.", ".", 1) if abs(x) < 1 and x != 0 and "e" not in text else text
 
 
 def interval(row) -> str:
-    """The interval of a row of the summary, with a space before it; "" where there is none."""
+    """The interval of a row of the summary, with a space before it; "" if unknown."""
     known = math.isfinite(row["low"]) and math.isfinite(row["high"])
     return f" [{number(row['low'])}, {number(row['high'])}]" if known else ""
 
@@ -69,7 +69,7 @@ def trained(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def aspects(scores: Sequence[str]) -> dict[str, list[str]]:
-    """What scores are about -> those, where some are about one thing and others about another; else "" -> all."""
+    """Group scores by aspect where they cover two aspects, as aspect -> scores; else "" -> all scores."""
     for some, about, otherwise in ASPECTS:
         inside = [score for score in scores if score in some]
         outside = [score for score in scores if score not in some]
@@ -83,9 +83,9 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-# Scores of what a map must not change, or may change only as a batch effect.
+# Scores of properties that a map must not change, except for a batch effect.
 KEPT = ("label_transfer", "rank_kept", "mad", "population_variance", "consistent_peaks", "group_effect", "clisi")
-# Scores of images as one set, against a set of real ones.
+# Scores of a set of images against a set of real images.
 AS_A_SET = (
     *("frechet", "kid", "sliced_wasserstein", "precision", "recall", "density", "real_coverage"),
     *("entropy_score", "modes", "class_divergence"),

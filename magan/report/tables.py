@@ -1,4 +1,4 @@
-"""What a study found, in tables: one line per method, then one per marker or population."""
+"""Tables of the results of a study: a line per method, then a line per marker or population."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,26 +18,26 @@ def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) ->
     over = TASKS[task].question.over
     found = [_by_method(whole, part, (over, about), faults) for about, part in aspects(scores).items()]
     column, score = TASKS[task].question.split, TASKS[task].question.part_score
-    other = {"feature": "group", "group": "feature"}[column]
-    parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[other] == keys.ALL)]
+    across = {"feature": "group", "group": "feature"}[column]
+    parts = rows[(rows["metric"] == score) & (rows[column] != keys.ALL) & (rows[across] == keys.ALL)]
     return found + ([_by_part(parts, TASKS[task].question)] if len(parts) else [])
 
 
 def _by_method(
-    whole: pd.DataFrame, scores: Sequence[str], told: tuple[str, str], failures: Mapping[str, Mapping]
+    whole: pd.DataFrame, scores: Sequence[str], topic: tuple[str, str], failures: Mapping[str, Mapping]
 ) -> dict:
-    """One row per method with such a score, then one for the consensus of its seeds; one column per score.
+    """A row per method with such a score, then a row for the consensus of its seeds; a column per score.
 
-    ``told`` is what the scores are over, and about.
+    ``topic`` names what the scores average over, and their aspect.
     """
     lines = []
     order = {keys.WRITTEN: -1, keys.BASELINE: 1, keys.CEILING: 2, keys.CONTROL: 3, keys.FLOOR: 4}
     pairs = sorted(dict.fromkeys(zip(whole["method"], whole["arm"])), key=lambda pair: order.get(pair[1], 0))
     for method, arm in pairs:
-        mine = whole[(whole["method"] == method) & (whole["arm"] == arm)].set_index("metric")
+        of_method = whole[(whole["method"] == method) & (whole["arm"] == arm)].set_index("metric")
         name = method if arm in order else arm
         kind = arm if arm in order else "trained"
-        known = mine.drop(index=keys.FAILED, errors="ignore")["mean"].dropna().index
+        known = of_method.drop(index=keys.FAILED, errors="ignore")["mean"].dropna().index
         if len(known) and not known.isin(scores).any():
             continue
         if not len(known):
@@ -46,15 +46,15 @@ def _by_method(
                 {"name": name, "kind": "failed", "message": fault["message"], "log": fault["log"], "cells": []}
             )
             continue
-        n, n_failed = int(mine["n_seeds"].max()), int(mine["n_failed"].fillna(0).max())
+        n, n_failed = int(of_method["n_seeds"].max()), int(of_method["n_failed"].fillna(0).max())
         seeds = f"{n}" + (f", {n_failed} failed" if n_failed else "") if kind == "trained" else ""
-        cells = [_cell(mine.loc[s] if s in mine.index else None, s, _best(whole, s)) for s in scores]
+        cells = [_cell(of_method.loc[s] if s in of_method.index else None, s, _best(whole, s)) for s in scores]
         lines.append({"name": name, "kind": kind, "seeds": seeds, "cells": cells})
-        if mine["consensus"].notna().any():
-            means = [_consensus(mine.loc[s], s) if s in mine.index else {} for s in scores]
+        if of_method["consensus"].notna().any():
+            means = [_consensus(of_method.loc[s], s) if s in of_method.index else {} for s in scores]
             lines.append({"name": f"consensus of {name}", "kind": "consensus", "seeds": "", "cells": means})
     return {
-        "caption": f"Every method, over all {': '.join(filter(None, told))}",
+        "caption": f"Every method, over all {': '.join(filter(None, topic))}",
         "corner": "method",
         "heads": [_head(s) for s in scores],
         "lines": lines,
@@ -62,7 +62,7 @@ def _by_method(
 
 
 def _by_part(parts: pd.DataFrame, question: Question) -> dict:
-    """One row per marker, population or digit, one column per method; all of one score."""
+    """A row per marker, population or digit and a column per method, for a single score."""
     order = {keys.BASELINE: 1, keys.CEILING: 2}
     parts = parts[~parts["arm"].isin([keys.CONTROL, keys.FLOOR])]
     pairs = list(dict.fromkeys(zip(parts["method"], parts["arm"])))
@@ -91,20 +91,20 @@ def _cell(row, score: str, best: str) -> dict:
     if row is None or not math.isfinite(row["mean"]):
         return {}
     method, arm = row.name if isinstance(row.name, tuple) else (row["method"], row["arm"])
-    told = verdict(row, keys.SCORES[score][1])
+    outcome = verdict(row, keys.SCORES[score][1])
     return {
         "text": number(row["mean"]),
         "interval": interval(row).strip(),
         "best": arm == keys.BASELINE and method == best,
-        "verdict": told if arm != keys.BASELINE else "",
+        "verdict": outcome if arm != keys.BASELINE else "",
     }
 
 
 def _consensus(row, score: str) -> dict:
     if not math.isfinite(row["consensus"]):
         return {}
-    told = "consensus" if consensus_wins(row, keys.SCORES[score][1]) else ""
-    return {"text": number(row["consensus"]), "interval": "", "best": False, "verdict": told}
+    outcome = "consensus" if consensus_wins(row, keys.SCORES[score][1]) else ""
+    return {"text": number(row["consensus"]), "interval": "", "best": False, "verdict": outcome}
 
 
 def _head(score: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What each arm was trained with, what that cost and what went wrong in it."""
+"""Table of trainings: settings, cost and faults of each arm."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ def trainings(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     Parameters
     ----------
     runs
-        Of each arm: ``name``, ``model``, ``settings`` (option or technique -> value), ``steps``, ``seeds`` (number),
+        For each arm ``name``, ``model``, ``settings`` (option or technique -> value), ``steps``, ``seeds`` (number),
         and, unless it failed, ``seconds`` (of all seeds), ``device`` and ``per_sample`` (seconds); ``health`` is a
         table of seed, sign, step and lasted.
     """
@@ -32,10 +32,10 @@ def trainings(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
-def _health(told: pd.DataFrame, n_seeds: int) -> str:
-    """What went wrong, in how many seeds, from which step on, and in how many it passed."""
+def _health(faults: pd.DataFrame, n_seeds: int) -> str:
+    """The faults of a training: number of seeds, first step, and number of seeds that recovered."""
     words = []
-    for sign, rows in told.groupby("sign", sort=True):
+    for sign, rows in faults.groupby("sign", sort=True):
         ill = rows.groupby("seed").agg({"step": "min", "lasted": "any"})
         passed = int((~ill["lasted"]).sum())
         over = f", over by the end in {passed}" if passed else ""

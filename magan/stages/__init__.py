@@ -1,1 +1,1 @@
-"""One function per rule: paths in, paths out, and every decision somewhere else."""
+"""A function for each rule of the workflow: it reads and writes paths, and leaves decisions to the packages."""

@@ -1,4 +1,4 @@
-"""A trained model on files that arrive later: each is written again, corrected."""
+"""Apply a trained model to new files: write a corrected copy of each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +26,11 @@ def destinations(files: Sequence[Path], folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        One of them is a file that is given, or two are the same.
+        A destination is an input file, or two destinations are equal.
     """
     places = [folder / file.name for file in files]
     for file, place in zip(files, places):
-        if place.exists() and any(other.exists() and place.samefile(other) for other in files):
+        if place.exists() and any(source.exists() and place.samefile(source) for source in files):
             raise InputError(f"{place} is one of the files to correct; choose another output folder")
         if places.count(place) > 1:
             raise InputError(f"{places.count(place)} files are called {file.name}; correct them into folders apart")
@@ -38,57 +38,61 @@ def destinations(files: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def correct(
-    one: Correction,
+    corrector: Correction,
     file: Path,
     place: Path,
     panel: Panel | None = None,
     fcs: FcsOptions = OPEN,
     stay_compensated: bool = False,
 ) -> int:
-    """Write a file again, corrected, and return its number of events.
+    """Write a corrected copy of a file and return its number of events.
 
     An FCS file is never in memory as a whole: it is read twice and written once, a few thousand events at a time.
-    It goes back to the state it came in, compensated or not, unless it is to ``stay_compensated``.
+    The copy is compensated if the file was, or where ``stay_compensated`` asks for it.
 
     Raises
     ------
     InputError
-        The file cannot be read, lacks a marker of the model, is raw where the model knows transformed values or the
-        other way round, or would have a value that is not finite.
+        The file cannot be read, lacks a marker of the model, is raw where the model was trained on transformed
+        values or the reverse, or would get a value that is not finite.
     """
-    provenance = {**one.provenance, "MAGAN_SOURCE": file.name}
+    provenance = {**corrector.provenance, "MAGAN_SOURCE": file.name}
     if file.name.lower().endswith(".fcs"):
         events = open_fcs(file, fcs)
         provenance["MAGAN_COMPENSATION"] = events.compensation.keyword if events.spillover else ""
-        change, places = _change_of(one, events, panel)
+        change, places = _change_of(corrector, events, panel)
         with atomic_write(place) as part:
             rewrite(events, part, places, change, provenance=provenance, rows=CELLS, stay_compensated=stay_compensated)
         return events.n
-    cells = of_model(one, read(file, panel=panel), file)
+    cells = of_model(corrector, read(file, panel=panel), file)
     units = from_anndata(cells, str(file)).values.numpy()
-    mapped = np.concatenate([mapped_units(one, units[start : start + CELLS]) for start in range(0, len(units), CELLS)])
-    out = cells[:, list(one.both)].copy()
-    out.X = write_corrected.raw_corrected(np.asarray(out.X), mapped, one.after)
+    mapped = np.concatenate(
+        [mapped_units(corrector, units[start : start + CELLS]) for start in range(0, len(units), CELLS)]
+    )
+    out = cells[:, list(corrector.both)].copy()
+    out.X = write_corrected.raw_corrected(np.asarray(out.X), mapped, corrector.after)
     out.layers[keys.INTEGRATED] = mapped
     with atomic_write(place) as part:
         write_corrected.write(file, out, part, provenance=provenance)
     return out.n_obs
 
 
-def _change_of(one: Correction, events: Events, panel: Panel | None) -> tuple[Change, list[int]]:
-    """What becomes of some events of a file, and in which of its columns."""
+def _change_of(corrector: Correction, events: Events, panel: Panel | None) -> tuple[Change, list[int]]:
+    """The function that corrects a chunk of events, and the columns of the file that it changes."""
     file = events.path
     known = annotate(AnnData(events.read(0, 1), var=events.var), panel, name=str(file)).var
-    whole = survey(events, used=columns(events.var, known[known.index.isin(one.markers)]))
-    # What can be said of the file's scale and channels, its evenly spaced events say.
-    some = AnnData(whole.some, obs=pd.DataFrame(index=pd.RangeIndex(len(whole.some)).astype(str)), var=events.var)
-    cells = of_model(one, annotate(some, panel, name=str(file)), file)
-    own = as_slice(columns(events.var, cells.var))
-    places = columns(events.var, cells.var.loc[list(one.both)])
-    both, before, after, lowest = as_slice(places), one.before, one.after, whole.lowest[places]
+    surveyed = survey(events, used=columns(events.var, known[known.index.isin(corrector.markers)]))
+    # Evenly spaced events are enough to check the file's scale and channels.
+    sample = AnnData(
+        surveyed.some, obs=pd.DataFrame(index=pd.RangeIndex(len(surveyed.some)).astype(str)), var=events.var
+    )
+    cells = of_model(corrector, annotate(sample, panel, name=str(file)), file)
+    model_columns = as_slice(columns(events.var, cells.var))
+    places = columns(events.var, cells.var.loc[list(corrector.both)])
+    both, before, after, lowest = as_slice(places), corrector.before, corrector.after, surveyed.lowest[places]
 
     def change(first: int, x: np.ndarray) -> np.ndarray:
-        mapped = mapped_units(one, transformed(x[:, own], before))
+        mapped = mapped_units(corrector, transformed(x[:, model_columns], before))
         return write_corrected.raw_corrected(x[:, both], mapped, after, lowest)
 
     return change, places

@@ -27,7 +27,7 @@ QUOTED = re.compile(rf"'+(?:{FORMULA.pattern})")
 
 
 def code() -> str:
-    """Return twelve hexadecimal digits of the package's code, which say whether the same code runs again."""
+    """Return twelve hexadecimal digits of the package's code, which change whenever the code changes."""
     root = Path(__file__).parents[1]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(root.rglob("*.py")))).hexdigest()[:12]
 
@@ -62,7 +62,7 @@ def log_to(path: str | Path) -> Iterator[None]:
 
 
 def _end(sentence: str, log: TextIO) -> None:
-    """Say what stopped the job on stderr and in the log, which a full disk may refuse."""
+    """Write the fault that stopped the job to stderr and to the log, which a full disk may refuse."""
     print(f"error: {sentence}", file=sys.__stderr__, flush=True)
     with contextlib.suppress(OSError, ValueError):
         print(f"error: {sentence}", file=log, flush=True)

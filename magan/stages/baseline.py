@@ -17,7 +17,7 @@ from magan.tasks.registry import TASKS
 
 
 def baseline(task: str, dataset: str, name: str, folders: Mapping[str, str], files: Mapping[str, str]) -> None:
-    """Rule `baseline`: one simple method on the same files.
+    """Rule `baseline`: run a simple method on the same files.
 
     Parameters
     ----------

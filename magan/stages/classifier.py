@@ -30,12 +30,14 @@ def _lesson(real: AnnData, train: Path) -> tuple[AnnData, str] | None:
     """Images and the obs column of what is to be learnt of them."""
     if len(image_classifier.classes_of(real.obs[keys.CELL_TYPE])) > 1:
         return real, keys.CELL_TYPE
-    others = [anndata.read_h5ad(path) for path in sorted(train.glob("*/x1.h5ad")) if path.with_name("x2.h5ad").exists()]
-    if not others:
+    sources = [
+        anndata.read_h5ad(path) for path in sorted(train.glob("*/x1.h5ad")) if path.with_name("x2.h5ad").exists()
+    ]
+    if not sources:
         return None
-    for other in others:
-        other.X = pixels(other)
-        other.obs[keys.DOMAIN] = "1"
-    both = anndata.concat([real, *others], join="inner")
+    for source in sources:
+        source.X = pixels(source)
+        source.obs[keys.DOMAIN] = "1"
+    both = anndata.concat([real, *sources], join="inner")
     both.uns[keys.IMAGE] = dict(real.uns[keys.IMAGE])
     return both, keys.DOMAIN

@@ -1,4 +1,4 @@
-"""The user's files, written again as the deployed method corrects them."""
+"""Write the user's files, corrected by the deployed method."""
 
 import json
 import shutil
@@ -38,10 +38,10 @@ def correct_files(
     verdict: str,
     output: str,
 ) -> None:
-    """Rule `correct`: every file again as the reference batch would have measured it, and all cells as one .h5ad.
+    """Rule `correct`: write every file on the scale of the reference batch, and all cells as a single .h5ad file.
 
-    Files of the reference are copied. A file that cannot be corrected is named in files.tsv, and the others are
-    written all the same.
+    Files of the reference are copied. A file that cannot be corrected is named in files.tsv, and all remaining files
+    are written.
     """
     adata, folder, table = anndata.read_h5ad(cells), Path(output), read_gate(gate)
     judged = json.loads(Path(verdict).read_text())
@@ -66,7 +66,7 @@ def correct_files(
 
 
 def _with_fallback(corrector: Correction, judged: Mapping[str, Any], flagged: Sequence[str]) -> Correction:
-    """The correction of a batch, with what the verdict says of markers that the gate flagged."""
+    """Add the fallback of the verdict, for markers that the gate flagged, to the correction of a batch."""
     put_back = judged["put_back"].get(corrector.provenance["MAGAN_BATCH"], [])
     about = corrector.provenance | {
         "MAGAN_VERDICT": judged["word"],
@@ -79,21 +79,21 @@ def _with_fallback(corrector: Correction, judged: Mapping[str, Any], flagged: Se
     return replace(corrector, provenance=about, monotone=tuple(put_back))
 
 
-def _again(row: Mapping[str, object], place: Path, one: Correction | None, panel: Panel) -> tuple[int, str, str]:
-    """Events, status and reason of a file that is written again; without a correction it is copied."""
+def _again(row: Mapping[str, object], place: Path, corrector: Correction | None, panel: Panel) -> tuple[int, str, str]:
+    """Write a file and return its events, status and reason; a file without a correction is copied."""
     path, fcs = Path(str(row[PATH])), fcs_options(row)
     try:
-        if one is None:
+        if corrector is None:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
             return read(path, panel=panel, fcs=fcs).n_obs, "reference", ""
-        return correct(one, path, place, panel, fcs), "corrected", ""
+        return correct(corrector, path, place, panel, fcs), "corrected", ""
     except InputError as error:
         return 0, "failed", str(error)
 
 
 def _places(rows: Sequence[Mapping[str, object]], folder: Path) -> list[Path]:
-    """Where each file goes: called as it was or, where two are called alike, after its sample."""
+    """The path of each written file: its name and, where two files share a name, its sample before the name."""
     names = [Path(str(row[PATH])).name for row in rows]
     return [
         folder / (name if names.count(name) == 1 else f"{row[keys.SAMPLE]}_{name}") for row, name in zip(rows, names)
@@ -101,22 +101,22 @@ def _places(rows: Sequence[Mapping[str, object]], folder: Path) -> list[Path]:
 
 
 def _panel(adata: AnnData, path: Path) -> Panel:
-    """What reading the sheet found the channels of a file to be."""
+    """The panel of a file, as reading the sheet found it."""
     names = adata.uns[keys.NAMES]
-    own = names[(names[PATH] == str(path)) & names["kept"]]
-    kinds = adata.var[keys.MARKER_TYPE][own[keys.MARKER]]
-    return Panel(tuple(own[keys.CHANNEL]), tuple(own[keys.MARKER]), tuple(kinds))
+    file_names = names[(names[PATH] == str(path)) & names["kept"]]
+    kinds = adata.var[keys.MARKER_TYPE][file_names[keys.MARKER]]
+    return Panel(tuple(file_names[keys.CHANNEL]), tuple(file_names[keys.MARKER]), tuple(kinds))
 
 
 def _integrated(adata: AnnData, maps: Mapping[str, Correction], table: pd.DataFrame, dataset: str) -> AnnData:
-    """All cells with ``layers["integrated"]``: the reference's, and markers that are not corrected, as measured."""
+    """All cells with ``layers["integrated"]``: cells of the reference and uncorrected markers stay as measured."""
     whole = np.array(adata.layers[keys.PREPROCESSED], dtype=np.float32)
     batches = adata.obs[keys.BATCH].astype(str).to_numpy()
-    for name, one in maps.items():
-        read, write = (adata.var_names.get_indexer(markers) for markers in (one.markers, one.both))
+    for name, corrector in maps.items():
+        read, write = (adata.var_names.get_indexer(markers) for markers in (corrector.markers, corrector.both))
         rows = np.flatnonzero(batches == name)
         for part in np.split(rows, range(CELLS, len(rows), CELLS)):
-            whole[np.ix_(part, write)] = mapped_units(one, whole[np.ix_(part, read)])
+            whole[np.ix_(part, write)] = mapped_units(corrector, whole[np.ix_(part, read)])
     adata.layers[keys.INTEGRATED] = whole
     flags = table[table[keys.FLAG] != ""].groupby(keys.MARKER)[keys.FLAG].agg(lambda words: ", ".join(sorted({*words})))
     adata.var[keys.FLAG] = flags.reindex(adata.var_names).fillna("").astype(str)

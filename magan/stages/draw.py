@@ -26,7 +26,7 @@ def draw(
     tables: tuple[str, str],
     folders: tuple[str, str],
 ) -> None:
-    """Rule `draw`: the figures of one data set, each as SVG and PNG.
+    """Rule `draw`: draw the figures of a data set, each as SVG and PNG.
 
     Parameters
     ----------

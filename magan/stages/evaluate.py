@@ -14,7 +14,7 @@ from magan.tasks.registry import TASKS
 
 
 def evaluate(task: str, truth: str, mapped: Sequence[str], metrics: str, classifier: str | None = None) -> None:
-    """Rule `evaluate`: every method of one dataset by the same functions, the floors and the controls.
+    """Rule `evaluate`: score every method of a data set by the same functions, with the floors and the controls.
 
     Images are scored with the predictions of the ``classifier``.
     """
@@ -37,7 +37,7 @@ def annotated(path: str | None, images: AnnData) -> AnnData:
 
 
 def summarise(parts: Sequence[str], metrics: str, summary: str) -> None:
-    """Rule `summarise`: all datasets in one table, and its means and intervals over seeds.
+    """Rule `summarise`: join the scores of all data sets in a table, and summarise them over seeds.
 
     A study of lecture experiments alone has none; its tables are empty.
     """

@@ -1,4 +1,4 @@
-"""Tell a method that failed, which is a result, from a machine that failed, which is none."""
+"""Distinguish the failure of a method, which is a result, from the failure of the machine, which is no result."""
 
 import errno
 import re
@@ -25,7 +25,7 @@ def run_or_record_failure(
 ) -> AnnData:
     """Return what ``run`` makes or, where the method fails, what ``nothing`` makes and the error in ``uns``.
 
-    A method that fails stays in the tables as failed, with its log, and stops no other method.
+    A failed method stays in the tables as failed, with its log, and does not stop the remaining methods.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def run_or_record_failure(
 
 
 def machine_fault(error: BaseException) -> str:
-    """Say in one sentence what failed of the machine and what to do, or return "" where the machine is innocent.
+    """Return a sentence with the fault of the machine and its remedy, or "" where the machine did not fail.
 
     Libraries wrap what they catch, so the causes of ``error`` are searched too.
     """

@@ -21,8 +21,8 @@ from magan.training.diagnostics import signs
 from magan.training.resume import Resume
 
 CURVE_POINTS = 40  # loss values recorded of each term
-LOOKS, PICTURES = "looks", 10  # of one training: their folder and number
-N_IMAGES, N_SEEDS = 10, 8  # in one picture
+LOOKS, PICTURES = "looks", 10  # folder and number of the pictures of a training
+N_IMAGES, N_SEEDS = 10, 8  # in a picture
 
 
 def every(training: Training) -> int:
@@ -183,7 +183,7 @@ class Interrupted:
         self.about = {**about, "files": digests, "code": code()}
 
     def __call__(self, name: str) -> Resume:
-        """The file of one group of seeds."""
+        """The file of a group of seeds."""
         return Resume(self.folder / f"{name}.safetensors", {**self.about, "group": name})
 
     def over(self) -> None:

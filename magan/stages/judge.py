@@ -1,4 +1,4 @@
-"""What the safety gate says of the cells as they are written."""
+"""Apply the safety gate to the cells as written to files."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from magan.stages.method import read_folds
 from magan.tasks.batch_correction import safety_gate as gates
 
 SIMPLE = ("identity", "zscore", "quantile")  # maps that a correction must not be behind
-BEHIND = 1.02  # times the distance of the best simple map, above which the sentence says so
+BEHIND = 1.02  # times the distance of the best simple map; above this the sentence mentions that map
 
 
 def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -> None:

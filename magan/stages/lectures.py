@@ -1,4 +1,4 @@
-"""The lecture experiments: points, numbers and a figure of each, and what the report tells of them."""
+"""Run the lecture experiments: points, numbers and a figure of each, and their entries in the report."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ def lecture(
     numbers: str,
     figure: str,
 ) -> None:
-    """Rule `lecture`: run one experiment, judge it and draw it; ``figure`` is the svg, beside which goes a png."""
+    """Rule `lecture`: run one experiment, judge it and draw it; ``figure`` is the svg; a png is written with it."""
     torch.set_num_threads(threads)
-    given = [anndata.read_h5ad(images)] if images else []
-    points = LECTURES[name].run(list(seeds), *given, **options)
+    real_images = [anndata.read_h5ad(images)] if images else []
+    points = LECTURES[name].run(list(seeds), *real_images, **options)
     write_table(points, table)
     judged = LECTURES[name].check_claims(read_points(table))
     write_table(judged, numbers)
@@ -48,7 +48,7 @@ def read_points(path: str | Path) -> pd.DataFrame:
 
 
 def lectures(study: Study, root: str) -> list[dict[str, Any]]:
-    """What the report tells of each experiment: its names, numbers and picture."""
+    """Entries of the report: the names, numbers and picture of each experiment."""
     found = []
     for name in study.lectures:
         folder, drawing = Path(root, "lectures", name), OF_LECTURE[name]

@@ -17,7 +17,7 @@ from magan.tasks.registry import TASKS
 
 
 def read(data: str, own: Mapping[str, Any] | None, mirror: str | None, cache: str, output: str) -> None:
-    """Rule `read`: a data set, named or the user's, as one checked AnnData."""
+    """Rule `read`: write a data set, named or the user's, as a checked AnnData."""
     if own is None:
         adata = registry.load(data, mirror=mirror, cache=Path(cache))
     else:

@@ -23,7 +23,7 @@ def digest(values: Any) -> str:
 
 
 def provenance() -> dict[str, Any]:
-    """Commit (if any), digest of the package's own code, and versions of what it stands on."""
+    """Commit (if any), digest of the package's code, and versions of its dependencies."""
     commit = _git("rev-parse", "--short", "HEAD")
     # A page or a result in the tree is no change of what made it.
     changed = commit and _git("status", "--porcelain", "--", "magan", "workflow", "config", "Snakefile")

@@ -22,7 +22,7 @@ from magan.tasks.registry import MERGING, TASKS
 
 
 def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, output: str) -> None:
-    """Rule `report`: one self-contained page, every number from the tables."""
+    """Rule `report`: write a self-contained page with every number from the tables."""
     checked = Study.model_validate(study)
     trained = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.deployed}
     page = render(
@@ -123,7 +123,7 @@ def _merged(name: str, panels: TaskSettings, root: str) -> dict[str, Any]:
 
 
 def _judges(study: Study, root: str) -> dict[str, str]:
-    """Data set of images -> SHA-256 of the weights of the classifier that judged them, where there is one."""
+    """Data set of images -> SHA-256 of the weights of the classifier that judged them, if any."""
     paths = {
         f"{task}/{dataset}": Path(root, task, dataset, "classifier.safetensors")
         for task, dataset, _ in study.tasks()

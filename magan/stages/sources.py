@@ -12,7 +12,7 @@ def user_files(own: Mapping[str, Any]) -> OwnData | OwnImages:
 
 
 def sources(own: Mapping[str, Any] | None) -> list[str]:
-    """The user's files that exist; when one of them changes, the data set is made anew."""
+    """The user's files that exist; when a file changes, the data set is made again."""
     if own is None:
         return []
     files = user_files(own)

@@ -1,4 +1,4 @@
-"""What the arms of a data set were trained with, as their settings and logs say."""
+"""Settings and training costs of the arms of a data set, from the study and the logs."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def costs(study: Study, root: str, task: str, dataset: str) -> list[dict[str, An
     for name, arm in settings.arms.items():
         training = study.training_of(settings, arm)
         changed = training.model_dump(exclude_defaults=True, exclude={"steps", "at_once"})
-        told = tracking.read_events(Path(root, task, dataset, name, "events.jsonl"))
+        events = tracking.read_events(Path(root, task, dataset, name, "events.jsonl"))
         runs.append(
             {
                 "name": name,
@@ -22,8 +22,8 @@ def costs(study: Study, root: str, task: str, dataset: str) -> list[dict[str, An
                 "settings": {**arm.options, **{key: "" for key in arm.techniques}, **changed},
                 "steps": training.steps,
                 "seeds": len(study.seeds_of(settings)),
-                "health": told.health,
-                **{key: told.end[key] for key in ("seconds", "device", "per_sample") if key in told.end},
+                "health": events.health,
+                **{key: events.end[key] for key in ("seconds", "device", "per_sample") if key in events.end},
             }
         )
     return runs

@@ -25,8 +25,8 @@ def validate_study(values: Mapping[str, Any]) -> Study:
     if study.own_data:
         from magan.cytometry.load import reading, rows_of  # anndata takes a second to import
 
-        for own in study.own_data.values():
-            reading(own, rows_of(own))
+        for user_data in study.own_data.values():
+            reading(user_data, rows_of(user_data))
     for dataset, settings in study.panels_to_merge().items():
         MERGING.check(study, dataset, settings)
     kinds = _kinds(study)
