@@ -78,8 +78,7 @@ def write(adata: AnnData, path: str | Path) -> None:
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table, tab separated; floats with all their digits, so that reading gives the same numbers.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front; `read_gate` and `read_metrics` take
-    it away.
+    A text that a spreadsheet would run as a formula gets an apostrophe in front; `unquoted` takes it away.
     """
     texts = table.select_dtypes(exclude=["number", "bool"]).columns
     with atomic_write(path) as part:
@@ -91,7 +90,7 @@ def read_gate(path: str | Path) -> pd.DataFrame:
     words = (keys.BATCH, "population", keys.MARKER, keys.FLAG)
     blank = {column: [""] for column in GATE if column not in words}
     table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=blank)
-    return table.assign(**{word: table[word].map(_unquoted) for word in words if word in table})
+    return unquoted(table)
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
@@ -101,8 +100,13 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
         path, sep="\t", dtype=text, keep_default_na=False, na_values={"value": [""]}, float_precision="round_trip"
     )
     numbers = [c for c in table.columns if c not in text]
-    words = {c: table[c].map(_unquoted) for c in table.columns if c in text}
-    return table.assign(**words, **{c: pd.to_numeric(table[c]) for c in numbers})
+    return unquoted(table.assign(**{c: pd.to_numeric(table[c]) for c in numbers}))
+
+
+def unquoted(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the apostrophes that `write_table` put in front of texts."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.assign(**{column: table[column].map(_unquoted) for column in texts})
 
 
 def _quoted(value: object) -> object:

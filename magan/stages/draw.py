@@ -10,7 +10,7 @@ import pandas as pd
 
 from magan import keys, tracking
 from magan.figures import Drawing, Results, save
-from magan.stages.atomic_files import atomic_write, read_metrics
+from magan.stages.atomic_files import atomic_write, read_metrics, unquoted
 from magan.stages.provenance import digest, sources_of
 from magan.tasks.panel_merging.figures import MergedPanels
 from magan.tasks.panel_merging.verdicts import ASKED
@@ -66,7 +66,7 @@ def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], 
     ``audits`` is name -> files of the truth and of the maps of the merging arm.
     """
     results = MergedPanels(
-        verdicts=pd.read_csv(table, sep="\t"),
+        verdicts=unquoted(pd.read_csv(table, sep="\t")),
         merged=anndata.read_h5ad(merged),
         audits={audit: tuple(anndata.read_h5ad(path) for path in paths) for audit, paths in audits.items()},
         asked={word: least[0] for word, least in ASKED.items()},

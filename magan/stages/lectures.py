@@ -12,7 +12,7 @@ import torch
 from magan.figures import save
 from magan.figures.lectures import OF_LECTURE
 from magan.lectures import LECTURES, result_table
-from magan.stages.atomic_files import atomic_write, write_table
+from magan.stages.atomic_files import atomic_write, unquoted, write_table
 from magan.study import Study
 
 WORDS = dict.fromkeys(("arm", "quantity", "item", "claim", "holds"), str)
@@ -68,4 +68,7 @@ def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     """A table whose words stay words, "" where there is none."""
     text = {column: str for column in columns if column in WORDS}
     blank = {column: [""] for column in columns if column not in WORDS}
-    return pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=blank, float_precision="round_trip")
+    table = pd.read_csv(
+        path, sep="\t", dtype=text, keep_default_na=False, na_values=blank, float_precision="round_trip"
+    )
+    return unquoted(table)

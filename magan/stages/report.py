@@ -11,7 +11,7 @@ import pandas as pd
 from magan import keys, tracking
 from magan.config import Arm, TaskSettings
 from magan.report import render
-from magan.stages.atomic_files import atomic_write, read_gate, read_metrics
+from magan.stages.atomic_files import atomic_write, read_gate, read_metrics, unquoted
 from magan.stages.draw import rows_of
 from magan.stages.lectures import lectures
 from magan.stages.provenance import provenance, study_sources
@@ -118,7 +118,8 @@ def _choice(root: str, place: tuple[str, str], settings: TaskSettings) -> pd.Dat
 
 def _merged(name: str, panels: TaskSettings, root: str) -> dict[str, Any]:
     """What rule `merge` found of panels."""
-    verdicts = pd.read_csv(Path(root, PANELS, name, "verdicts.tsv"), sep="\t", keep_default_na=False, na_values=[""])
+    path = Path(root, PANELS, name, "verdicts.tsv")
+    verdicts = unquoted(pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""]))
     return {"name": name, "arm": panels.deployed, "verdicts": verdicts, "asked": ASKED}
 
 

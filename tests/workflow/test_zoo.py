@@ -21,6 +21,7 @@ STUDY = {
             "classes": [3, 7],
             "n_train": 200,
             "n_test": 40,
+            "deploy": "plain",
             "arms": {
                 "plain": {"model": "gan", "options": {"width": 2}},
                 "told": {"model": "cgan", "options": {"width": 2}},
@@ -67,7 +68,7 @@ def test_all_of_them_can_be_asked_for_at_once(tmp_path):
 
 def test_an_arm_may_not_be_called_like_a_rule(tmp_path):
     arms = {"report": {"model": "gan"}}
-    study = STUDY | {"generation": {"digits": STUDY["generation"]["digits"] | {"arms": arms}}}
+    study = STUDY | {"generation": {"digits": STUDY["generation"]["digits"] | {"deploy": "report", "arms": arms}}}
     refused = dry_run(tmp_path, study=written(tmp_path, study))
     assert refused.returncode != 0
     sentence = "the study cannot run: arm 'report' is called like a rule of the workflow; rename it"
