@@ -1,8 +1,8 @@
-"""The eye that scores images: a small network that learns the classes of real images, and is then frozen.
+"""Classifier of real images: a small network, frozen before it scores mapped images.
 
 It is trained on the real training images of a target domain and never on a map, so
-that no model can learn to please it. What it sees of an image, features and the
-probability of each class, is laid beside the image (`annotate`); scores need nothing else.
+that no model can adapt to it. Its features and class probabilities of an image are
+stored with the image (`annotate`); scores need nothing else.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from magan import keys
 from magan.errors import InputError
 from magan.training import checkpoint
 
-SMALL = 16  # pixels: images of at most such sides get twice the channels, which they can afford
-WIDTH = 16  # channels of the first layer of larger ones; each further layer has twice as many, at most `WIDEST`
+SMALL = 16  # pixels: images with sides up to this get twice the channels, at little cost
+WIDTH = 16  # channels of the first layer for larger images; each layer doubles them, up to `WIDEST`
 WIDEST = 64
 N_FEATURES = 64
 LEAST_BLOCKS, SMALLEST = 3, 4  # convolutions; side of the last maps in pixels
@@ -36,8 +36,8 @@ class ImageClassifier(nn.Module):
     """``(B, C, H, W)`` in [0, 1] ``->`` features ``(B, 64)`` and scores of the classes ``(B, K)``.
 
     Blocks of a 3 x 3 convolution, batch normalisation, ReLU and, while a side is
-    longer than 4 pixels, a maximum over 2 x 2; at least three of them. One dense
-    layer makes the features and another, without anything between, the scores.
+    longer than 4 pixels, a maximum over 2 x 2; at least three of them. A dense
+    layer gives the features; a second dense layer, with no activation between, gives the scores.
     """
 
     def __init__(self, shape: Sequence[int], n_classes: int):
@@ -71,10 +71,10 @@ class ImageClassifier(nn.Module):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained `ImageClassifier` and what it can tell."""
+    """A trained `ImageClassifier` and the classes that it predicts."""
 
     network: ImageClassifier
-    classes: tuple[str, ...]  # in the order of its scores
+    classes: tuple[str, ...]  # in the order of the scores
     shape: tuple[int, ...]  # of an image, (C, H, W)
     of: str = keys.CELL_TYPE  # the obs column of the classes
 
@@ -119,7 +119,7 @@ def fit(images: AnnData, *, of: str = keys.CELL_TYPE, seed: int = 0) -> Classifi
 
 
 def classes_of(words: Sequence[str]) -> list[str]:
-    """The classes that are named, sorted."""
+    """The named classes, sorted."""
     return sorted({word for word in map(str, words) if word.lower() not in keys.UNLABELLED})
 
 
@@ -142,7 +142,7 @@ def _train(network: ImageClassifier, x: Tensor, labels: Tensor, random: torch.Ge
 
 
 def _moved(x: Tensor, random: torch.Generator) -> Tensor:
-    """Each image by whole pixels to a side of its own, its border repeated."""
+    """Shift each image in a random direction by whole pixels, and repeat its border."""
     height, width = x.shape[2:]
     most = max(1, max(height, width) // SHIFT)
     wide = pad(x, (most,) * 4, mode="replicate")
@@ -192,11 +192,11 @@ def predict(classifier: Classifier, pixels: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def annotate(classifier: Classifier, images: AnnData) -> AnnData:
-    """The images with what the classifier sees of ``X`` and of every layer that holds a map or the truth.
+    """Add the classifier's features and probabilities of ``X`` and of every layer that holds a map or the truth.
 
-    Of ``X`` ``obsm["features"]`` and ``obsm["probabilities"]``, of a layer
-    ``obsm["features_<layer>"]`` and ``obsm["probabilities_<layer>"]``, and
-    ``uns["classifier"]`` with the classes, their obs column and the digest of the
+    ``X`` gives ``obsm["features"]`` and ``obsm["probabilities"]``, a layer gives
+    ``obsm["features_<layer>"]`` and ``obsm["probabilities_<layer>"]``.
+    ``uns["classifier"]`` holds the classes, their obs column and the digest of the
     weights. Pixels are shared with ``images``, not copied.
     """
     layers = {name: images.layers[name] for name in images.layers}

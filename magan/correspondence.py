@@ -99,7 +99,7 @@ def pairs(
     shuffled: bool = False,
     landmarks: Weight = 0.0,
 ) -> CorrespondenceTerms:
-    """A few samples known in both domains must map onto one another, by squared error.
+    """A few samples known in both domains must map onto their partners, by squared error.
 
     Samples of the two domains with the same word in ``obs["pair"]`` are a pair.
     With ``per_label``, each seed trains on this number of pairs of every label, drawn by

@@ -1,6 +1,7 @@
-"""What a run does with a channel, as its names and its values say.
+"""Decide the role of a channel from its names and its values.
 
-A channel is corrected, stays as measured, or is doubtful: it then stays as measured until the user names it.
+A channel is corrected, stays as measured, or is doubtful: a doubtful channel stays as measured until the user names
+it as a marker.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,14 +39,14 @@ class Spread(NamedTuple):
 def roles(
     channels: Sequence[str], labels: Sequence[str], markers: Sequence[str] | None = None
 ) -> list[tuple[str, str]]:
-    """Role and reason of every channel of a file, as the names say; see `magan.cytometry.marker_names.role`.
+    """Role and reason of every channel of a file, from its names; see `magan.cytometry.marker_names.role`.
 
     Parameters
     ----------
     channels, labels
-        As in the file.
+        Names and labels in the file.
     markers
-        What the channels are called after the files have been compared. Default: as in the file.
+        Harmonised names of the channels. Default: the names in the file.
     """
     names = file_names(channels, labels)
     markers = [marker for _, marker in names] if markers is None else markers
@@ -63,7 +64,7 @@ def roles(
 
 
 def spreads(parts: Sequence[AnnData]) -> dict[str, Spread]:
-    """Marker -> how its measured values vary, for the files of a batch that have it."""
+    """Map each marker to the spread of its measured values over the files of a batch."""
     found = {}
     for marker in dict.fromkeys(name for part in parts for name in part.var_names):
         values = [np.asarray(part.X[:, part.var_names.get_loc(marker)]) for part in parts if marker in part.var_names]
@@ -76,11 +77,11 @@ def spreads(parts: Sequence[AnnData]) -> dict[str, Spread]:
 
 
 def unusable(batches: Mapping[str, Mapping[str, Spread]], asked: Iterable[str] = ()) -> dict[str, tuple[str, str]]:
-    """Marker -> role and reason, for those that no map can be trained on, and for those that are hardly markers.
+    """Map to role and reason each marker that no map can be trained on and each doubtful marker.
 
-    A marker is set aside in the whole study if hardly any cell of some batch differs from that batch's usual value.
+    A marker stays as measured in the whole study if, in a batch, almost all cells have the usual value of that batch.
     It is doubtful if it has a single value in each batch, as the number of a sample has, or few whole numbers where
-    most markers of the batch have fractions; but not if it is ``asked`` for.
+    most markers of the batch have fractions. A marker in ``asked`` is never doubtful.
 
     Parameters
     ----------

@@ -27,16 +27,16 @@ from magan.errors import InputError, among
 WILDCARD = re.compile(r"\{\s*\w+\s*(,[^{}]*)?\}")  # in a path of a rule; it cannot be escaped
 
 
-def own_cells(own: OwnData, name: str) -> AnnData:
+def own_cells(user_data: OwnData, name: str) -> AnnData:
     """The user's files as `load_files` reads them, with populations by gates if any are set."""
-    rows = rows_of(own)
+    rows = rows_of(user_data)
     if faults := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
         raise InputError(f"{name}: {faults[0]}")
-    adata = load_files(rows, **reading(own, rows), leave_out=own.sheet is not None, name=name)
-    return gate(adata, own.gates) if own.gates else adata
+    adata = load_files(rows, **reading(user_data, rows), leave_out=user_data.sheet is not None, name=name)
+    return gate(adata, user_data.gates) if user_data.gates else adata
 
 
-def rows_of(own: OwnData) -> list[dict[str, object]]:
+def rows_of(user_data: OwnData) -> list[dict[str, object]]:
     """A row for each of the user's files, as a sample sheet has them.
 
     Raises
@@ -45,17 +45,21 @@ def rows_of(own: OwnData) -> list[dict[str, object]]:
         As `read_sheet`; or a file is listed twice, by a path or by two paths.
     """
     places: dict[str, str] = {}
-    for file in own.files:
+    for file in user_data.files:
         place = os.path.realpath(file.path)
         if place in places:
             raise InputError(f"{file.path} is the file {places[place]}, which is listed already; list each file once")
         places[place] = file.path
-    rows = read_sheet(own.sheet) if own.sheet else [file.model_dump(exclude_none=True) for file in own.files]
-    defaults = {key: value for key in keys.HOW_TO_READ if (value := getattr(own, key)) is not None}
+    rows = (
+        read_sheet(user_data.sheet)
+        if user_data.sheet
+        else [file.model_dump(exclude_none=True) for file in user_data.files]
+    )
+    defaults = {key: value for key in keys.HOW_TO_READ if (value := getattr(user_data, key)) is not None}
     return [row | {key: row.get(key) or value for key, value in defaults.items()} for row in rows]
 
 
-def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
+def reading(user_data: OwnData, rows: Rows) -> dict[str, Any]:
     """The arguments of `load_files` that do not stand in the rows.
 
     Raises
@@ -63,27 +67,31 @@ def reading(own: OwnData, rows: Rows) -> dict[str, Any]:
     InputError
         A panel has no file, a table of the study is wrong, or a path holds a wildcard of Snakemake.
     """
-    _without_wildcards(_paths(own, rows))
+    _without_wildcards(_paths(user_data, rows))
     panels = {str(row.get(keys.PANEL, "")) for row in rows}
-    counts = (sorted(panels) if own.counts else ()) if isinstance(own.counts, bool) else own.counts
-    for panel in (*counts, *(own.panel if isinstance(own.panel, dict) else ())):
+    counts = (sorted(panels) if user_data.counts else ()) if isinstance(user_data.counts, bool) else user_data.counts
+    for panel in (*counts, *(user_data.panel if isinstance(user_data.panel, dict) else ())):
         if panel not in panels:
             raise InputError(f"there is no file of panel '{panel}'{among(panel, panels)}")
-    tables = {name: read_panel(path) for name, path in own.panel.items()} if isinstance(own.panel, dict) else own.panel
+    tables = (
+        {name: read_panel(path) for name, path in user_data.panel.items()}
+        if isinstance(user_data.panel, dict)
+        else user_data.panel
+    )
     panel = read_panel(tables) if isinstance(tables, str) else tables
-    aliases = read_aliases(own.aliases) if isinstance(own.aliases, str) else own.aliases
-    return {"panel": panel, "cofactor": scale_asked(own), "aliases": aliases, "counts": counts}
+    aliases = read_aliases(user_data.aliases) if isinstance(user_data.aliases, str) else user_data.aliases
+    return {"panel": panel, "cofactor": scale_asked(user_data), "aliases": aliases, "counts": counts}
 
 
-def scale_asked(own: OwnData) -> Asked:
+def scale_asked(user_data: OwnData) -> Asked:
     """The scale that a data set asks for: its transform or, without a transform or for an arcsinh, its cofactor."""
-    if isinstance(own.transform, dict):
-        if isinstance(own.cofactor, dict):
+    if isinstance(user_data.transform, dict):
+        if isinstance(user_data.cofactor, dict):
             raise InputError("transform and cofactor are both given for each marker; give all markers in transform")
-        return {keys.ALL: own.cofactor, **own.transform}
-    if own.transform is None or own.transform.strip().lower() in ("arcsinh", "asinh"):
-        return own.cofactor
-    return scale_of(own.transform).spec
+        return {keys.ALL: user_data.cofactor, **user_data.transform}
+    if user_data.transform is None or user_data.transform.strip().lower() in ("arcsinh", "asinh"):
+        return user_data.cofactor
+    return scale_of(user_data.transform).spec
 
 
 def load_files(
@@ -134,16 +142,16 @@ def _digests(paths: Sequence[str]) -> dict[str, str]:
     return {name: pooch.file_hash(path) for name, path in zip(names, paths)}
 
 
-def source_files(own: OwnData) -> list[str]:
+def source_files(user_data: OwnData) -> list[str]:
     """The user's files, sheet and tables that exist; when any of them changes, the data set is made again."""
-    return [path for path in _paths(own, rows_of(own)) if Path(path).is_file()]
+    return [path for path in _paths(user_data, rows_of(user_data)) if Path(path).is_file()]
 
 
-def _paths(own: OwnData, rows: Rows) -> list[str]:
-    tables = own.panel.values() if isinstance(own.panel, dict) else [own.panel]
-    aliases = own.aliases if isinstance(own.aliases, str) else None
+def _paths(user_data: OwnData, rows: Rows) -> list[str]:
+    tables = user_data.panel.values() if isinstance(user_data.panel, dict) else [user_data.panel]
+    aliases = user_data.aliases if isinstance(user_data.aliases, str) else None
     matrices = {str(row.get(keys.COMPENSATION) or "") for row in rows}
-    paths = [own.sheet, aliases, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
+    paths = [user_data.sheet, aliases, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
     return [path for path in paths if path]
 
 

@@ -1,4 +1,4 @@
-"""What rule `train` does besides training: its log, its pictures, its diagnostics, and how it resumes."""
+"""The job of rule `train` around the training: its log, pictures, diagnostics and resumption."""
 
 import hashlib
 import shutil
@@ -48,7 +48,7 @@ class TrainingJob:
 
     task: str
     dataset: str
-    name: str  # of the arm
+    name: str  # name of the arm
     arm: Arm
     training: Training
     seeds: tuple[int, ...]

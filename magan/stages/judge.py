@@ -24,17 +24,17 @@ BEHIND = 1.02  # times the distance of the best simple map; above this the sente
 
 
 def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -> None:
-    """Rule `judge`: marker by marker, is a batch better or worse in the cells as they are written?
+    """Rule `judge`: compare each marker of a batch before and after correction, in the cells as written.
 
     Parameters
     ----------
     files
-        ``truth``, ``mapped`` and ``model`` of the deployed method; ``gate``, ``verdict`` and ``written`` are made.
+        ``truth``, ``mapped`` and ``model`` of the deployed method; ``gate``, ``verdict`` and ``written`` are outputs.
     folders
         ``train`` and ``query``.
     fallback
-        What a flagged marker is given: "none" leaves the map, "input" the marker as measured, "monotone" the monotone
-        map of that marker alone. Gate and verdict are those of the cells after that.
+        Treatment of a flagged marker: "none" leaves the map, "input" restores the measured marker, "monotone" uses the
+        monotone map of that marker. Gate and verdict describe the cells after this treatment.
     """
     cells, after = anndata.read_h5ad(files["truth"]), anndata.read_h5ad(files["mapped"])
     method, error = _name(after), str(after.uns[keys.ERROR])
@@ -58,7 +58,7 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
 
 
 def flagged_by_batch(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Batch -> its markers with a flag anywhere, in the order of the table."""
+    """Map each batch to its flagged markers, in the order of the table."""
     flagged = table[table[keys.FLAG] != ""]
     return {
         str(batch): list(dict.fromkeys(rows[keys.MARKER])) for batch, rows in flagged.groupby(keys.BATCH, sort=False)

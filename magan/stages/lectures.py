@@ -28,7 +28,7 @@ def lecture(
     numbers: str,
     figure: str,
 ) -> None:
-    """Rule `lecture`: run one experiment, judge it and draw it; ``figure`` is the svg; a png is written with it."""
+    """Rule `lecture`: run an experiment, judge it and draw it; ``figure`` is the svg; a png is written with it."""
     torch.set_num_threads(threads)
     real_images = [anndata.read_h5ad(images)] if images else []
     points = LECTURES[name].run(list(seeds), *real_images, **options)

@@ -67,7 +67,7 @@ def _ordered(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _controls(settings: TaskSettings) -> dict[str, str]:
-    """The arms that differ from the deployed arm by their correspondence alone: without any, and with it shuffled."""
+    """The arms that differ from the deployed arm only by their correspondence: without any, and with it shuffled."""
     if settings.deployed not in settings.arms:
         return {}
     deployed = settings.arms[settings.deployed]
@@ -82,7 +82,7 @@ def _controls(settings: TaskSettings) -> dict[str, str]:
 
 
 def _network(arm: Arm) -> tuple:
-    """Everything of an arm but its correspondence and the weight of its correspondence."""
+    """All settings of an arm except its correspondence and the weight of its correspondence."""
     options = {name: value for name, value in arm.options.items() if name != "correspondence_weight"}
     return arm.model, options, arm.techniques, arm.scale, arm.training
 
@@ -104,7 +104,7 @@ def _pictures(study: Study, root: str) -> list[dict[str, str]]:
 
 
 def _judged(root: str, dataset: str) -> tuple[dict[str, Any], pd.DataFrame]:
-    """What rule `judge` found of a batch alignment."""
+    """The verdict and the gate table that rule `judge` wrote for a batch alignment."""
     folder = Path(root, "batch", dataset)
     return json.loads((folder / "verdict.json").read_text()), read_gate(folder / "gate.tsv")
 

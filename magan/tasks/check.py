@@ -1,4 +1,4 @@
-"""What can be known of a task before it runs: that every name is known, and that the data offer what methods need."""
+"""Check a task before it runs: every name is known, and the data offer what the methods need."""
 
 from magan.baselines import BASELINES
 from magan.config.options import check_options
@@ -12,14 +12,14 @@ from magan.techniques import TECHNIQUES
 
 
 def check_maps(place: str, settings: TaskSettings) -> None:
-    """Every arm and baseline of a task that maps between two domains.
+    """Check every arm and baseline of a task that maps between two domains.
 
     Parameters
     ----------
     place
         "task.dataset", for messages.
     settings
-        Of the task.
+        Settings of the task.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Split a data set into the parts that training, mapping and scoring may see.
 
-A fold is a pair of domains with its own trained model: a held-out marker, a
+A fold is a pair of domains for which a separate model is trained: a held-out marker, a
 batch against the reference, or a pair of digit sets. What a method must not
 know is absent from the files it reads, not masked inside them.
 """

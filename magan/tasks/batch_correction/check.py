@@ -1,4 +1,4 @@
-"""What can be known of a batch correction before it runs."""
+"""Check a batch correction before it runs."""
 
 from magan.errors import InputError
 from magan.study import StudySettings

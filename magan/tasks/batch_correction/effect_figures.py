@@ -1,4 +1,4 @@
-"""What there is to correct: how far batches lie apart before anything is done to them."""
+"""Figures of the batch effects: distances between batches before correction."""
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,15 @@ from matplotlib.lines import Line2D
 from magan import keys
 from magan.figures.style import ARM_MARKERS, GREY, GROUP_COLOURS, INK, counted, empty, key, new, short, styled
 
-PAIRS = 6  # of batches that are drawn, the farthest apart
-MARKERS = 30  # that are drawn, the farthest apart
+PAIRS = 6  # most pairs of batches in the figure, the most distant first
+MARKERS = 30  # most markers in the figure, the most distant first
 
 
 @styled
 def batch_effects(
     emd: pd.DataFrame, samples: pd.DataFrame, auc: pd.DataFrame, *, dataset: str, reference: str, digest: str
 ) -> Figure:
-    """Markers of each pair of batches beside what sampling alone gives, and samples as points.
+    """Draw the distance of each marker between pairs of batches with its floor by sampling, and samples as points.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def batch_effects(
     samples
         sample, batch, n, x and y.
     auc
-        batch_1, batch_2 and auc of a classifier that tells them apart.
+        batch_1, batch_2 and auc of a classifier that separates them.
     dataset, reference
         Their names.
     digest
@@ -46,9 +46,11 @@ def batch_effects(
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     _distances(left, emd.assign(pair=of), pairs, markers)
     _samples(right, samples, colours)
-    told = auc.set_index(auc["batch_1"] + " and " + auc["batch_2"])["auc"]
+    auc_of_pair = auc.set_index(auc["batch_1"] + " and " + auc["batch_2"])["auc"]
     handles = [
-        Line2D([], [], ls="", marker=ARM_MARKERS[i], color=INK, label=f"{pair} (classifier AUC {short(told[pair])})")
+        Line2D(
+            [], [], ls="", marker=ARM_MARKERS[i], color=INK, label=f"{pair} (classifier AUC {short(auc_of_pair[pair])})"
+        )
         for i, pair in enumerate(pairs)
     ]
     key(figure, title, handles, 2)
@@ -58,9 +60,9 @@ def batch_effects(
 def _distances(axes: Axes, emd: pd.DataFrame, pairs: list[str], markers: list[str]) -> None:
     rows = np.arange(len(markers))
     for i, pair in enumerate(pairs):
-        own = emd[emd["pair"] == pair].set_index(keys.MARKER).reindex(markers)
-        axes.plot(own["floor"], rows, "|", color=GREY, ms=7)
-        axes.plot(own["emd"], rows, ARM_MARKERS[i], color=INK, ms=5, mfc=INK if i == 0 else "white")
+        subset = emd[emd["pair"] == pair].set_index(keys.MARKER).reindex(markers)
+        axes.plot(subset["floor"], rows, "|", color=GREY, ms=7)
+        axes.plot(subset["emd"], rows, ARM_MARKERS[i], color=INK, ms=5, mfc=INK if i == 0 else "white")
     axes.set(
         yticks=rows, yticklabels=markers, xlabel="EMD between batches (arcsinh units)", ylim=(-0.7, len(rows) - 0.3)
     )
@@ -69,10 +71,10 @@ def _distances(axes: Axes, emd: pd.DataFrame, pairs: list[str], markers: list[st
 
 
 def _samples(axes: Axes, samples: pd.DataFrame, colours: dict[str, str]) -> None:
-    for i, (batch, own) in enumerate(samples.groupby(keys.BATCH, sort=True)):
+    for i, (batch, subset) in enumerate(samples.groupby(keys.BATCH, sort=True)):
         axes.plot(
-            own["x"],
-            own["y"],
+            subset["x"],
+            subset["y"],
             ARM_MARKERS[i % len(ARM_MARKERS)],
             color=colours[str(batch)],
             ms=6,

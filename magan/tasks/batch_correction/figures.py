@@ -1,4 +1,4 @@
-"""Figures of the batches: what the map does to each marker, and every score beside its floor."""
+"""Figures of batch correction: the effect of the map on each marker, and every score with its floor."""
 
 from typing import cast
 
@@ -41,9 +41,9 @@ SMOOTH = 0.1  # arcsinh units, the width of the kernel of a density
 
 @styled
 def batch_densities(truth: AnnData, mapped: AnnData, *, digest: str, n_markers: int = 12) -> Figure:
-    """Densities of each marker: the reference batch, and the other batches before and after the map.
+    """Densities of each marker: the reference batch, and all further batches before and after the map.
 
-    The markers with the largest batch effect come first; one thin line per batch.
+    The markers with the largest batch effect come first; a thin line per batch.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
     - "worse EMD" where the EMD grew by more than 0.05 and more than ``floor``, and is above twice ``floor``,
       or is not a number;
     - "peaks" where there are clearly more peaks than before and in the reference, or clearly fewer than in either:
-      one count uses twice the demands of `peaks.peaks`, the compared count uses half of them;
+      counts on the two sides use twice and half of the demands of `peaks.peaks`;
     - "group effect" where, within the batch, a difference between groups of `keys.GROUP` changed by more than
       0.05, half of what it was, two of its standard errors over cells, and two standard errors of the difference
       over samples, so that variation between donors is not blamed on the map.
@@ -165,8 +165,8 @@ def _of_enough(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> 
         f"the mean EMD to the reference goes from {before:.3f} to {after:.3f}, where sampling alone gives {floor:.3f}"
     )
     if _within_floor(table):
-        told = f"No correction is needed: the mean EMD to the reference is {before:.3f} without one"
-        return Verdict("not needed", f"{told}, and sampling alone gives {floor:.3f}.", markers)
+        clause = f"No correction is needed: the mean EMD to the reference is {before:.3f} without one"
+        return Verdict("not needed", f"{clause}, and sampling alone gives {floor:.3f}.", markers)
     reasons = _reasons(table, transfer, confounded)
     if reasons:
         return Verdict("do not use", f"Do not use this correction: {'; '.join(reasons)}.", markers)
@@ -174,10 +174,10 @@ def _of_enough(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> 
     if not markers:
         return Verdict("safe", f"Safe: {reached}, and no marker got worse.{unknown}", markers)
     if len(markers) <= FEW:
-        told = ", ".join(_where(flagged[flagged[keys.MARKER] == marker]) for marker in markers)
+        clause = ", ".join(_where(flagged[flagged[keys.MARKER] == marker]) for marker in markers)
     else:
-        told = f"{len(markers)} of {table['marker'].nunique()} markers ({', '.join(markers)})"
-    return Verdict("safe but", f"Safe but for {told}: {reached}.{unknown}", markers)
+        clause = f"{len(markers)} of {table['marker'].nunique()} markers ({', '.join(markers)})"
+    return Verdict("safe but", f"Safe but for {clause}: {reached}.{unknown}", markers)
 
 
 def _within_floor(table: pd.DataFrame) -> bool:

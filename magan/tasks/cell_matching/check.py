@@ -1,4 +1,4 @@
-"""What can be known of a task before it runs."""
+"""Check the task before it runs."""
 
 from magan.config.tasks import TaskSettings
 from magan.study import StudySettings

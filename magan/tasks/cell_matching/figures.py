@@ -1,4 +1,4 @@
-"""Figures of cells mapped between two sets without a common marker: where they land, and every method's scores."""
+"""Figures of cell matching: the places of mapped cells among real cells, and the scores of every method."""
 
 from typing import cast
 
@@ -46,8 +46,10 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     real = truth[(truth.obs[keys.DOMAIN].astype(str) == "2").to_numpy(), mapped.var_names]
     onto, shares = _directions(np.asarray(real.layers[keys.PREPROCESSED], dtype=np.float64))
     places = {"real": onto(real.layers[keys.PREPROCESSED]), "mapped": onto(np.asarray(mapped.X)[first])}
-    told = about[keys.TOLD].to_numpy(bool)[first]
-    foot = f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {told.sum()} pairs told"
+    is_training_pair = about[keys.TOLD].to_numpy(bool)[first]
+    foot = (
+        f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {is_training_pair.sum()} pairs told"
+    )
     foot += f" · consensus of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
     figure = new(4.1, title, foot + "\ndirections of the real cells", digest)
     left, right = cast(np.ndarray, figure.subfigures(1, 2))
@@ -55,10 +57,10 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     _points(left, np.concatenate(list(places.values())), kinds, {"real": REAL, "mapped": MAPPED}, "by set", seed)
     labels, tints = _populations(about[keys.CELL_TYPE].astype(str)[first], real.obs[keys.CELL_TYPE].astype(str))
     axes = _points(right, places["mapped"], labels, tints, "mapped cells by population", seed)
-    axes.plot(*places["mapped"][told].T, "o", ms=5, mfc="none", mec="black", mew=0.9)
-    for one in (left.axes[0], axes):
-        one.set(xlabel=f"direction 1 ({shares[0]:.0%} of variance)", ylabel=f"direction 2 ({shares[1]:.0%})")
-        one.set(xlim=left.axes[0].get_xlim(), ylim=left.axes[0].get_ylim())
+    axes.plot(*places["mapped"][is_training_pair].T, "o", ms=5, mfc="none", mec="black", mew=0.9)
+    for panel in (left.axes[0], axes):
+        panel.set(xlabel=f"direction 1 ({shares[0]:.0%} of variance)", ylabel=f"direction 2 ({shares[1]:.0%})")
+        panel.set(xlim=left.axes[0].get_xlim(), ylim=left.axes[0].get_ylim())
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Figures of the held-out markers: how well each is predicted, and what a prediction looks like."""
+"""Figures of the held-out markers: the scores of each marker, and predicted against measured values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -130,7 +130,7 @@ def _lines(pairs, r: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
-    """The name of each line at the right edge, beside its place at the last marker."""
+    """Write the name of each line at the right edge, next to its place at the last marker."""
     rows = last[np.isfinite(last["value"])].sort_values("value", kind="stable")
     low, high = axes.get_ylim()
     values, edge = rows["value"].to_numpy(), axes.get_xlim()[1]
@@ -141,10 +141,10 @@ def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
         axes.annotate(method, **place, color=INK, fontsize=9, va="center", arrowprops=arrow, annotation_clip=False)
 
 
-def _spread(values: np.ndarray, apart: float) -> np.ndarray:
-    """Ascending places as near to ascending ``values`` as may be, each ``apart`` from the next."""
-    steps = apart * np.arange(len(values))
-    # Places less their steps must not fall: the nearest such row is an isotonic regression.
+def _spread(values: np.ndarray, gap: float) -> np.ndarray:
+    """Ascending places nearest to ascending ``values`` with at least ``gap`` between neighbours."""
+    steps = gap * np.arange(len(values))
+    # Places minus their steps must not decrease: isotonic regression gives the nearest such values.
     return isotonic_regression(values - steps).x + steps if len(values) else values
 
 
@@ -170,8 +170,8 @@ def _panel_title(dataset: str, table: pd.DataFrame, pairs) -> str:
     trained = [pair for pair in pairs if pair[1] != keys.BASELINE and pair in means][:1]
     scored = (pair for pair in pairs if pair[1] == keys.BASELINE and pair in means)
     baselines = sorted(scored, key=means.__getitem__)[-1:]
-    told = [f"{label(*pair)} {short(means[pair])}" for pair in trained + baselines]
-    return f"{dataset}: mean r {', best baseline '.join(told)}" if len(told) == 2 else dataset
+    labels = [f"{label(*pair)} {short(means[pair])}" for pair in trained + baselines]
+    return f"{dataset}: mean r {', best baseline '.join(labels)}" if len(labels) == 2 else dataset
 
 
 def _sorted_markers(r: pd.DataFrame) -> list[str]:

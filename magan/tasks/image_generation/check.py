@@ -1,4 +1,4 @@
-"""What can be known of image generation before it runs."""
+"""Check image generation before it runs."""
 
 from magan.errors import InputError
 from magan.models import GENERATING

@@ -1,4 +1,4 @@
-"""Figures of images made by the zoo: what they look like, how well they are made, and which classes are missing."""
+"""Figures of generated images: samples, scores, and missing classes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ SCORES = (
     *("frechet", "kid", "modes", "precision", "recall", "entropy_score", "density", "real_coverage"),
     *("class_accuracy", "sliced_wasserstein"),
 )
-COLUMNS = 4  # arms beside one another
+COLUMNS = 4  # arms in a row
 ACROSS, DOWN = 8, 10  # samples of an arm
 COVERED = 0.1  # share of a class, made over real, below which it counts as dropped
 
@@ -49,10 +49,10 @@ def generation_grid(truth: AnnData, mapped: Mapping[str, AnnData], metrics: pd.D
     n_rows = -(-(len(arms) + 1) // COLUMNS)
     figure = new(0.8 + n_rows * (0.5 + 1.7 * DOWN / ACROSS), title, foot, digest)
     real = (truth.obs[keys.DOMAIN].astype(str) == "1").to_numpy()
-    first, *others = panels(figure, len(arms) + 1, COLUMNS)
+    first, *axes_of_arms = panels(figure, len(arms) + 1, COLUMNS)
     laid(first, _filled(np.asarray(truth[real].X), shape))
     first.set_title("real\ntest images", fontsize=9)
-    for axes, arm in zip(others, arms):
+    for axes, arm in zip(axes_of_arms, arms):
         found = typical(mapped[arm], metrics, RANKING)
         if found is None:
             axes.axis("off")
@@ -75,14 +75,14 @@ def _filled(values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _arranged(truth: AnnData, mapped: AnnData, values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Samples by class, or below their images, or as they come: as far as the arm was told."""
-    given = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
-    if "x" in given:
+    conditions = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
+    if "x" in conditions:
         n = DOWN // 2 * ACROSS
         both = [_filled(part[:n], shape)[: DOWN // 2] for part in (np.asarray(truth[mapped.obs_names].X), values)]
         return np.stack(both, axis=1).reshape(-1, ACROSS, *shape)
     labels = truth.obs[keys.CELL_TYPE].astype(str).loc[mapped.obs_names].to_numpy()
     classes = sorted(set(labels))
-    if "label" not in given or not 1 < len(classes) <= DOWN:
+    if "label" not in conditions or not 1 < len(classes) <= DOWN:
         return _filled(values, shape)
     each = DOWN // len(classes) * ACROSS
     return np.concatenate([_filled(values[labels == name][:each], shape)[: each // ACROSS] for name in classes])
@@ -156,11 +156,11 @@ def generation_modes(metrics: pd.DataFrame, *, dataset: str, digest: str) -> Fig
 
 def _shares(table: pd.DataFrame, pair: tuple[str, str], classes: list[str], worst: bool) -> np.ndarray:
     """Of one seed of an arm, by classes covered and then by the divergence of its classes."""
-    own = table[(table["method"] == pair[0]) & (table["arm"] == pair[1])].assign(number=lambda t: seeds_of(t))
-    ranks = own[own["group"] == keys.ALL].pivot_table(index="number", columns="metric", values="value")
+    of_arm = table[(table["method"] == pair[0]) & (table["arm"] == pair[1])].assign(number=lambda t: seeds_of(t))
+    ranks = of_arm[of_arm["group"] == keys.ALL].pivot_table(index="number", columns="metric", values="value")
     ordered = ranks.sort_values(["modes", "class_divergence"], ascending=[False, True], kind="stable").index
     seed = ordered[-1] if worst else ordered[len(ordered) // 2]
-    shares = own[(own["metric"] == "class_share") & (own["number"] == seed)].set_index("group")["value"]
+    shares = of_arm[(of_arm["metric"] == "class_share") & (of_arm["number"] == seed)].set_index("group")["value"]
     return shares.reindex(classes).to_numpy(dtype=float)
 
 

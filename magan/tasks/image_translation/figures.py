@@ -1,4 +1,4 @@
-"""Figures of translated images: what became of them, and how well each method did."""
+"""Figures of translated images: the maps of test images, and the scores of every method."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -140,14 +140,16 @@ def translation_retrieval(summary: pd.DataFrame, *, dataset: str, digest: str) -
     axes, shapes = figure.subplots(), marks(pairs)
     ends = []
     for pair in pairs:
-        own = rows[(rows["method"] == pair[0]) & (rows["arm"] == pair[1]) & np.isfinite(rows["mean"])]
-        if own.empty:
+        of_method = rows[(rows["method"] == pair[0]) & (rows["arm"] == pair[1]) & np.isfinite(rows["mean"])]
+        if of_method.empty:
             continue
         dashed: dict[str, Any] = {"ls": (0, (4, 2))} if pair[1] == keys.BASELINE else {}
         tint = colour(*pair)
-        axes.plot(own["most"], own["mean"], marker=shapes.get(pair, "."), ms=4.5, lw=1.4, color=tint, **dashed)
-        axes.fill_between(own["most"], own["low"], own["high"], color=tint, alpha=0.15, lw=0)
-        ends.append((float(own["mean"].iloc[0]), label(*pair), tint))
+        axes.plot(
+            of_method["most"], of_method["mean"], marker=shapes.get(pair, "."), ms=4.5, lw=1.4, color=tint, **dashed
+        )
+        axes.fill_between(of_method["most"], of_method["low"], of_method["high"], color=tint, alpha=0.15, lw=0)
+        ends.append((float(of_method["mean"].iloc[0]), label(*pair), tint))
     _named_at_the_left(axes, ends)
     axes.set_xscale("log")
     ticks = sorted(rows["most"].unique())
@@ -160,11 +162,11 @@ def translation_retrieval(summary: pd.DataFrame, *, dataset: str, digest: str) -
     return figure
 
 
-def _named_at_the_left(axes, ends: Sequence[tuple[float, str, object]], apart: float = 0.055) -> None:
+def _named_at_the_left(axes, ends: Sequence[tuple[float, str, object]], gap: float = 0.055) -> None:
     """Names of lines where they begin, moved apart where they would meet."""
     height = -np.inf
     for value, name, tint in sorted(ends, key=lambda end: end[0]):
-        height = max(value, height + apart)
+        height = max(value, height + gap)
         axes.annotate(
             f"{name} {short(value)}",
             (1, value),

@@ -122,14 +122,14 @@ def _of_identity(truth: AnnData, query: AnnData, mapped: AnnData, seeds: Sequenc
     """Whether images keep their class, or at least are taken for the target."""
     if not classes(truth):
         return []
-    words = np.array([named(truth, one) for one in of], dtype=object).reshape(len(of), query.n_obs)
+    words = np.array([named(truth, images) for images in of], dtype=object).reshape(len(of), query.n_obs)
     if knows(truth, keys.DOMAIN):
         taken = digit_identity.identity_accuracy(words, np.full(query.n_obs, "2"))
         return [rows(mapped.uns, seeds, "taken_for_target", taken, keys.ALL)]
-    own = labels(query)
-    asked = np.isin(own, classes(truth))
-    hits = digit_identity.agreement(words[:, asked], own[asked])
-    return class_rows(mapped, seeds, hits, own[asked])
+    true_labels = labels(query)
+    asked = np.isin(true_labels, classes(truth))
+    hits = digit_identity.agreement(words[:, asked], true_labels[asked])
+    return class_rows(mapped, seeds, hits, true_labels[asked])
 
 
 def class_rows(

@@ -1,4 +1,4 @@
-"""What can be known of panels to be merged before they are."""
+"""Check panels before they are merged."""
 
 from magan.errors import InputError
 from magan.study import StudySettings

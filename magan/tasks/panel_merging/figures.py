@@ -24,17 +24,17 @@ NOMINAL = 0.9  # share of cells whose value an interval is to hold
 
 @dataclass(frozen=True)
 class MergedPanels:
-    """What the figures of merged panels are drawn from."""
+    """Inputs of the figures of merged panels."""
 
     verdicts: pd.DataFrame
     merged: AnnData
     audits: Mapping[str, tuple[AnnData, AnnData]]  # name -> truth, and maps of the merging arm
-    asked: Mapping[str, float]  # verdict -> the lowest r that it asks for
+    asked: Mapping[str, float]  # verdict -> its threshold of the lowest r
 
 
 @styled
 def panel_verdicts(verdicts: pd.DataFrame, *, asked: Mapping[str, float], digest: str) -> Figure:
-    """For every marker that a panel lacks, the r to be expected of it, its lowest, and the word that follows.
+    """For every marker that a panel lacks, the expected r, the lowest r, and the verdict.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def _verdict_panel(axes: Axes, rows: pd.DataFrame, asked: Mapping[str, float]) -
         axes.plot(row["expected"], y, SHAPES[row["verdict"]], color=tint, ms=6)
         if np.isfinite(row.get("true", np.nan)):
             axes.plot(row["true"], y, "|", color=INK, ms=9, mew=2)
-        told = f"{_or_unknown(row['seeds'])}, {_or_unknown(row['methods'])}"
-        axes.text(1.01, y, told, transform=across, fontsize=9, va="center")
+        shown = f"{_or_unknown(row['seeds'])}, {_or_unknown(row['methods'])}"
+        axes.text(1.01, y, shown, transform=across, fontsize=9, va="center")
     axes.set_yticks(range(len(rows)), rows[keys.MARKER])
     axes.tick_params(axis="y", length=0)
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(min(0, float(np.nanmin([0, rows["lower"].min()]))), 1))
@@ -90,7 +90,7 @@ def _or_unknown(value: float) -> str:
 
 @styled
 def panel_calibration(audits: Mapping[str, tuple[AnnData, AnnData]], *, digest: str) -> Figure:
-    """Whether a prediction means what it says: the mean that was measured, and how often the interval held.
+    """Calibration of predictions: the measured mean, and the coverage of the interval.
 
     Cells of a held-out marker are put into ten groups of equal size by what is predicted of them.
 
@@ -125,12 +125,12 @@ def _grouped(truth: AnnData, mapped: AnnData, marker: str) -> np.ndarray:
     """Mean prediction, mean measurement (both standardised by the truth) and coverage of ten groups, ``(10, 3)``."""
     real = np.asarray(truth[mapped.obs_names, marker].layers[keys.PREPROCESSED]).ravel()
     cells = mapped[:, marker]
-    told, low, high = (np.asarray(cells.layers[name]).ravel() for name in (keys.CONSENSUS, keys.LOW, keys.HIGH))
+    shown, low, high = (np.asarray(cells.layers[name]).ravel() for name in (keys.CONSENSUS, keys.LOW, keys.HIGH))
     centre, sd = real.mean(), real.std() or 1
     inside = (low <= real) & (real <= high)
-    groups = np.array_split(np.argsort(told, kind="stable"), N_BINS)
+    groups = np.array_split(np.argsort(shown, kind="stable"), N_BINS)
     return np.array(
-        [((told[g].mean() - centre) / sd, (real[g].mean() - centre) / sd, inside[g].mean()) for g in groups]
+        [((shown[g].mean() - centre) / sd, (real[g].mean() - centre) / sd, inside[g].mean()) for g in groups]
     )
 
 

@@ -105,7 +105,7 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
 
 
 def _panel(adata: AnnData, by: str, panel: str, name: str) -> AnnData:
-    """Select the cells of a panel and the markers that it measures, without the labels of other columns."""
+    """Select the cells of a panel and the markers that it measures, without truth; of obs, `LABELLED` stays."""
     cells = folds.select_cells(adata, {by: panel}, name)
     return folds.without_labels(cells[:, folds.measured(cells, f"{name}: panel '{panel}'")], folds.LABELLED)
 

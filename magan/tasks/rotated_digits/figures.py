@@ -69,7 +69,7 @@ def _shown(truth: AnnData, mapped: AnnData, n_images: int) -> list[str]:
     """Names of the images that are drawn: the first of every digit, as many of each."""
     digit = truth.obs[keys.CELL_TYPE].astype(str).loc[mapped.obs_names]
     each = max(n_images // digit.nunique(), 1)
-    return [name for one in sorted(digit.unique()) for name in digit.index[digit == one][:each]]
+    return [name for label in sorted(digit.unique()) for name in digit.index[digit == label][:each]]
 
 
 def _strips(truth: AnnData, mapped: AnnData, rows: list[str], seed: int) -> dict[str, np.ndarray]:
