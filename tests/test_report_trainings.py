@@ -51,7 +51,6 @@ def test_settings_are_what_differs_from_the_defaults():
 
 def test_costs_come_from_the_study_and_the_logs(tmp_path):
     arm = {"model": "gan", "options": {"width": 8}, "techniques": {"label_smoothing": {}}, "training": {"average": 0.9}}
-    arms = {"smooth": arm, "broken": {"model": "gan"}}
     study = parse(
         {
             "name": "one",
