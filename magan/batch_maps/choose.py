@@ -143,9 +143,10 @@ def _no_difference(test: SampleTest) -> str:
 
 def _single(samples: Samples) -> bool:
     """Whether a batch is a single sample, and none is in both batches."""
-    if samples[0] is None or samples[1] is None or np.isin(samples[0], samples[1]).any():
+    first, second = samples
+    if first is None or second is None or np.isin(first, second).any():
         return False
-    return any(len(np.unique(names)) == 1 for names in samples)
+    return min(len(np.unique(first)), len(np.unique(second))) == 1
 
 
 def _checked(x1: np.ndarray, x2: np.ndarray, candidates: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
