@@ -18,7 +18,7 @@ CELLS_PER_SAMPLE = 500  # that the clusters are found on, so that no sample coun
 FEWEST = 10  # cells that a mean or a quantile is taken of
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 DRAWS = 999  # ways to deal the samples, where there are more
-ENOUGH = 200  # ways with which a share of 1 in 100 can be told
+ENOUGH = 200  # ways, at least, that resolve a share of 1 in 100
 RARE = 0.01  # share of ways that separate the samples as well, at which batches differ
 # With few ways to deal, even the most extreme is no proof. The true way must then exceed every different way by a
 # factor of 1 + FEW / ways: 2 for two samples against two (6 ways), 1.3 for three against three (20).

@@ -12,46 +12,46 @@ UNLIKE = 0.15  # difference between shares of zeros or negatives that a network 
 
 
 def design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
-    """What the layout of samples over batches allows to be told."""
-    told = []
+    """Cautions about what the layout of samples over batches leaves open."""
+    found = []
     if len(batches) == 1:
-        told.append(f"There is one batch, {batches[keys.BATCH].iloc[0]}: nothing to align it with.")
+        found.append(f"There is one batch, {batches[keys.BATCH].iloc[0]}: nothing to align it with.")
     is_control = (
         samples[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in samples else pd.Series(False, samples.index)
     )
     people = samples[~is_control]
     if keys.GROUP in people and (sentence := confounded(people[keys.BATCH], people[keys.GROUP])):
-        told.append(sentence)
+        found.append(sentence)
     if keys.DONOR in people and len(batches) > 1:
         donors = people[labelled(people[keys.DONOR].to_numpy())].groupby(keys.DONOR)[keys.BATCH].nunique()
         if len(donors) and donors.max() == 1:
-            told.append("No donor is in two batches: differences between donors cannot be told from a batch effect.")
+            found.append("No donor is in two batches: differences between donors cannot be told from a batch effect.")
     without = list(batches.loc[batches["controls"] == 0, keys.BATCH])
     if 0 < len(without) < len(batches):
-        told.append(f"No control is in batch {', '.join(without)}: give one in every batch, or train on all samples.")
-    return told
+        found.append(f"No control is in batch {', '.join(without)}: give one in every batch, or train on all samples.")
+    return found
 
 
 def small(batches: pd.DataFrame, files: Files) -> list[str]:
     few = [f"{row.batch} ({row.cells})" for row in batches.itertuples() if row.cells < FEW_PER_BATCH]
-    told = [f"Batches with fewer than {FEW_PER_BATCH:,} cells are hard to align: {', '.join(few)}."] if few else []
+    found = [f"Batches with fewer than {FEW_PER_BATCH:,} cells are hard to align: {', '.join(few)}."] if few else []
     sizes = {str(row.get(keys.SAMPLE, row["path"])): files.cells[str(row["path"])].n_obs for row in files.rows
              if str(row["path"]) in files.cells}  # fmt: skip
     tiny = [f"{sample} ({n})" for sample, n in sizes.items() if n < FEW_PER_FILE]
-    return told + ([f"Samples with fewer than {FEW_PER_FILE} cells: {', '.join(tiny)}."] if tiny else [])
+    return found + ([f"Samples with fewer than {FEW_PER_FILE} cells: {', '.join(tiny)}."] if tiny else [])
 
 
 def unlike(below: pd.DataFrame) -> list[str]:
-    told = []
+    found = []
     for what in ("zeros", "negatives"):
         shares = below.pivot(index="marker", columns=keys.BATCH, values=what)
         spread = (shares.max(axis=1) - shares.min(axis=1)).sort_values(ascending=False)
         unlike = list(spread.index[spread > UNLIKE])
         if unlike:
             worst = shares.loc[unlike[0]]
-            told.append(
+            found.append(
                 f"Batches differ in their share of {what} for {len(unlike)} markers ({', '.join(unlike[:5])}"
                 f"{', ...' if len(unlike) > 5 else ''}): {unlike[0]} has {worst.max():.0%} in {worst.idxmax()} and "
                 f"{worst.min():.0%} in {worst.idxmin()}."
             )
-    return told
+    return found
