@@ -1,30 +1,36 @@
 # Two commands: `make run` and `make test`. Both make .venv first, from exact pins.
 PYTHON ?= python3
 BIN := .venv/bin
+STUDY ?= demo
+PORT ?= 5000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test ui clean
+.PHONY: run test page ui clean
 
 run: .venv/made
 	snakemake --cores all
 	@echo
-	@echo "report:          reports/demo/index.html"
+	@echo "report:          results/demo/report.html"
 	@echo "tracking store:  results/mlflow.db   (make ui opens it)"
 
 test: .venv/made
 	ruff check .
 	ruff format --check .
 	basedpyright --pythonpath $(BIN)/python
-	snakefmt --check Snakefile workflow
+	snakefmt --check workflow
 	snakemake --lint
 	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
+# The committed page of a study is its last run's: make page STUDY=demo.
+page:
+	cp results/$(STUDY)/report.html reports/$(STUDY)/index.html
+
 ui: .venv/made
-	mlflow ui --backend-store-uri sqlite:///results/mlflow.db
+	magan ui --port $(PORT)
 
 .venv/made: envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[workflow,demo,peers,dev]"
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,peers,dev]"
 	touch $@
 
 clean:

@@ -26,7 +26,7 @@ for task in ("heldout", "batch", "digits"):
         if not list(Path(f"results/demo/figures/{task}/{dataset}").glob("*.svg")):
             missing.append(f"figures of {task}/{dataset}")
 
-page = Path("reports/demo/index.html")
+page = Path("results/demo/report.html")
 if not page.is_file() or "data:image/" not in page.read_text():
     missing.append("the report with its figures")
 

@@ -13,7 +13,8 @@ SMOKE = ROOT / "tests/workflow/smoke.yaml"
 
 
 def command(folder: Path, *arguments: str, study: Path = SMOKE) -> list[str]:
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile")]
+    snakemake += ["--directory", str(folder)]
     return [*snakemake, "--cores", "2", *arguments, "--configfile", str(study)]
 
 

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from test_architecture import FILES, ROOMS, room_of
 
+from magan import __version__
+
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = (DOCS / "architecture.md").read_text().split("```mermaid")[1].split("```")[0]
 ARROWS = re.findall(r"^    (\S+) --> (\S+)$", PICTURE, re.MULTILINE)
@@ -43,6 +45,6 @@ def test_links_between_pages_lead_to_files(page):
 def test_the_citation_and_the_changelog_are_of_the_version_of_the_project():
     project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((DOCS.parent / "CITATION.cff").read_text())
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (citation["version"], citation["license"]) == (__version__, project["license"])
     assert (DOCS.parent / "LICENSE").read_text().startswith(f"{project['license']} License")
     assert re.findall(r"^## \[(.*?)\]", (DOCS.parent / "CHANGELOG.md").read_text(), re.M)[0] == "Unreleased"

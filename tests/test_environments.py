@@ -29,10 +29,10 @@ def needed(*extras: str) -> set[str]:
 
 @pytest.mark.parametrize("name", ["magan.yaml", "magan-gpu.yaml"])
 def test_a_conda_environment_has_the_pinned_versions_of_all_that_is_needed(name):
-    environment = yaml.safe_load((ROOT / "envs" / name).read_text())
+    environment = yaml.safe_load((ROOT / "workflow" / "envs" / name).read_text())
     (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
     versions = dict(line.split("==") for line in pip if "==" in line)
-    assert set(versions) == needed("workflow", "demo", "peers")
+    assert set(versions) == needed("demo", "peers")
     for package, version in versions.items():
         assert version.removesuffix("+cpu") == pins()[package], package
 

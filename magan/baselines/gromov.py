@@ -70,10 +70,8 @@ def _unsupervised(first: bytes, shape_1: tuple[int, int], second: bytes, shape_2
 
 def _plan(steps_1: np.ndarray, steps_2: np.ndarray, gaps: np.ndarray | None) -> np.ndarray:
     """Return the transport plan: the weight of each pair of cells, ``(n1, n2)``."""
-    try:
-        from ot import gromov as solvers  # import here: slow, and only this baseline needs it
-    except ImportError:
-        raise InputError("baseline 'gromov' needs POT, which is not installed; pip install magan[workflow]") from None
+    from ot import gromov as solvers  # import here: slow, and only this baseline needs it
+
     settings = {"loss_fun": "square_loss", "epsilon": ENTROPY, "max_iter": ROUNDS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an inner problem that stops before its tolerance continues in the next update

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import pandas as pd
 
@@ -12,7 +13,6 @@ from magan.atomic_write import atomic_write
 from magan.cytometry.channel_table import lines
 from magan.cytometry.harmonise_names import differences
 from magan.cytometry.marker_names import CORRECTED, DOUBTFUL
-from magan.errors import InputError
 from magan.preflight.distributions import Histogram
 from magan.preflight.inspect import Findings, passes
 from magan.preflight.text import batch_effects, judgement, time_and_memory
@@ -32,17 +32,7 @@ COLOURS = (
 
 
 def page(found: Mapping[str, Findings]) -> str:
-    """The page of one data set, or of several under their titles; every word of the files is escaped.
-
-    Raises
-    ------
-    InputError
-        jinja2 is not installed.
-    """
-    try:
-        import jinja2
-    except ImportError:
-        raise InputError("--html needs jinja2, which is not installed; run pip install magan[workflow]") from None
+    """The page of one data set, or of several under their titles; every word of the files is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -55,8 +45,8 @@ def write_page(found: Mapping[str, Findings], path: Path) -> None:
 
     Raises
     ------
-    InputError
-        As `page`; or the file cannot be written.
+    OSError
+        The file cannot be written.
     """
     words = page(found)
     with atomic_write(path) as part:

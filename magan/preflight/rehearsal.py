@@ -26,7 +26,7 @@ from magan.tasks.registry import TASKS
 STEPS, UNTIMED = 14, 3  # of training in a rehearsal, and those at its start that are not timed
 FEW = 2000  # cells of a domain that baselines are tried on
 SLOW = ("cytovi",)  # baselines that are not tried: they train for minutes whatever the number of cells
-FOLDERS = ("results", "logs", "reports")  # what the workflow writes, beside what it writes for itself
+FOLDERS = ("results", "logs")  # what the workflow writes, beside what it writes for itself
 
 
 @dataclass(frozen=True)

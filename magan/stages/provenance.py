@@ -26,7 +26,7 @@ def provenance() -> dict[str, Any]:
     """Commit (if any), digest of the package's code, and versions of its dependencies."""
     commit = _git("rev-parse", "--short", "HEAD")
     # A page or a result in the tree is no change of what made it.
-    changed = commit and _git("status", "--porcelain", "--", "magan", "workflow", "config", "Snakefile")
+    changed = commit and _git("status", "--porcelain", "--", "magan", "workflow", "config")
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     commit = f"{commit} with changes" if changed else commit
     return {"commit": commit or "not a git checkout", "code": code(), "versions": versions}

@@ -80,7 +80,7 @@ def test_the_preflight_names_the_three_and_says_that_the_run_would_leave_them_ou
 def test_the_run_names_them_too_and_corrects_the_other_thirty(finished):
     table = pd.read_csv(finished / "results/lab/batch/blood/corrected/files.tsv", sep="\t", keep_default_na=False)
     assert table["status"].value_counts().to_dict() == {"corrected": 15, "reference": 15, "left out": 3}
-    page = (finished / "reports/lab/index.html").read_text()
+    page = (finished / "results/lab/report.html").read_text()
     for name in ("cut.fcs", "empty.fcs", "other.fcs"):
         assert f"{name}</code>" in page
         assert table.loc[table["file"].str.endswith(name), "reason"].item()
@@ -103,6 +103,6 @@ def test_every_file_keeps_its_events_in_order_and_three_readers_agree(finished):
 
 def test_the_verdict_and_all_cells_are_there(finished):
     told = json.loads((finished / "results/lab/batch/blood/verdict.json").read_text())
-    assert told["sentence"] in (finished / "reports/lab/index.html").read_text().replace("&#39;", "'")
+    assert told["sentence"] in (finished / "results/lab/report.html").read_text().replace("&#39;", "'")
     whole = anndata.read_h5ad(finished / "results/lab/batch/blood/corrected/integrated.h5ad")
     assert whole.n_obs == 129_712 and {"preprocessed", "integrated"} <= set(whole.layers)

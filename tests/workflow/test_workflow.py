@@ -79,7 +79,7 @@ def test_every_arm_and_baseline_is_in_the_tables(metrics):
 def test_a_method_that_breaks_stays_in_the_tables_as_failed(finished, metrics):
     broken = metrics[metrics["arm"] == "broken"]
     assert set(broken["metric"]) == {"failed"} and (broken["value"] == 1).all() and len(broken) == 2
-    page = (finished / "reports/smoke/index.html").read_text()
+    page = (finished / "results/smoke/report.html").read_text()
     assert "stack expects a non-empty TensorList" in page
     assert "logs/smoke/train/heldout/cytonorm/broken.log" in page
     log = (finished / "logs/smoke/train/heldout/cytonorm/broken.log").read_text()
@@ -96,7 +96,7 @@ def test_seeds_that_turn_nan_twice_are_shown_as_failed(finished, metrics):
 def test_an_experiment_is_drawn_judged_and_on_the_page(finished):
     place = finished / "results/smoke/lectures/optimal_discriminator"
     assert sorted(path.name for path in place.iterdir()) == ["figure.png", "figure.svg", "numbers.tsv", "table.tsv"]
-    page = (finished / "reports/smoke/index.html").read_text()
+    page = (finished / "results/smoke/report.html").read_text()
     assert "The best discriminator" in page and "-2 log 2 + 2 JSD" in page
 
 
@@ -113,7 +113,7 @@ def test_training_files_never_hold_what_is_scored(finished):
 
 
 def test_the_report_stands_alone(finished):
-    page = (finished / "reports/smoke/index.html").read_text()
+    page = (finished / "results/smoke/report.html").read_text()
     assert "<img" in page and "data:image/" in page
     assert not any(f'{attribute}="http' in page for attribute in ("src", "href"))
 

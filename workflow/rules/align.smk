@@ -13,7 +13,7 @@ rule train:
     benchmark:
         f"logs/{STUDY.name}/train/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1  # small networks spin when threads outnumber free cores; seeds are the parallelism
     resources:
         mem_mb=2000,
@@ -42,7 +42,7 @@ rule baseline:
     benchmark:
         f"logs/{STUDY.name}/baseline/{{task}}/{{dataset}}/{{baseline}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -63,7 +63,7 @@ rule evaluate:
     benchmark:
         f"logs/{STUDY.name}/evaluate/{{task}}/{{dataset}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -11,7 +11,7 @@ rule classifier:
     benchmark:
         f"logs/{STUDY.name}/classifier/{{task}}/{{dataset}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -13,8 +13,10 @@ try:
 except InputError as error:
     raise WorkflowError(f"the study cannot run: {error}")
 
-# Jobs in a conda environment find the package beside the workflow, without its being installed there.
-shell.prefix(f"export PYTHONPATH={workflow.basedir}; ")
+# In a clone, jobs in a conda environment find the package without its being installed there.
+CLONE = Path(workflow.basedir).parent
+if (CLONE / "pyproject.toml").is_file():
+    shell.prefix(f"export PYTHONPATH={CLONE}; ")
 
 ROOT = f"results/{STUDY.name}"
 TASK = f"{ROOT}/{{task}}/{{dataset}}"

@@ -15,7 +15,7 @@ rule judge:
     benchmark:
         f"logs/{STUDY.name}/judge/{{dataset}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -39,7 +39,7 @@ rule correct:
     benchmark:
         f"logs/{STUDY.name}/correct/{{dataset}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=4000,

@@ -9,7 +9,7 @@ rule read:
     benchmark:
         f"logs/{STUDY.name}/read/{{data}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -34,7 +34,7 @@ rule prepare:
     benchmark:
         f"logs/{STUDY.name}/prepare/{{task}}/{{dataset}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -22,7 +22,7 @@ rule lecture:
     benchmark:
         f"logs/{STUDY.name}/lecture/{{lecture}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -14,7 +14,7 @@ rule merge:
     benchmark:
         f"logs/{STUDY.name}/merge/{{panels}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -52,7 +52,7 @@ rule draw_merged:
     benchmark:
         f"logs/{STUDY.name}/draw_merged/{{panels}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,

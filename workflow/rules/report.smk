@@ -10,7 +10,7 @@ rule summarise:
     benchmark:
         f"logs/{STUDY.name}/summarise.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -40,7 +40,7 @@ rule draw:
     benchmark:
         f"logs/{STUDY.name}/draw/{{task}}/{{dataset}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -66,7 +66,7 @@ rule report:
         summary=rules.summarise.output.summary,
     output:
         report(
-            f"reports/{STUDY.name}/index.html",
+            f"{ROOT}/report.html",
             category="Report",
             caption="../report/page.rst",
         ),
@@ -75,7 +75,7 @@ rule report:
     benchmark:
         f"logs/{STUDY.name}/report.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -100,7 +100,7 @@ rule collect:
     benchmark:
         f"logs/{STUDY.name}/collect.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=1000,

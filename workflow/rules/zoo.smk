@@ -15,7 +15,7 @@ rule score:
     benchmark:
         f"logs/{STUDY.name}/score/{{task}}/{{dataset}}/{{arm}}.benchmark.tsv"
     conda:
-        "../../envs/magan.yaml"
+        "../envs/magan.yaml"
     threads: 1
     resources:
         mem_mb=2000,
