@@ -186,3 +186,22 @@ def test_training_knows_of_networks_only_how_they_are_replicated():
 
 def test_no_file_has_a_name_that_says_nothing():
     assert not [path for path in FILES if VAGUE & {part.removesuffix(".py") for part in path.parts[-2:]}]
+
+
+def test_no_function_has_more_than_eight_parameters():
+    """More belong in a record. Where the parameters are the options of a user, there may be as many as options."""
+    found = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and not _has_options(node, path):
+                listed = node.args
+                names = [*listed.posonlyargs, *listed.args, *listed.kwonlyargs, listed.vararg, listed.kwarg]
+                if sum(name is not None for name in names) > 8:
+                    found.append(f"{name_of(path)}:{node.lineno} {node.name}")
+    assert not found
+
+
+def _has_options(node: ast.FunctionDef, path: Path) -> bool:
+    """Whether a study or a command line sets the parameters: recipes, lectures, commands."""
+    is_command = any("app.command" in ast.unparse(decorator) for decorator in node.decorator_list)
+    return is_command or (room_of(path) in ("models", "lectures") and node.name == path.stem)

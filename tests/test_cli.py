@@ -30,7 +30,8 @@ from magan.stages import apply_model
 from magan.stages.atomic_files import write
 from magan.stages.job import job_of
 from magan.stages.train import train as train_arm
-from magan.tasks.batch_correction import folds as batches
+from magan.tasks.batch_correction.folds import split
+from magan.tasks.batch_correction.settings import BatchAlignment
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14", "HLADR"]
 ROOT = Path(__file__).parents[1]
@@ -148,11 +149,8 @@ def test_a_larger_file_needs_no_more_memory(still, files, tmp_path):
 
 
 def test_a_model_of_the_workflow_knows_its_batches(files, tmp_path):
-    parts = batches.batch(
-        anndata.concat([cells(path, name) for name, path in files.items()], merge="same", uns_merge="same"),
-        reference="PTLG034",
-        batch_size=50,
-    )
+    whole = anndata.concat([cells(path, name) for name, path in files.items()], merge="same", uns_merge="same")
+    parts = split(BatchAlignment(cells="blood", reference="PTLG034"), [whole], batch_size=50)
     for name, (x1, x2) in parts.train.items():
         write(x1, tmp_path / "train" / name / "x1.h5ad")
         write(x2, tmp_path / "train" / name / "x2.h5ad")

@@ -20,8 +20,9 @@ from magan.cytometry.read_cells import read
 from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.correct import correct_files
 from magan.stages.judge import judge
-from magan.tasks.batch_correction import folds
+from magan.tasks.batch_correction.folds import split
 from magan.tasks.batch_correction.safety_gate import GATE
+from magan.tasks.batch_correction.settings import BatchAlignment
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14"]
 ARM = {"options": {"residual": True, "generator_hidden": [8], "discriminator_hidden": [8]}, "scale": "ranks"}
@@ -42,7 +43,7 @@ def study(tmp_path_factory) -> dict[str, str]:
     (folder / "samples.tsv").write_text("sample\tpath\tbatch\n" + "\n".join(rows) + "\n")
     own = {"sheet": str(folder / "samples.tsv")}
     adata = own_cells(OwnData.model_validate(own), "lab")
-    one = folds.batch(adata, reference="A", markers=MARKERS, batch_size=50)
+    one = split(BatchAlignment(cells="lab", reference="A", markers=MARKERS), [adata], batch_size=50)
     training = Training(steps=20, batch_size=50)
     aligner = Aligner("magan", correspondence="correlation", training=training, seeds=(0, 1), device="cpu", **ARM)
     aligner.fit(*([pair[i] for pair in one.train.values()] for i in (0, 1)), names=list(one.train))

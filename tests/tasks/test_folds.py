@@ -7,7 +7,9 @@ from magan import keys
 from magan.errors import InputError
 from magan.tasks import folds
 from magan.tasks.batch_correction import folds as batches
+from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.heldout_markers import folds as panels
+from magan.tasks.heldout_markers.settings import HeldOut
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19", "CD45RA", "CD56", "DNA1"]
 N = 240
@@ -34,6 +36,14 @@ def cells(n: int = N) -> AnnData:
     adata = AnnData(np.sinh(values) * 5, obs=obs, var=var, uns={"cytof": {"cofactor": 5.0}})
     adata.layers[keys.PREPROCESSED] = values
     return adata
+
+
+def heldout(adata: AnnData, batch_size: int, **asked) -> folds.Folds:
+    return panels.split(HeldOut(cells="cells", arms={}, **asked), [adata], batch_size)
+
+
+def batch(adata: AnnData, batch_size: int, **asked) -> folds.Folds:
+    return batches.split(BatchAlignment(cells="cells", **asked), [adata], batch_size)
 
 
 def names(*parts: AnnData) -> set[str]:
@@ -75,7 +85,7 @@ PANELS = {"shared": ["CD3", "CD4", "CD8"], "only_1": ["CD19"], "only_2": ["CD45R
 
 
 def test_a_marker_held_out_is_absent_from_what_panel_1_reads_and_present_in_panel_2():
-    parts = panels.heldout(cells(), **PANELS)
+    parts = heldout(cells(), **PANELS)
     assert list(parts.train) == list(parts.query) == ["CD3", "CD4", "CD8"]
     for marker, (x1, x2) in parts.train.items():
         known = [m for m in ["CD3", "CD4", "CD8", "CD19"] if m != marker]
@@ -84,7 +94,7 @@ def test_a_marker_held_out_is_absent_from_what_panel_1_reads_and_present_in_pane
 
 
 def test_no_test_cell_is_among_training_cells_and_the_panels_share_none():
-    parts = panels.heldout(cells(), **PANELS)
+    parts = heldout(cells(), **PANELS)
     (first,) = {frozenset(names(x1)) for x1, _ in parts.train.values()}
     (second,) = {frozenset(names(x2)) for _, x2 in parts.train.values()}
     (test,) = {frozenset(names(query)) for query in parts.query.values()}
@@ -95,7 +105,7 @@ def test_no_test_cell_is_among_training_cells_and_the_panels_share_none():
 
 def test_the_truth_is_the_held_out_markers_of_the_test_cells_as_measured():
     adata = cells()
-    parts = panels.heldout(adata, **{**PANELS, "hold_out": ["CD8", "CD3"]})
+    parts = heldout(adata, **{**PANELS, "hold_out": ["CD8", "CD3"]})
     assert list(parts.truth.var_names) == ["CD8", "CD3"] and list(parts.train) == ["CD8", "CD3"]
     assert list(parts.truth.obs_names) == list(parts.query["CD3"].obs_names)
     expected = adata[parts.truth.obs_names, ["CD8", "CD3"]].layers[keys.PREPROCESSED]
@@ -104,7 +114,7 @@ def test_the_truth_is_the_held_out_markers_of_the_test_cells_as_measured():
 
 def test_the_truth_of_panel_1_is_kept_for_the_ceiling_alone():
     adata = cells()
-    parts = panels.heldout(adata, **PANELS)
+    parts = heldout(adata, **PANELS)
     first, known = parts.train["CD4"][0].obs_names, ["CD3", "CD4", "CD8", "CD19"]
     paired = parts.truth.uns[keys.PAIRED]
     assert list(paired["markers"]) == known
@@ -116,7 +126,7 @@ def test_the_truth_of_panel_1_is_kept_for_the_ceiling_alone():
 
 def test_values_of_a_cell_stay_its_own():
     adata = cells()
-    parts = panels.heldout(adata, **PANELS)
+    parts = heldout(adata, **PANELS)
     for x in (*parts.train["CD4"], parts.query["CD4"]):
         same = adata[x.obs_names, x.var_names]
         np.testing.assert_array_equal(x.layers[keys.PREPROCESSED], same.layers[keys.PREPROCESSED])
@@ -126,8 +136,8 @@ def test_values_of_a_cell_stay_its_own():
 def test_a_query_says_nothing_of_populations_or_truth():
     wiped = batches.wipe(cells(), marker="CD45RA", populations=["T", "B"])
     every = [
-        *panels.heldout(cells(), **PANELS).query.values(),
-        *batches.batch(wiped, reference="intact", batch_size=8).query.values(),
+        *heldout(cells(), **PANELS).query.values(),
+        *batch(wiped, reference="intact", batch_size=8).query.values(),
     ]
     for query in every:
         assert set(query.obs) <= {keys.BATCH, keys.SAMPLE}
@@ -135,12 +145,12 @@ def test_a_query_says_nothing_of_populations_or_truth():
 
 
 def test_the_division_is_drawn_by_its_seed():
-    one, same, other = (panels.heldout(cells(), **PANELS, seed=seed).truth for seed in (1, 1, 2))
+    one, same, other = (heldout(cells(), **PANELS, split_seed=seed).truth for seed in (1, 1, 2))
     assert list(one.obs_names) == list(same.obs_names) != list(other.obs_names)
 
 
 def test_fewer_cells_may_be_asked_for():
-    parts = panels.heldout(cells(), **PANELS, n_cells=100, test_fraction=0.3)
+    parts = heldout(cells(), **PANELS, n_cells=100, test_fraction=0.3)
     sizes = [x.n_obs for x in (*parts.train["CD3"], parts.query["CD3"])]
     assert sizes == [35, 35, 30]
 
@@ -163,19 +173,17 @@ def test_fewer_cells_may_be_asked_for():
     ],
 )
 def test_panels_that_cannot_be_are_refused_with_the_reason(changed, sentence):
-    assert message(panels.heldout, cells(), **{**PANELS, **changed}) == sentence
+    assert message(heldout, cells(), **{**PANELS, **changed}) == sentence
 
 
 def test_a_marker_that_never_varies_is_refused_before_training():
     adata = cells()
     adata.layers[keys.PREPROCESSED][:, MARKERS.index("CD4")] = 1
-    assert message(panels.heldout, adata, **PANELS).startswith(
-        "panel 1: marker 'CD4' has the same value in 96 of 96 cells"
-    )
+    assert message(heldout, adata, **PANELS).startswith("panel 1: marker 'CD4' has the same value in 96 of 96 cells")
 
 
 def test_every_other_batch_is_aligned_to_the_reference():
-    parts = batches.batch(cells(), reference="b", batch_size=8)
+    parts = batch(cells(), reference="b", batch_size=8)
     assert list(parts.train) == list(parts.query) == ["a", "c"]
     for name, (x1, x2) in parts.train.items():
         assert set(x1.obs[keys.BATCH]) == {name} and set(x2.obs[keys.BATCH]) == {"b"}
@@ -184,15 +192,15 @@ def test_every_other_batch_is_aligned_to_the_reference():
 
 
 def test_markers_default_to_those_to_be_corrected_and_may_be_chosen():
-    (x1, x2) = batches.batch(cells(), reference="b", batch_size=8).train["a"]
+    (x1, x2) = batch(cells(), reference="b", batch_size=8).train["a"]
     assert list(x1.var_names) == list(x2.var_names) == MARKERS[:-1]
-    chosen = batches.batch(cells(), reference="b", markers=["CD8", "CD3"], batch_size=8)
+    chosen = batch(cells(), reference="b", markers=["CD8", "CD3"], batch_size=8)
     assert list(chosen.query["a"].var_names) == list(chosen.truth.var_names) == ["CD8", "CD3"]
 
 
 @pytest.mark.parametrize("how", [{}, SPLIT])
 def test_training_and_test_cells_of_batches_are_disjoint(how):
-    parts = batches.batch(cells(), reference="b", batch_size=8, **how)
+    parts = batch(cells(), reference="b", batch_size=8, **how)
     training = names(*(x for pair in parts.train.values() for x in pair))
     testing = names(*parts.query.values())
     assert not training & testing and not training & names(parts.truth)
@@ -205,15 +213,15 @@ def test_training_and_test_cells_of_batches_are_disjoint(how):
 
 @pytest.mark.parametrize("named", ["train", "test"])
 def test_where_training_or_test_cells_alone_are_named_the_others_are_all_the_rest(named):
-    both = batches.batch(cells(), reference="b", batch_size=8, **SPLIT)
-    one = batches.batch(cells(), reference="b", batch_size=8, **{named: SPLIT[named]})
+    both = batch(cells(), reference="b", batch_size=8, **SPLIT)
+    one = batch(cells(), reference="b", batch_size=8, **{named: SPLIT[named]})
     assert names(one.truth) == names(both.truth)
     assert names(*one.train["a"]) == names(*both.train["a"])
 
 
 def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_measured():
     adata = cells()
-    parts = batches.batch(adata, reference="b", batch_size=8)
+    parts = batch(adata, reference="b", batch_size=8)
     of_reference = parts.truth[parts.truth.obs[keys.BATCH] == "b"]
     assert of_reference.n_obs and not names(of_reference) & names(*(x2 for _, x2 in parts.train.values()))
     same = adata[parts.truth.obs_names, parts.truth.var_names].layers[keys.PREPROCESSED]
@@ -229,7 +237,7 @@ def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_meas
             "batch 'a' has 60 training samples, fewer than a minibatch of 500; lower training.batch_size",
         ),
         (
-            {"reference": "a", "test_fraction": 0.0},
+            {"reference": "a", "test_fraction": 1e-9},
             "batch 'a' has no test cell; widen batch.test or raise test_fraction",
         ),
         ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data (did you mean 'CD56'?)"),
@@ -248,7 +256,7 @@ def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_meas
     ],
 )
 def test_batches_that_cannot_be_aligned_are_refused_with_the_reason(options, sentence):
-    assert message(batches.batch, cells(), **{"batch_size": 8, **options}) == sentence
+    assert message(batch, cells(), **{"batch_size": 8, **options}) == sentence
 
 
 @pytest.mark.parametrize("shifts, middle", [((0, 1, 5), "b"), ((1, 0, 5), "a"), ((5, 0, 1), "c")])
@@ -256,7 +264,7 @@ def test_the_median_batch_is_the_one_in_the_middle_and_the_truth_names_it(shifts
     adata = cells()
     for name, shift in zip("abc", shifts):
         adata.layers[keys.PREPROCESSED][adata.obs[keys.BATCH] == name] += shift
-    parts = batches.batch(adata, reference="median", batch_size=8)
+    parts = batch(adata, reference="median", batch_size=8)
     assert parts.truth.uns[keys.REFERENCE] == middle
     assert set(parts.train) == set("abc") - {middle}
 
@@ -268,19 +276,19 @@ def test_the_median_is_judged_by_training_cells_alone():
         own = (adata.obs[keys.BATCH] == name).to_numpy()
         adata.layers[keys.PREPROCESSED][own & seen] += shift
         adata.layers[keys.PREPROCESSED][own & ~seen] -= 10 * shift**2 if name == "b" else 0
-    assert batches.batch(adata, reference="median", batch_size=8, **SPLIT).truth.uns[keys.REFERENCE] == "b"
+    assert batch(adata, reference="median", batch_size=8, **SPLIT).truth.uns[keys.REFERENCE] == "b"
 
 
 def test_a_batch_that_is_called_median_is_taken_by_its_name():
     adata = cells()
     adata.obs[keys.BATCH] = adata.obs[keys.BATCH].replace({"c": "median"})
     adata.layers[keys.PREPROCESSED][adata.obs[keys.BATCH] == "median"] += 9
-    assert batches.batch(adata, reference="median", batch_size=8).truth.uns[keys.REFERENCE] == "median"
+    assert batch(adata, reference="median", batch_size=8).truth.uns[keys.REFERENCE] == "median"
 
 
 def test_no_more_training_cells_of_a_batch_are_drawn_than_asked_for_and_test_cells_stay():
-    whole, few = (batches.batch(cells(), reference="a", batch_size=8, n_train=n) for n in (20_000, 20))
-    again, other = (batches.batch(cells(), reference="a", batch_size=8, n_train=20, seed=s).train["b"] for s in (0, 1))
+    whole, few = (batch(cells(), reference="a", batch_size=8, n_train=n) for n in (20_000, 20))
+    again, other = (batch(cells(), reference="a", batch_size=8, n_train=20, split_seed=s).train["b"] for s in (0, 1))
     assert [x.n_obs for pair in few.train.values() for x in pair] == [20] * 4
     assert all(names(x) < names(y) for a, b in zip(few.train.values(), whole.train.values()) for x, y in zip(a, b))
     assert list(few.truth.obs_names) == list(whole.truth.obs_names)
@@ -289,7 +297,7 @@ def test_no_more_training_cells_of_a_batch_are_drawn_than_asked_for_and_test_cel
 
 def test_one_batch_alone_has_nothing_to_align():
     adata = cells()
-    assert message(batches.batch, adata[adata.obs["batch"] == "a"].copy(), reference="a", batch_size=8) == (
+    assert message(batch, adata[adata.obs["batch"] == "a"].copy(), reference="a", batch_size=8) == (
         "there is one batch, 'a', and nothing to align; give at least two"
     )
 
@@ -318,14 +326,12 @@ def test_wiping_leaves_the_given_cells_alone():
 def test_test_cells_of_a_dropout_come_from_both_batches_alike():
     """The draws of the wiped cells and of the test cells, by one seed, must not be one draw."""
     wiped = batches.wipe(cells(), marker="CD45RA", populations=["T", "B"], seed=3)
-    truth = batches.batch(wiped, reference="intact", batch_size=8, seed=3).truth
+    truth = batch(wiped, reference="intact", batch_size=8, split_seed=3).truth
     assert 0.3 < (truth.obs[keys.BATCH] == "wiped").mean() < 0.7
 
 
 def test_the_truth_of_a_dropout_reaches_evaluation_and_nothing_else():
-    parts = batches.batch(
-        batches.wipe(cells(), marker="CD45RA", populations=["T", "B"]), reference="intact", batch_size=8
-    )
+    parts = batch(batches.wipe(cells(), marker="CD45RA", populations=["T", "B"]), reference="intact", batch_size=8)
     assert keys.TRUTH in parts.truth.layers
     for x in (*parts.train["wiped"], parts.query["wiped"]):
         assert keys.TRUTH not in x.layers
@@ -349,7 +355,7 @@ def mapped(x: AnnData, columns: list[str], value: float) -> AnnData:
 
 
 def test_held_out_markers_are_gathered_column_by_column_each_from_its_own_fold():
-    parts = panels.heldout(cells(), **PANELS)
+    parts = heldout(cells(), **PANELS)
     panel_2 = ["CD3", "CD4", "CD8", "CD45RA", "CD56"]
     whole = panels.join({m: mapped(x, panel_2, i) for i, (m, x) in enumerate(parts.query.items())})
     assert list(whole.var_names) == list(parts.truth.var_names) and list(whole.obs_names) == list(parts.truth.obs_names)
@@ -358,7 +364,7 @@ def test_held_out_markers_are_gathered_column_by_column_each_from_its_own_fold()
 
 
 def test_batches_are_gathered_one_after_another_with_their_fold():
-    parts = batches.batch(cells(), reference="b", batch_size=8)
+    parts = batch(cells(), reference="b", batch_size=8)
     whole = batches.join({name: mapped(x, MARKERS[:-1], i) for i, (name, x) in enumerate(parts.query.items())})
     assert list(whole.obs_names) == [name for x in parts.query.values() for name in x.obs_names]
     assert names(whole) < names(parts.truth) and list(whole.var_names) == MARKERS[:-1]

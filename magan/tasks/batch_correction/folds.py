@@ -15,32 +15,11 @@ from magan.tasks.folds import LABELLED, Folds, enough, join_rows, known_markers,
 
 MEDIAN = "median"  # as a reference: the batch with the smallest mean distance to all batches
 LEVELS = 200  # quantiles that the distance of two batches is computed from
-OPTIONS = ("reference", "markers", "train", "n_train", "test", "test_fraction")
 
 join = join_rows
 
 
 def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -> Folds:
-    """The folds that a study asks for, see `batch`."""
-    chosen = select_cells(cells[0], settings.where, "batch.where")
-    if settings.wipe:
-        chosen = wipe(chosen, **settings.wipe.model_dump(), seed=settings.split_seed)
-    asked = {name: getattr(settings, name) for name in OPTIONS}
-    return batch(chosen, **asked, batch_size=batch_size, seed=settings.split_seed)
-
-
-def batch(
-    adata: AnnData,
-    *,
-    reference: str,
-    markers: Sequence[str] | None = None,
-    train: Mapping[str, str] | None = None,
-    n_train: int = 20_000,
-    test: Mapping[str, str] | None = None,
-    test_fraction: float = 0.3,
-    batch_size: int,
-    seed: int = 0,
-) -> Folds:
     """Pair every batch with the reference; a fold for each batch except the reference.
 
     Training cells match ``train`` and test cells match ``test``; where one of the two
@@ -55,7 +34,10 @@ def batch(
         The reference is unknown, a batch has no training or test cells, a marker is
         constant, or a batch has too few cells for a minibatch.
     """
-    markers = list(adata.var_names[adata.var[keys.TO_CORRECT]]) if markers is None else list(markers)
+    adata, reference = select_cells(cells[0], settings.where, "batch.where"), settings.reference
+    if settings.wipe:
+        adata = wipe(adata, **settings.wipe.model_dump(), seed=settings.split_seed)
+    markers = list(adata.var_names[adata.var[keys.TO_CORRECT]] if settings.markers is None else settings.markers)
     known_markers(markers, adata)
     adata = adata[:, markers].copy()
     adata.var[keys.TO_CORRECT] = True  # the user names these markers, so they are corrected
@@ -67,38 +49,38 @@ def batch(
         )
     if len(names) == 1:
         raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
-    if train or test:
-        named = {
-            name: select_cells(adata, chosen, f"batch.{name}")
-            for name, chosen in (("train", train), ("test", test))
-            if chosen
-        }
-        training, testing = (
-            named[part] if part in named else _rest(adata, *named.values()) for part in ("train", "test")
-        )
-        both = set(training.obs_names) & set(testing.obs_names)
-        if both:
-            raise InputError(f"batch: {len(both)} cells are in both train and test; make the two disjoint")
-    else:
-        random = np.random.default_rng(seed).random(adata.n_obs) < test_fraction
-        training, testing = adata[~random].copy(), adata[random].copy()
-    cells = {name: _some(training[training.obs[keys.BATCH].astype(str) == name], n_train, seed) for name in names}
+    training, testing = _training_and_test(adata, settings)
+    in_training = {name: training[training.obs[keys.BATCH].astype(str) == name] for name in names}
+    drawn = {name: _some(part, settings.n_train, settings.split_seed) for name, part in in_training.items()}
     queries = {name: testing[testing.obs[keys.BATCH].astype(str) == name] for name in names}
-    enough({f"batch '{name}'": part for name, part in cells.items()}, batch_size)
+    enough({f"batch '{name}'": part for name, part in drawn.items()}, batch_size)
     for name in names:
         if not queries[name].n_obs:
             raise InputError(f"batch '{name}' has no test cell; widen batch.test or raise test_fraction")
     check(training, "training cells")
     if reference not in names:
-        reference = _median(cells)
+        reference = _median(drawn)
     aligned = [name for name in names if name != reference]
     truth = anndata.concat([queries[name] for name in names], merge="same")
     truth.uns = {**dict(adata.uns), keys.REFERENCE: reference}
     return Folds(
-        {name: (without_labels(cells[name], LABELLED), without_labels(cells[reference], LABELLED)) for name in aligned},
+        {name: (without_labels(drawn[name], LABELLED), without_labels(drawn[reference], LABELLED)) for name in aligned},
         {name: without_labels(queries[name]) for name in aligned},
         truth,
     )
+
+
+def _training_and_test(adata: AnnData, settings: BatchAlignment) -> tuple[AnnData, AnnData]:
+    conditions = {"train": settings.train, "test": settings.test}
+    named = {name: select_cells(adata, wanted, f"batch.{name}") for name, wanted in conditions.items() if wanted}
+    if not named:
+        random = np.random.default_rng(settings.split_seed).random(adata.n_obs) < settings.test_fraction
+        return adata[~random].copy(), adata[random].copy()
+    training, testing = (named[part] if part in named else _rest(adata, *named.values()) for part in conditions)
+    both = set(training.obs_names) & set(testing.obs_names)
+    if both:
+        raise InputError(f"batch: {len(both)} cells are in both train and test; make the two disjoint")
+    return training, testing
 
 
 def _rest(adata: AnnData, part: AnnData) -> AnnData:
@@ -130,7 +112,7 @@ def wipe(adata: AnnData, *, marker: str, populations: Sequence[str], seed: int =
     """
     known_markers([marker], adata)
     adata = select_cells(adata, {keys.CELL_TYPE: list(populations)}, "wipe")
-    # A separate random stream: with the stream of `batch`, all test cells would be wiped cells.
+    # A separate random stream: with the stream of `split`, all test cells would be wiped cells.
     wiped = np.random.default_rng([seed, 1]).random(adata.n_obs) < 0.5
     adata.obs[keys.BATCH] = np.where(wiped, "wiped", "intact")
     adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()

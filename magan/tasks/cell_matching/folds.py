@@ -14,20 +14,10 @@ from magan.errors import InputError
 from magan.tasks.cell_matching.settings import Matching
 from magan.tasks.folds import Folds, join_rows, without_labels
 
-OPTIONS = ("n_pairs", "n_draws")
-
 join = join_rows
 
 
 def split(settings: Matching, cells: Sequence[AnnData], batch_size: int) -> Folds:
-    """The folds that a study asks for, see `matching`."""
-    asked = {name: getattr(settings, name) for name in OPTIONS}
-    return matching(*cells, **asked, batch_size=batch_size, seed=settings.split_seed)
-
-
-def matching(
-    first: AnnData, second: AnnData, *, n_pairs: int, n_draws: int = 1, batch_size: int, seed: int = 0
-) -> Folds:
     """All cells of both sets with ``n_pairs`` known pairs; one fold per draw of the pairs.
 
     Rows of the two sets with the same word in ``obs["pair"]`` are a pair. Each
@@ -43,6 +33,7 @@ def matching(
         A set has no ``obs["pair"]`` or a pair twice, a feature is in both sets or
         constant, no pair is left to score, or a set has too few cells for a minibatch.
     """
+    (first, second), n_pairs, seed = cells, settings.n_pairs, settings.split_seed
     common = sorted(_pairs(first, "cells_1").keys() & _pairs(second, "cells_2").keys())
     if len(common) <= n_pairs:
         raise InputError(
@@ -52,15 +43,15 @@ def matching(
     both = [name for name in first.var_names if name in second.var_names]
     if both:
         raise InputError(f"feature '{both[0]}' is in both cells_1 and cells_2; rename it, or use the task heldout")
-    for name, cells in (("cells_1", first), ("cells_2", second)):
-        check(cells, name)
-        if cells.n_obs < batch_size:
-            raise InputError(f"{name} has {cells.n_obs} cells, fewer than a minibatch; lower training.batch_size")
+    for name, part in (("cells_1", first), ("cells_2", second)):
+        check(part, name)
+        if part.n_obs < batch_size:
+            raise InputError(f"{name} has {part.n_obs} cells, fewer than a minibatch; lower training.batch_size")
     order = np.random.default_rng([seed, 1]).permutation(second.n_obs)
     target = second[order].copy()
     target.obs_names = [f"cells_2:{i}" for i in range(target.n_obs)]
     train, query, truths = {}, {}, []
-    for draw in range(n_draws):
+    for draw in range(settings.n_draws):
         name = f"draw_{draw + 1}"
         training_pairs = set(np.random.default_rng([seed, 2, draw]).choice(common, n_pairs, replace=False))
         train[name] = _telling(first, training_pairs), _telling(target, training_pairs)

@@ -14,35 +14,8 @@ from magan.errors import InputError
 from magan.tasks.folds import LABELLED, Conditions, Folds, enough, known_markers, measured, select_cells, without_labels
 from magan.tasks.heldout_markers.settings import HeldOut
 
-OPTIONS = ("panel_1", "panel_2", "shared", "only_1", "only_2", "hold_out", "n_cells", "test_fraction")
-
 
 def split(settings: HeldOut, cells: Sequence[AnnData], batch_size: int) -> Folds:
-    """The folds that a study asks for, see `heldout`."""
-    chosen = select_cells(cells[0], settings.where, "heldout.where")
-    asked = {name: getattr(settings, name) for name in OPTIONS}
-    return heldout(chosen, **asked, batch_size=batch_size, seed=settings.split_seed)
-
-
-def join(mapped: Mapping[str, AnnData]) -> AnnData:
-    """Join the folds by cell: each fold gives the column of its held-out marker."""
-    return anndata.concat([part[:, [marker]] for marker, part in mapped.items()], axis="var", merge="same")
-
-
-def heldout(
-    adata: AnnData,
-    *,
-    panel_1: Conditions | None = None,
-    panel_2: Conditions | None = None,
-    shared: Sequence[str] | None = None,
-    only_1: Sequence[str] | None = None,
-    only_2: Sequence[str] | None = None,
-    hold_out: Sequence[str] | None = None,
-    n_cells: int | None = None,
-    test_fraction: float = 0.2,
-    batch_size: int,
-    seed: int = 0,
-) -> Folds:
     """Two panels on disjoint cells; one fold per held-out marker.
 
     Panels are the cells that match ``panel_1`` and ``panel_2`` (obs column ->
@@ -57,21 +30,22 @@ def heldout(
         A marker is unknown, not measured or not shared, panels overlap elsewhere,
         a marker is constant, or too few cells are left for a minibatch.
     """
-    order = np.random.default_rng(seed).permutation(adata.n_obs)
-    if panel_1 or panel_2:
-        in_1, in_2 = _cells_of_panels(adata, panel_1 or {}, panel_2 or {})
-        order = order[(in_1 | in_2)[order]][:n_cells]
+    adata = select_cells(cells[0], settings.where, "heldout.where")
+    order = np.random.default_rng(settings.split_seed).permutation(adata.n_obs)
+    if settings.panel_1 or settings.panel_2:
+        in_1, in_2 = _cells_of_panels(adata, settings.panel_1, settings.panel_2)
+        order = order[(in_1 | in_2)[order]][: settings.n_cells]
         order_1, second = order[in_1[order]], order[in_2[order]]
-        n_test = round(test_fraction * len(order_1))
+        n_test = round(settings.test_fraction * len(order_1))
         test, first = order_1[:n_test], order_1[n_test:]
     else:
-        order = order[:n_cells]
-        n_test = round(test_fraction * len(order))
+        order = order[: settings.n_cells]
+        n_test = round(settings.test_fraction * len(order))
         test, first, second = np.split(order, [n_test, n_test + (len(order) - n_test) // 2])
     test, first, second = (np.sort(part) for part in (test, first, second))
     enough({"panel 1": first, "panel 2": second}, batch_size)
-    shared, only_1, only_2 = _panel_markers(adata[np.sort([*test, *first])], adata[second], shared, only_1, only_2)
-    hold_out = list(shared) if hold_out is None else list(hold_out)
+    shared, only_1, only_2 = _panel_markers(settings, adata[np.sort([*test, *first])], adata[second])
+    hold_out = list(shared if settings.hold_out is None else settings.hold_out)
     for marker in hold_out:
         if marker not in shared:
             raise InputError(f"held-out marker '{marker}' is not shared; shared are {', '.join(shared)}")
@@ -95,6 +69,11 @@ def heldout(
     return Folds(train, query, truth)
 
 
+def join(mapped: Mapping[str, AnnData]) -> AnnData:
+    """Join the folds by cell: each fold gives the column of its held-out marker."""
+    return anndata.concat([part[:, [marker]] for marker, part in mapped.items()], axis="var", merge="same")
+
+
 def _cells_of_panels(adata: AnnData, panel_1: Conditions, panel_2: Conditions) -> tuple[np.ndarray, np.ndarray]:
     """Masks of the cells of panel 1 and of panel 2, ``(n,), (n,)`` booleans."""
     if not panel_1 or not panel_2:
@@ -111,18 +90,13 @@ def _cells_of_panels(adata: AnnData, panel_1: Conditions, panel_2: Conditions) -
     return in_1, in_2
 
 
-def _panel_markers(
-    first: AnnData,
-    second: AnnData,
-    shared: Sequence[str] | None,
-    only_1: Sequence[str] | None,
-    only_2: Sequence[str] | None,
-) -> tuple[list[str], list[str], list[str]]:
+def _panel_markers(settings: HeldOut, first: AnnData, second: AnnData) -> tuple[list[str], list[str], list[str]]:
     """Markers of both panels, of panel 1 alone and of panel 2 alone: as named, else as measured."""
     has_1, has_2 = measured(first, "panel 1"), measured(second, "panel 2")
-    shared = [m for m in has_1 if m in has_2] if shared is None else list(shared)
-    only_1 = [m for m in has_1 if m not in [*has_2, *shared]] if only_1 is None else list(only_1)
-    only_2 = [m for m in has_2 if m not in [*has_1, *shared]] if only_2 is None else list(only_2)
+    named_1, named_2 = settings.only_1, settings.only_2
+    shared = list(settings.shared) if settings.shared is not None else [m for m in has_1 if m in has_2]
+    only_1 = list(named_1) if named_1 is not None else [m for m in has_1 if m not in [*has_2, *shared]]
+    only_2 = list(named_2) if named_2 is not None else [m for m in has_2 if m not in [*has_1, *shared]]
     named = [*shared, *only_1, *only_2]
     known_markers(named, first)
     twice = sorted({m for m in named if named.count(m) > 1})

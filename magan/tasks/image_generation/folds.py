@@ -13,20 +13,11 @@ from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cell
 from magan.tasks.image_generation.settings import Generation
 
 FOLD = "images"  # the only fold
-OPTIONS = ("classes", "n_train", "n_test")
 
 join = join_rows
 
 
 def split(settings: Generation, cells: Sequence[AnnData], batch_size: int) -> Folds:
-    """The folds that a study asks for, see `generating`."""
-    asked = {name: getattr(settings, name) for name in OPTIONS}
-    return generating(cells[0], **asked, batch_size=batch_size, seed=settings.split_seed)
-
-
-def generating(
-    images: AnnData, *, classes: Sequence[str], n_train: int | None, n_test: int, batch_size: int, seed: int = 0
-) -> Folds:
     """Split training images from test images; each test image asks for a sample.
 
     The query holds the test images, with their classes if known. A model may use the conditions that its
@@ -38,8 +29,9 @@ def generating(
     InputError
         A class is unknown, there are too few test images, or fewer training images than a minibatch.
     """
-    if classes:
-        images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "generation.classes")
+    images = cells[0]
+    if settings.classes:
+        images = select_cells(images, {keys.CELL_TYPE: list(settings.classes)}, "generation.classes")
     labels = images.obs[keys.CELL_TYPE].astype(str) if keys.CELL_TYPE in images.obs else ""
     obs = cast(pd.DataFrame, images.obs)
     images = AnnData(
@@ -48,7 +40,7 @@ def generating(
         var=cast(pd.DataFrame, images.var),
         uns=images.uns,
     )
-    train, test = _divided(images, n_train, n_test, np.random.default_rng(seed))
+    train, test = _divided(images, settings)
     enough({"generation": train}, batch_size)
     return Folds(
         {FOLD: (without_labels(train, (keys.CELL_TYPE,)),)},
@@ -57,9 +49,10 @@ def generating(
     )
 
 
-def _divided(images: AnnData, n_train: int | None, n_test: int, random: np.random.Generator) -> tuple[AnnData, AnnData]:
+def _divided(images: AnnData, settings: Generation) -> tuple[AnnData, AnnData]:
     """Training and test images, by the split that the images come with or at random."""
-    order = random.permutation(images.n_obs)
+    n_test = settings.n_test
+    order = np.random.default_rng(settings.split_seed).permutation(images.n_obs)
     if keys.SPLIT in images.obs:
         is_test = (images.obs[keys.SPLIT].astype(str) == "test").to_numpy()[order]
         test, train = order[is_test], order[~is_test]
@@ -67,4 +60,4 @@ def _divided(images: AnnData, n_train: int | None, n_test: int, random: np.rando
         test, train = order[:n_test], order[n_test:]
     if len(test) < n_test:
         raise InputError(f"generation: there are {len(test)} test images, not {n_test}; lower n_test")
-    return images[np.sort(train[:n_train])].copy(), images[np.sort(test[:n_test])].copy()
+    return images[np.sort(train[: settings.n_train])].copy(), images[np.sort(test[:n_test])].copy()

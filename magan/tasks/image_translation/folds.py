@@ -17,15 +17,8 @@ from magan.tasks.image_translation.settings import Translation
 
 FOLD = "images"  # the only fold
 JUDGING = 2**29  # bytes of real training images, as floats, for the scores; more do not improve the scores
-OPTIONS = ("size", "channels", "classes", "n_train", "n_test", "n_pairs", "paired")
 
 join = join_rows
-
-
-def split(settings: Translation, cells: Sequence[AnnData], batch_size: int) -> Folds:
-    """The folds that a study asks for, see `translating`."""
-    asked = {name: getattr(settings, name) for name in OPTIONS}
-    return translating(*cells, **asked, batch_size=batch_size, seed=settings.split_seed)
 
 
 @dataclass(frozen=True)
@@ -33,41 +26,20 @@ class Rows:
     """Rows of the two sets: test rows, known pairs in the same order, and training rows without a pair."""
 
     test: tuple[np.ndarray, np.ndarray]
-    told: tuple[np.ndarray, np.ndarray]
+    pairs: tuple[np.ndarray, np.ndarray]
     single: tuple[np.ndarray, np.ndarray]
 
 
-def translating(
-    first: AnnData,
-    second: AnnData,
-    *,
-    size: int | None = None,
-    channels: int | None = None,
-    classes: Sequence[str] = (),
-    n_train: int | None = None,
-    n_test: int = 100,
-    n_pairs: int = 0,
-    paired: bool = False,
-    batch_size: int,
-    seed: int = 0,
-) -> Folds:
+def split(settings: Translation, cells: Sequence[AnnData], batch_size: int) -> Folds:
     """Translate images of the first set into the style of the second; a single fold.
 
     Rows of the two sets with the same word in ``obs["pair"]`` show the same object. Of the objects in both sets,
     ``n_test`` are held out of both training domains: their images in domain 1 are the query, and their images in
     domain 2 the answers. ``n_pairs`` objects are in both domains, named as pairs in ``obs["pair"]``, in the first rows
     and in the same order. Each remaining object is in a single domain, so that the domains are nearly of equal size.
-    Where ``paired``, the domains hold only pairs. If no object is in both sets, ``n_test`` random images of the first
+    Where ``paired``, the domains hold only pairs. At most ``n_train`` images of a domain are used, without the
+    ``n_pairs``. If no object is in both sets, ``n_test`` random images of the first
     set are the query, and ``n_test`` of the second are the real images that maps are compared with.
-
-    Parameters
-    ----------
-    size, channels
-        Side and channels of all images, see `magan.images.arrays.shrink` and `with_channels`; default: as they are.
-    classes
-        Classes of the used images; default: all.
-    n_train
-        Largest number of images of a domain, without the ``n_pairs``.
 
     Raises
     ------
@@ -75,28 +47,27 @@ def translating(
         The images of the two sets differ in shape or are smaller than ``size``, a class is unknown, a word
         occurs twice, or too few pairs or images are left for the settings or for a minibatch.
     """
-    first, second = (
-        _as_asked(images, name, size, channels, classes) for images, name in ((first, "images_1"), (second, "images_2"))
-    )
+    first, second = (_as_asked(images, name, settings) for images, name in zip(cells, ("images_1", "images_2")))
     if shape_of(first) != shape_of(second):
         shape_1, shape_2 = (" x ".join(map(str, shape_of(images))) for images in (first, second))
         raise InputError(
             f"images_1 are {shape_1} (channels x height x width) and images_2 {shape_2}; "
             "state size and channels of both"
         )
-    rows = _divided(first, second, n_train, n_test, n_pairs, paired, np.random.default_rng(seed))
-    x1, x2 = (_training(*parts) for parts in zip((first, second), rows.told, rows.single))
+    rows = _divided(first, second, settings)
+    x1, x2 = (_training(*parts) for parts in zip((first, second), rows.pairs, rows.single))
     enough({"images_1": x1, "images_2": x2}, batch_size)
     query = first[rows.test[0]].copy()
-    truth = _truth(query, second[rows.test[1]].copy(), x2, bool(_common(first, second)), seed)
+    truth = _truth(query, second[rows.test[1]].copy(), x2, bool(_common(first, second)), settings.split_seed)
     truth.uns[keys.SOURCE] = sources(first, second)
     return Folds({FOLD: (x1, x2)}, {FOLD: without_labels(query)}, truth)
 
 
-def _as_asked(images: AnnData, name: str, size: int | None, channels: int | None, classes: Sequence[str]) -> AnnData:
+def _as_asked(images: AnnData, name: str, settings: Translation) -> AnnData:
     """Select images by class, give them the asked shape, and drop the columns that translation does not read."""
-    if classes:
-        images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "translation.classes")
+    size, channels = settings.size, settings.channels
+    if settings.classes:
+        images = select_cells(images, {keys.CELL_TYPE: list(settings.classes)}, "translation.classes")
     values, side = images_of(images), min(shape_of(images)[1:])
     if size and side < size:
         raise InputError(f"{name} are {side} pixels wide or high, too small for size {size}; lower size")
@@ -113,15 +84,9 @@ def _as_asked(images: AnnData, name: str, size: int | None, channels: int | None
     return asked
 
 
-def _divided(
-    first: AnnData,
-    second: AnnData,
-    n_train: int | None,
-    n_test: int,
-    n_pairs: int,
-    paired: bool,
-    random: np.random.Generator,
-) -> Rows:
+def _divided(first: AnnData, second: AnnData, settings: Translation) -> Rows:
+    random = np.random.default_rng(settings.split_seed)
+    n_train, n_test, n_pairs, paired = settings.n_train, settings.n_test, settings.n_pairs, settings.paired
     common = _common(first, second)
     words = random.permutation(sorted(common))
     known = np.array([common[word] for word in words], int).reshape(-1, 2)
@@ -130,7 +95,7 @@ def _divided(
         for i, images in enumerate((first, second))
     ]
     if not len(known):
-        return _without_pairs(unpaired, n_train, n_test, n_pairs, paired)
+        return _without_pairs(unpaired, settings)
     if len(known) < n_test + n_pairs + paired:
         asked = f"n_test {n_test} and n_pairs {n_pairs}" if n_pairs else f"n_test {n_test}"
         raise InputError(f"images_1 and images_2 have {len(known)} pairs in common, too few for {asked}; lower n_test")
@@ -146,14 +111,14 @@ def _divided(
     return Rows((test[:, 0], test[:, 1]), (training_pairs[:, 0], training_pairs[:, 1]), (first_single, second_single))
 
 
-def _without_pairs(
-    unpaired: Sequence[np.ndarray], n_train: int | None, n_test: int, n_pairs: int, paired: bool
-) -> Rows:
-    if n_pairs or paired:
+def _without_pairs(unpaired: Sequence[np.ndarray], settings: Translation) -> Rows:
+    if settings.n_pairs or settings.paired:
+        asked = "paired: true" if settings.paired else f"n_pairs {settings.n_pairs}"
         raise InputError(
-            f"images_1 and images_2 have no pair in common for {'paired: true' if paired else f'n_pairs {n_pairs}'}; "
+            f"images_1 and images_2 have no pair in common for {asked}; "
             f"give images of one thing the same word in obs['{keys.PAIR}'], as own_images do with paired: true"
         )
+    n_train, n_test = settings.n_train, settings.n_test
     for name, rows in zip(("images_1", "images_2"), unpaired):
         if len(rows) <= n_test:
             raise InputError(f"{name} has {len(rows)} images, too few for {n_test} test images; lower n_test")

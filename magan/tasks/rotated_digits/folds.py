@@ -15,28 +15,11 @@ from magan.tasks.folds import Folds, enough, image_truth, join_rows, select_cell
 from magan.tasks.rotated_digits.settings import Digits
 
 FOLD = "digits"  # the only fold
-OPTIONS = ("classes", "degrees", "n_pairs", "n_train", "n_test")
 
 join = join_rows
 
 
 def split(settings: Digits, cells: Sequence[AnnData], batch_size: int) -> Folds:
-    """The folds that a study asks for, see `turning`."""
-    asked = {name: getattr(settings, name) for name in OPTIONS}
-    return turning(cells[0], **asked, batch_size=batch_size, seed=settings.split_seed)
-
-
-def turning(
-    images: AnnData,
-    *,
-    classes: Sequence[str],
-    degrees: float,
-    n_pairs: int,
-    n_train: int | None,
-    n_test: int,
-    batch_size: int,
-    seed: int = 0,
-) -> Folds:
     """Divide images of ``classes`` between domain 1 and domain 2, where they are rotated; a single fold.
 
     Of each class, ``n_test`` images become the query and ``n_test`` different images
@@ -48,16 +31,17 @@ def turning(
     InputError
         A class is unknown or has too few images.
     """
-    images = select_cells(images, {keys.CELL_TYPE: list(classes)}, "digits.classes")
+    n_pairs, n_test = settings.n_pairs, settings.n_test
+    images = select_cells(cells[0], {keys.CELL_TYPE: list(settings.classes)}, "digits.classes")
     images.X = pixels(images)
     # Here an image and its rotation are a pair.
     images.obs = cast(pd.DataFrame, images.obs).drop(columns=keys.PAIR, errors="ignore")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(settings.split_seed)
     parts: dict[str, list[np.ndarray]] = {part: [] for part in ("query", "target", "pair", "first", "second")}
-    for label in classes:
+    for label in settings.classes:
         class_rows = random.permutation(np.flatnonzero(images.obs[keys.CELL_TYPE].astype(str) == label))
         rest = class_rows[2 * n_test + n_pairs :]
-        half = min(len(rest) // 2, n_train or len(rest))
+        half = min(len(rest) // 2, settings.n_train or len(rest))
         if half < 1:
             raise InputError(
                 f"class {label} has {len(class_rows)} images, too few for {n_test} test images; lower n_test"
@@ -68,7 +52,7 @@ def turning(
     rows = {part: np.concatenate(chosen) for part, chosen in parts.items()}
 
     def turned(part: AnnData) -> AnnData:
-        part.X = rotate(images_of(part), degrees).reshape(part.n_obs, -1)
+        part.X = rotate(images_of(part), settings.degrees).reshape(part.n_obs, -1)
         return part
 
     pair = images[rows["pair"]].copy()

@@ -6,7 +6,9 @@ from anndata import AnnData
 from magan import keys
 from magan.datasets import registry
 from magan.errors import InputError
-from magan.tasks.cell_matching.folds import matching
+from magan.tasks.cell_matching.folds import split
+from magan.tasks.cell_matching.settings import Matching
+from magan.tasks.folds import Folds
 
 
 def cells(prefix: str, n: int = 60, n_features: int = 3, pairs: int = 50) -> AnnData:
@@ -22,6 +24,10 @@ def cells(prefix: str, n: int = 60, n_features: int = 3, pairs: int = 50) -> Ann
 
 
 ASKED = {"n_pairs": 8, "n_draws": 3, "batch_size": 10}
+
+
+def matching(first: AnnData, second: AnnData, batch_size: int, **asked) -> Folds:
+    return split(Matching(cells_1="rna", cells_2="atac", arms={}, **asked), [first, second], batch_size)
 
 
 def test_the_told_pairs_are_pairs_and_no_other_is_in_the_files():
@@ -50,7 +56,7 @@ def test_neither_order_nor_name_nor_population_tells_which_cells_belong_together
 
 def test_every_draw_tells_other_pairs_and_the_seed_decides_which():
     def told(seed):
-        parts = matching(cells("rna"), cells("atac"), **ASKED, seed=seed)
+        parts = matching(cells("rna"), cells("atac"), **ASKED, split_seed=seed)
         return [frozenset(x1.obs[keys.PAIR]) for x1, _ in parts.train.values()]
 
     assert len(set(told(0))) == 3 and told(0) == told(0) and told(0) != told(1)

@@ -7,7 +7,9 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
+from magan.tasks.folds import Folds
 from magan.tasks.heldout_markers import folds
+from magan.tasks.heldout_markers.settings import HeldOut
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19", "CD45RA", "CD56", "DNA1"]
 LACKS = {"A": ["CD45RA", "CD56"], "B": ["CD19"]}
@@ -25,15 +27,19 @@ def cells(n: int = 200) -> AnnData:
     return AnnData(values, obs=obs, var=var, layers={keys.PREPROCESSED: values.copy()})
 
 
+def heldout(adata: AnnData, batch_size: int, **asked) -> Folds:
+    return folds.split(HeldOut(cells="cells", arms={}, **asked), [adata], batch_size)
+
+
 def message(adata: AnnData, **changed) -> str:
     with pytest.raises(InputError) as error:
-        folds.heldout(adata, **{**PANELS, **changed})
+        heldout(adata, **{**PANELS, **changed})
     return str(error.value)
 
 
 def test_each_panel_trains_on_its_own_cells_and_the_test_cells_are_of_panel_1():
     adata = cells()
-    parts = folds.heldout(adata, **PANELS, test_fraction=0.25)
+    parts = heldout(adata, **PANELS, test_fraction=0.25)
     panel = adata.obs[keys.PANEL]
     x1, x2 = parts.train["CD4"]
     assert set(panel[x1.obs_names]) == set(panel[parts.truth.obs_names]) == {"A"}
@@ -44,28 +50,28 @@ def test_each_panel_trains_on_its_own_cells_and_the_test_cells_are_of_panel_1():
 
 
 def test_markers_are_those_that_each_panel_measures_unless_they_are_named():
-    parts = folds.heldout(cells(), **PANELS)
+    parts = heldout(cells(), **PANELS)
     assert list(parts.train) == ["CD3", "CD4", "CD8"]
     x1, x2 = parts.train["CD4"]
     assert list(x1.var_names) == ["CD3", "CD8", "CD19"]
     assert list(x2.var_names) == ["CD3", "CD4", "CD8", "CD45RA", "CD56"]
-    x1, x2 = folds.heldout(cells(), **PANELS, shared=["CD3", "CD4"], only_1=["CD8"], only_2=[]).train["CD4"]
+    x1, x2 = heldout(cells(), **PANELS, shared=["CD3", "CD4"], only_1=["CD8"], only_2=[]).train["CD4"]
     assert list(x1.var_names) == ["CD3", "CD8"] and list(x2.var_names) == ["CD3", "CD4"]
 
 
 def test_halves_of_one_sample_share_all_markers_to_be_corrected_unless_they_are_named():
     adata = cells()
     adata = adata[adata.obs[keys.PANEL] == "B"].copy()
-    parts = folds.heldout(adata, batch_size=16)
+    parts = heldout(adata, batch_size=16)
     assert list(parts.train) == ["CD3", "CD4", "CD8", "CD45RA", "CD56"]
     assert list(parts.train["CD3"][0].var_names) == ["CD4", "CD8", "CD45RA", "CD56"]
 
 
 def test_fewer_cells_keep_the_panels_apart():
-    x1, x2 = folds.heldout(cells(), **PANELS, n_cells=120).train["CD3"]
+    x1, x2 = heldout(cells(), **PANELS, n_cells=120).train["CD3"]
     assert set(x1.obs_names) <= {f"cell_{i}" for i in range(0, 200, 3)}
     assert not set(x2.obs_names) & {f"cell_{i}" for i in range(0, 200, 3)}
-    n_test = folds.heldout(cells(), **PANELS, n_cells=120).truth.n_obs
+    n_test = heldout(cells(), **PANELS, n_cells=120).truth.n_obs
     assert x1.n_obs + x2.n_obs + n_test == 120
 
 

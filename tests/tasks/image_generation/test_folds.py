@@ -5,7 +5,8 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
-from magan.tasks.image_generation.folds import generating
+from magan.tasks.image_generation.folds import split as split_images
+from magan.tasks.image_generation.settings import Generation
 
 N = 60
 
@@ -21,8 +22,9 @@ def images(split: bool = False, classes: bool = True) -> AnnData:
     return AnnData(x, obs=obs, uns={keys.IMAGE: {"shape": [1, 2, 2]}, keys.SOURCE: {"name": "made"}})
 
 
-def parts(adata: AnnData, **settings):
-    made = generating(adata, **{"classes": (), "n_train": None, "n_test": 10, "batch_size": 5, **settings})
+def parts(adata: AnnData, batch_size: int = 5, **asked):
+    settings = Generation(images="made", arms={}, **{"n_test": 10, **asked})
+    made = split_images(settings, [adata], batch_size)
     assert list(made.train) == list(made.query) == ["images"]
     (train,) = made.train["images"]
     return train, made.query["images"], made.truth
@@ -41,7 +43,7 @@ def test_a_split_that_the_images_come_with_is_kept():
 
 
 def test_fewer_can_be_trained_on_and_another_division_drawn():
-    train, query, _ = parts(images(), n_train=12, seed=1)
+    train, query, _ = parts(images(), n_train=12, split_seed=1)
     assert train.n_obs == 12 and not set(train.obs_names) & set(query.obs_names)
     assert set(query.obs_names) != set(parts(images())[1].obs_names)
 

@@ -6,6 +6,7 @@ from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import from_images, pixels
 from magan.tasks.image_translation import folds as image_translation_folds
+from magan.tasks.image_translation.settings import Translation
 
 SHAPE = (1, 4, 4)
 
@@ -27,7 +28,10 @@ def both(n=60, own_1=0, own_2=0, **changed):
 
 
 def parts_of(first, second, **changed):
-    parts = image_translation_folds.translating(first, second, **{"n_test": 10, "batch_size": 8, **changed})
+    asked = {"n_test": 10, **changed}
+    batch_size = asked.pop("batch_size", 8)
+    settings = Translation(images_1="first", images_2="second", arms={}, **asked)
+    parts = image_translation_folds.split(settings, [first, second], batch_size)
     (x1, x2), query = parts.train["images"], parts.query["images"]
     return x1, x2, query, parts.truth
 
@@ -161,7 +165,7 @@ def test_what_an_image_shows_is_known_to_the_truth_alone():
 
 
 def test_the_division_is_drawn_by_its_seed():
-    one, same, other = (list(parts_of(*both(), seed=seed)[2].obs_names) for seed in (1, 1, 2))
+    one, same, other = (list(parts_of(*both(), split_seed=seed)[2].obs_names) for seed in (1, 1, 2))
     assert one == same != other
 
 

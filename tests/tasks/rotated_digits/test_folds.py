@@ -6,10 +6,12 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError
 from magan.images.arrays import rotate
+from magan.tasks.folds import Folds
 from magan.tasks.rotated_digits import folds as rotated_digits_folds
+from magan.tasks.rotated_digits.settings import Digits
 
 SHAPE = (1, 8, 8)
-ASKED = {"classes": ["3", "7"], "degrees": 120.0, "n_pairs": 4, "n_train": None, "n_test": 6, "batch_size": 8}
+ASKED = {"classes": ["3", "7"], "degrees": 120.0, "n_pairs": 4, "n_test": 6}
 
 
 def images(n: int = 150) -> AnnData:
@@ -22,8 +24,13 @@ def turned(x: np.ndarray) -> np.ndarray:
     return rotate(x.reshape(-1, *SHAPE), 120.0).reshape(len(x), -1)
 
 
+def split(adata: AnnData, batch_size: int = 8, **changed) -> Folds:
+    settings = Digits(images="digits", arms={}, **{**ASKED, **changed})
+    return rotated_digits_folds.split(settings, [adata], batch_size)
+
+
 def parts_of(**changed):
-    parts = rotated_digits_folds.turning(images(), **{**ASKED, **changed})
+    parts = split(images(), **changed)
     (x1, x2), query = parts.train["digits"], parts.query["digits"]
     return x1, x2, query, parts.truth
 
@@ -97,7 +104,7 @@ def test_without_pairs_the_domains_share_no_image():
 
 
 def test_the_division_is_drawn_by_its_seed():
-    one, same, other = (list(parts_of(seed=seed)[2].obs_names) for seed in (1, 1, 2))
+    one, same, other = (list(parts_of(split_seed=seed)[2].obs_names) for seed in (1, 1, 2))
     assert one == same != other
 
 
@@ -122,7 +129,7 @@ def test_digits_kept_as_bytes_that_pair_with_other_sets_are_divided_like_any():
     adata = images()
     adata.X = (adata.X * 255).astype(np.uint8)
     adata.obs[keys.PAIR] = [f"row{i}" for i in range(adata.n_obs)]
-    parts = rotated_digits_folds.turning(adata, **ASKED)
+    parts = split(adata)
     (x1, x2), (y1, y2) = parts.train["digits"], parts_of()[:2]
     for x, y in ((x1, y1), (x2, y2)):
         assert x.X.dtype == np.float32 and list(x.obs_names) == list(y.obs_names)
