@@ -33,7 +33,7 @@ from magan.training.fit import Optimisation
 from magan.training.resume import NoCheckpoint, Resume
 from magan.training.retry import Status
 from magan.training.weight_average import averaged
-from magan.uncertainty import calibrated, conformal
+from magan.uncertainty import conformal
 
 PREDICTIONS = ("sample", "expected")
 KNOWN = {"model": ALIGNING, "correspondence": CORRESPONDENCES, "scale": SCALINGS, "predict": PREDICTIONS}
@@ -192,9 +192,9 @@ class Aligner:
             lambda group: self._inputs(folds, group, show),
             Schedule(self.training.steps, optimisation, self.training.at_once, every, record, resume),
         )
-        for f, (trained, held) in enumerate(zip(pairs, held_out) if self.good_seeds_ else ()):
-            for to, target, apart in zip(("x1", "x2"), trained, held):
-                self.maps_.calibrate(target, apart, to, f, self.neighbours)
+        for f, (trained, excluded) in enumerate(zip(pairs, held_out) if self.good_seeds_ else ()):
+            for to, target, calibration in zip(("x1", "x2"), trained, excluded):
+                self.maps_.calibrate(target, calibration, to, f, self.neighbours)
         return self
 
     def map(self, x: AnnData, to: str = "x2", fold: int = 0) -> AnnData:
@@ -218,16 +218,7 @@ class Aligner:
         The map of a sample does not depend on other samples, so a caller may map a few samples at a time.
         """
         self._check_direction(to)
-        if not self.good_seeds_:
-            return {}
-        scaled = self.maps_.scaled(values, to, fold)
-        expected = self.maps_.expected(scaled, to, fold) if self.predict == "expected" or self.calibrate else None
-        whole = expected is None or self.predict == "sample"  # held-out samples calibrate expected values
-        layers = self.maps_.layers(self.maps_.sampled(scaled, to, fold) if whole or expected is None else expected)
-        calibration = self.calibrations_[to][fold]
-        if expected is not None and calibration is not None:
-            layers |= calibrated.uncertainty(calibration, expected, values.numpy())
-        return layers
+        return self.maps_.predicted(values, to, fold, self.predict == "expected") if self.good_seeds_ else {}
 
     def monotone(self, values: Tensor, to: str = "x2", fold: int = 0) -> np.ndarray:
         """Map markers by the scalings only, ``(n, M1) -> (n, M1)`` arcsinh units; nan where ``to`` lacks a marker."""

@@ -110,6 +110,15 @@ class Maps:
         maps = self.sampled(both.hidden(scaled), to, fold)
         return calibrated.weighted(maps, self.neighbours[to][fold], scaled[:, both.source].numpy())
 
+    def predicted(self, values: Tensor, to: str, fold: int, expected: bool) -> dict[str, np.ndarray]:
+        """Layers of the maps of measured samples: their expected values, or samples; with intervals if calibrated."""
+        scaled, calibration = self.scaled(values, to, fold), self.calibrations[to][fold]
+        if calibration is None:
+            return self.layers(self.expected(scaled, to, fold) if expected else self.sampled(scaled, to, fold))
+        centre = self.expected(scaled, to, fold)  # held-out samples calibrate expected values
+        layers = self.layers(centre if expected else self.sampled(scaled, to, fold))
+        return layers | calibrated.uncertainty(calibration, centre, values.numpy())
+
     def shared(self, to: str, fold: int) -> Shared:
         """Columns of the markers that both domains measure, without those that the correspondence leaves free."""
         return shared(self.features[SOURCE[to]][fold], self.features[to][fold], self.free)
