@@ -12,6 +12,11 @@ def _map(method: str) -> Entry:
     return Entry("magan.baselines.batch_map:batch_map", ("shared markers",), {"method": method}, deployable=True)
 
 
+def _tuned(regressor: str) -> Entry:
+    """A regressor of `magan.regressors`, tuned on training cells."""
+    return Entry("magan.baselines.tuned:tuned", ("shared markers",), {"regressor": regressor})
+
+
 BASELINES = Registry(
     identity=Entry("magan.baselines.identity:identity", ("shared features",)),
     auto=_map("auto"),
@@ -30,6 +35,9 @@ BASELINES = Registry(
     knn=Entry("magan.baselines.knn:knn", ("shared markers",)),
     knn_draw=Entry("magan.baselines.knn:knn_draw", ("shared markers",)),
     boosting=Entry("magan.baselines.boosting:boosting", ("shared markers",)),
+    extra_trees=_tuned("extra_trees"),
+    knn_tuned=_tuned("nearest"),
+    boosting_tuned=_tuned("boosting"),
     pair_ridge=Entry("magan.baselines.pairs:pair_ridge", ("pairs",)),
     pair_knn=Entry("magan.baselines.pairs:pair_knn", ("pairs",)),
     pair_landmarks=Entry("magan.baselines.pairs:pair_landmarks", ("pairs", "cells")),

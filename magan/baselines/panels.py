@@ -30,6 +30,14 @@ def location_scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1.0)
 
 
+def shared_and_missing(x1: AnnData, x2: AnnData, query: AnnData) -> tuple[list[str], list[str]]:
+    """Return the markers of ``x2`` that ``x1`` and the query measure, and the rest; `InputError` if there is none."""
+    shared = [marker for marker in x2.var_names if marker in x1.var_names and marker in query.var_names]
+    if not shared:
+        raise InputError("domains 1 and 2 share no marker to predict from; use a baseline only with shared markers")
+    return shared, [marker for marker in x2.var_names if marker not in shared]
+
+
 def regress(
     x1: AnnData,
     x2: AnnData,
@@ -52,10 +60,7 @@ def regress(
     InputError
         The panels share no marker.
     """
-    shared = [marker for marker in x2.var_names if marker in x1.var_names and marker in query.var_names]
-    if not shared:
-        raise InputError("domains 1 and 2 share no marker to predict from; use a baseline only with shared markers")
-    missing = [marker for marker in x2.var_names if marker not in shared]
+    shared, missing = shared_and_missing(x1, x2, query)
     mapped = np.empty((query.n_obs, x2.n_vars), dtype=np.float32)
     mapped[:, x2.var_names.get_indexer(shared)] = intensities(query, shared)
     if missing:

@@ -18,8 +18,8 @@ from magan import keys
 from magan.errors import InputError, among
 from magan.images.arrays import pixels
 
-# Only a correspondence that names populations reads the populations of training cells.
-LABELLED = (keys.BATCH, keys.SAMPLE, keys.CELL_TYPE)
+# Batch and panel say on which scale the values are; only a correspondence that names populations reads populations.
+LABELLED = (keys.BATCH, keys.SAMPLE, keys.PANEL, keys.CELL_TYPE)
 
 
 Conditions = Mapping[str, str | Sequence[str]]  # obs column -> selected values

@@ -9,7 +9,7 @@ from magan.errors import InputError
 SHARED = {"shared features", "shared markers"}
 FROM_PAIRS = [name for name, entry in BASELINES.entries.items() if not SHARED & {*entry.needs}]
 DIRECT = ["identity", "zscore", "quantile", "combat"]  # need every marker in domain 1
-REGRESSIONS = ["ridge", "knn", "boosting"]
+REGRESSIONS = ["ridge", "knn", "boosting", "extra_trees", "knn_tuned", "boosting_tuned"]
 SIMPLE = [*DIRECT, *REGRESSIONS]
 ELSEWHERE = [
     "auto",

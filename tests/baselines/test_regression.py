@@ -5,7 +5,14 @@ from magan.baselines import BASELINES
 from magan.baselines.knn import NEIGHBOURS
 from magan.baselines.panels import location_scale
 
-REGRESSIONS = ["ridge", "knn", "boosting"]  # of means; `knn_draw` has its own tests
+REGRESSIONS = [
+    "ridge",
+    "knn",
+    "boosting",
+    "extra_trees",
+    "knn_tuned",
+    "boosting_tuned",
+]
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)

@@ -174,6 +174,18 @@ def test_confidence_is_low_for_cells_that_the_other_panel_does_not_have(folder, 
     assert result[0].obs[keys.CONFIDENCE].between(0, 1).all()
 
 
+def test_a_scale_for_each_panel_is_remembered_through_the_merge(folder, tmp_path):
+    """Panels on scales of their own, one of them counts: the note names the panel of the cells that are merged."""
+    noted = cells()
+    noted.uns[keys.CYTOF] = {"cofactor": "per panel", "panels": {"A": "150.0", "B": "5.0", "C": "none"}}
+    noted.write_h5ad(tmp_path / "cells.h5ad")
+    (tmp_path / "heldout").symlink_to(folder / "heldout")
+    whole, _ = merged(tmp_path)
+    assert dict(whole.uns[keys.CYTOF]["panels"]) == {"A": "150.0", "B": "5.0", "C": "none"}
+    aligner = Aligner.load(tmp_path / "models/three_A_B.safetensors", device="cpu")
+    assert set(aligner.cofactors_["x1"][0].values()) == {150.0} and set(aligner.cofactors_["x2"][0].values()) == {5.0}
+
+
 def test_models_are_kept_for_every_two_panels_that_tell_one_another_something(folder, result):
     assert sorted(path.name for path in (folder / "models").iterdir()) == [
         "three_A_B.safetensors",
