@@ -51,7 +51,8 @@ PROBABILITIES = "probabilities"
 # columns of a sample sheet that say how to read a file
 COMPENSATION = "compensation"  # file, none, or the path of a matrix
 TRUST = "trust"  # header, where an FCS file's keywords say another place of its data
-HOW_TO_READ = (COMPENSATION, TRUST)
+DATA_SET = "data_set"  # its number, where an FCS file holds several
+HOW_TO_READ = (COMPENSATION, TRUST, DATA_SET)
 COFACTOR, TRANSFORM = "cofactor", "transform"  # of the arcsinh; the name of a scale, with parameters or without
 HOW_TO_SCALE = (COFACTOR, TRANSFORM)
 

@@ -12,7 +12,7 @@ Cofactor = PositiveFloat | Literal["none", "null"]
 
 
 class OwnFile(Strict):
-    """One file of the user's: .fcs, .csv, .tsv or .h5ad, with what is known of it."""
+    """One file of the user's: FCS, .csv, .tsv or .h5ad, with what is known of it."""
 
     path: str
     batch: str = "1"
@@ -24,6 +24,7 @@ class OwnFile(Strict):
     cell_type: str | None = None  # a column of the file, or a file with one label per cell
     compensation: str | None = None  # of an FCS file: file, none, or the path of a matrix
     trust: str | None = None  # of an FCS file: header, where its keywords say another place of the data
+    data_set: PositiveInt | Literal[""] | None = None  # of an FCS file with several: the number of one
     cofactor: str | None = None  # of this file's arcsinh, none where it is transformed already
     transform: str | None = None  # arcsinh, logicle, hyperlog or none; parameters in brackets, or estimated
 
@@ -54,6 +55,7 @@ class OwnData(Strict):
     transform: str | dict[str, str | None] | None = None  # another scale than arcsinh: logicle, hyperlog(w=0.8), none
     compensation: str | None = None  # of files whose row says none: file, none, or the path of a matrix
     trust: Literal["header"] | None = None  # of files whose row says none
+    data_set: PositiveInt | None = None  # of files whose row says none
     gates: dict[str, str] = {}  # population -> "CD3+ CD19-"
 
     @model_validator(mode="after")
@@ -100,5 +102,6 @@ def sheet_row(values: Mapping[str, str]) -> SheetRow:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         column = first["loc"][0]
-        remedy = "write true or false" if column == "is_control" else "leave slashes out"
+        remedies = {"is_control": "write true or false", "data_set": "write a number, from 1"}
+        remedy = remedies.get(str(column), "leave slashes out")
         raise InputError(f"{column} is {first['input']!r}; {remedy}") from None

@@ -12,7 +12,8 @@ from magan import keys
 from magan.cytometry.arcsinh import RAW_BELOW, channel_values, cofactors
 from magan.cytometry.check_markers import known_marker, technical
 from magan.cytometry.consistent_markers import Files
-from magan.cytometry.fcs_read import open_fcs
+from magan.cytometry.fcs_header import is_fcs
+from magan.cytometry.fcs_read import fcs_options, open_fcs
 from magan.cytometry.marker_names import METAL
 from magan.cytometry.transforms import complete, scale_of
 from magan.errors import InputError
@@ -167,9 +168,10 @@ def _estimated(files: Files, wanted: dict[str, Spec | dict[str, Spec]]) -> dict[
 
 def _ranges(files: Files, path: str) -> dict[str, float]:
     """Marker -> the largest linear value that its channel may have, of an FCS file."""
-    if not path.lower().endswith(".fcs"):
+    if not is_fcs(path):
         return {}
-    events = open_fcs(path)
+    row = next(row for row in files.rows if str(row["path"]) == path)
+    events = open_fcs(path, fcs_options(row))
     found = {}
     for n, channel in enumerate(events.channels, start=1):
         with contextlib.suppress(ValueError):

@@ -151,8 +151,10 @@ def _stored_as(path: Path, keywords: dict[str, str], n: int) -> tuple[str, int]:
     if kind != "I":
         raise unreadable(path, f"data type {kind!r} of channel {n} is neither I, F nor D")
     bits = whole_number(path, keywords, f"p{n}b")
-    if bits % 8 or not 8 <= bits <= 64:
+    if not 8 <= bits <= 64:
         raise unreadable(path, f"an integer of {bits} bits")
+    if bits % 8:  # 10 bits in 16; where they are packed instead, the size of the data disagrees
+        bits = next(8 * width for width in WIDTHS if 8 * width >= bits)
     return kind, bits // 8
 
 

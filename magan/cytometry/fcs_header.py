@@ -1,5 +1,6 @@
 """What an FCS file says about itself: its header, its keywords, and where its data begin."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -7,21 +8,87 @@ from typing import NamedTuple
 from magan.errors import InputError
 
 HEADER_BYTES = 58  # version, four blanks and six offsets of eight digits
+SUFFIXES = (".fcs", ".lmd")
 ESCAPED = "\ue000"  # stands for a doubled delimiter while keywords are taken apart; no file holds it
 
 
 class Header(NamedTuple):
-    """What the first 58 bytes say; byte offsets from the start of the file, ends inclusive."""
+    """What the first 58 bytes of a data set say; byte offsets from their start, ends inclusive.
+
+    ``base`` is the byte of the file at which the data set begins, 0 for the first.
+    """
 
     version: str
     text_start: int
     text_stop: int
     data_start: int
     data_stop: int
+    base: int = 0
 
 
-def read_header(path: Path) -> Header:
-    """The header's offsets, once the file is known to be there, FCS and long enough.
+def is_fcs(path: Path | str) -> bool:
+    """Whether a file is FCS: by its suffix, or by its first bytes where the suffix (.001, .B08) says nothing."""
+    path = Path(path)
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(6)[:3] == b"FCS"
+    return False
+
+
+def data_sets(path: Path) -> list[tuple[Header, dict[str, str]]]:
+    """Header and keywords of every data set of a file, in its order.
+
+    ``$NEXTDATA`` counts from the start of its own data set, and 0, or a place behind the file's end, says that there
+    is no further one.
+
+    Raises
+    ------
+    InputError
+        As `read_header` and `read_text`; or no data set begins where ``$NEXTDATA`` says.
+    """
+    found, base, size = [], 0, path.stat().st_size if path.is_file() else 0
+    while True:
+        header = read_header(path, base)
+        words = read_text(path, header)
+        found.append((header, words))
+        value = as_keywords(words).get("nextdata", "").strip() or "0"
+        step = int(value) if re.fullmatch(r"[0-9]{1,18}", value) else -1
+        if step == 0 or base + step >= size:
+            return found
+        if step < HEADER_BYTES or _bytes(path, base + step, base + step + 2) != b"FCS":
+            raise unreadable(path, f"no data set begins where $NEXTDATA says, {value} bytes on")
+        base += step
+
+
+def choose_data_set(path: Path, asked: str | None) -> tuple[Header, dict[str, str]]:
+    """Header and keywords of the data set of a number, from 1; of the only one for None.
+
+    Raises
+    ------
+    InputError
+        As `data_sets`; there are several and none is asked for, or there are not so many.
+    """
+    found = data_sets(path)
+    if asked is None and len(found) == 1:
+        return found[0]
+    if asked is None or int(asked) > len(found):
+        held = [_described(number, *one) for number, one in enumerate(found, start=1)]
+        lacks = "" if asked is None else f"has no data set {asked}: it "
+        several = "s" if len(found) > 1 else ""
+        raise InputError(
+            f"FCS file {path} {lacks}holds {len(found)} data set{several} ({'; '.join(held)}); say which with data_set"
+        )
+    return found[int(asked) - 1]
+
+
+def _described(number: int, header: Header, words: dict[str, str]) -> str:
+    keywords = as_keywords(words)
+    return f"{number}: {keywords.get('tot', '?').strip()} events of {keywords.get('par', '?').strip()} channels"
+
+
+def read_header(path: Path, base: int = 0) -> Header:
+    """The offsets of the header at byte ``base``, once the file is known to be there, FCS and long enough.
 
     Raises
     ------
@@ -30,8 +97,9 @@ def read_header(path: Path) -> Header:
     """
     if not path.is_file():
         raise InputError(f"FCS file {path} does not exist; check the path")
-    size = path.stat().st_size
+    size = path.stat().st_size - base
     with path.open("rb") as file:
+        file.seek(base)
         first = file.read(HEADER_BYTES)
     if size == 0:
         raise InputError(f"FCS file {path} is empty (0 bytes); copy or export it again")
@@ -39,7 +107,7 @@ def read_header(path: Path) -> Header:
         raise InputError(f"{path} is not an FCS file (it begins with {first[:6]!r}, not 'FCS'); export it as FCS 3.1")
     fields = [first[start : start + 8].strip() for start in (10, 18, 26, 34)]
     readable = len(first) == HEADER_BYTES and all(field.isdigit() for field in fields if field)
-    header = Header(first[3:6].decode("latin-1"), *(int(field or 0) for field in fields)) if readable else None
+    header = Header(first[3:6].decode("latin-1"), *(int(field or 0) for field in fields), base) if readable else None
     if header is None or not header.text_start < header.text_stop or 0 < header.data_start < header.text_stop:
         raise InputError(f"FCS file {path} has a damaged header ({first[10:42]!r}); copy or export it again")
     # The last byte may be given exclusively, so an end equal to the size is no loss yet.
@@ -58,18 +126,16 @@ def read_text(path: Path, header: Header) -> dict[str, str]:
     Raises
     ------
     InputError
-        TEXT holds no keyword, or the file holds several data sets.
+        TEXT holds no keyword.
     """
-    first = _bytes(path, header.text_start, header.text_stop)
+    first = _bytes(path, header.base + header.text_start, header.base + header.text_stop)
     words = split_text(first)
     if not words:
         raise unreadable(path, "its TEXT segment holds no keyword")
     keywords = as_keywords(words)
-    if keywords.get("nextdata", "0").strip() not in ("", "0"):
-        raise InputError(f"FCS file {path} holds more than one data set ($NEXTDATA); split it into one file each")
     start, stop = (keywords.get(key, "").strip() for key in ("beginstext", "endstext"))
     if start.isdigit() and stop.isdigit() and 0 < int(start) < int(stop) < path.stat().st_size:
-        more = _bytes(path, int(start), int(stop))
+        more = _bytes(path, header.base + int(start), header.base + int(stop))
         if more[:1] == first[:1]:  # otherwise the offsets are stale
             words |= {key: value for key, value in split_text(more).items() if key not in words}
     return words
@@ -129,7 +195,7 @@ def unreadable(path: Path, why: str) -> InputError:
 def start_of_data(
     path: Path, header: Header, keywords: dict[str, str], n_values: int, n_bytes: int, trust: str | None = None
 ) -> int:
-    """Byte offset of the first value, once header, keywords and the size of the file agree on it.
+    """Byte of the file at which the first value begins, once header, keywords and the size of the file agree on it.
 
     Parameters
     ----------
@@ -167,12 +233,12 @@ def start_of_data(
             f"{header.data_stop}, keywords {keywords.get('begindata')} to {keywords.get('enddata')}, "
             f"$TOT asks for {n_bytes} bytes; {remedy}export the file again"
         )
-    if (size := path.stat().st_size) < start + n_bytes:
+    if (size := path.stat().st_size - header.base) < start + n_bytes:
         raise InputError(
             f"FCS file {path} is cut short: $TOT promises {start + n_bytes} bytes, it has {size}; "
             "copy or export it again"
         )
-    return start
+    return header.base + start
 
 
 def _bytes(path: Path, first: int, last: int) -> bytes:

@@ -17,7 +17,7 @@ from magan import keys
 from magan.cytometry import compensation as spill
 from magan.cytometry.compensation import Compensation, Spillover
 from magan.cytometry.fcs_channels import Channel, column, event_type, linear, read_channels, var_of
-from magan.cytometry.fcs_header import as_keywords, read_header, read_text, start_of_data, whole_number
+from magan.cytometry.fcs_header import as_keywords, choose_data_set, is_fcs, start_of_data, whole_number
 from magan.errors import InputError
 
 ROWS = 16384  # events in memory at a time: 3 MB of 40 channels, which stay in a processor's cache
@@ -29,15 +29,19 @@ class FcsOptions:
     """How to read an FCS file, where the file alone does not say.
 
     ``compensation`` is "file", "none" or the path of a matrix, see `compensation.choose`; ``trust`` is "header" where
-    the header is right about the place of the data and the keywords are not. None leaves either open.
+    the header is right about the place of the data and the keywords are not; ``data_set`` is the number, from 1, of a
+    data set where the file holds several. None leaves any of them open.
     """
 
     compensation: str | None = None
     trust: str | None = None
+    data_set: str | None = None
 
     def __post_init__(self):
         if self.trust not in (None, *TRUSTED):
             raise InputError(f"trust is {self.trust!r}; write header, or leave it out")
+        if self.data_set is not None and not (self.data_set.isdecimal() and int(self.data_set)):
+            raise InputError(f"data_set is {self.data_set!r}; write the number of a data set, from 1, or leave it out")
 
 
 OPEN = FcsOptions()
@@ -52,7 +56,7 @@ def compensations(rows: Sequence[Mapping[str, object]]) -> dict[str, Compensatio
     """Path -> what is known of its compensation, of each FCS file among rows of a sample sheet that can be opened."""
     found = {}
     for row in rows:
-        if (path := str(row["path"])).lower().endswith(".fcs"):
+        if is_fcs(path := str(row["path"])):
             with contextlib.suppress(InputError):  # which reading the file says
                 found[path] = open_fcs(path, fcs_options(row)).compensation
     return found
@@ -128,7 +132,7 @@ class Survey:
 
 
 def read_fcs(path: Path | str, options: FcsOptions = OPEN, *, finite: bool = True) -> AnnData:
-    """Read one FCS file (2.0 to 3.2).
+    """Read one FCS file (2.0 to 3.2), or a data set of it.
 
     Values are linear, as flowio's ``as_array`` defines it: integers stored on a
     logarithmic scale (``$PnE`` = decades, offset) become
@@ -142,7 +146,7 @@ def read_fcs(path: Path | str, options: FcsOptions = OPEN, *, finite: bool = Tru
     path
         The file.
     options
-        Compensation, and what to trust.
+        Compensation, what to trust, and which data set.
     finite
         Refuse a value that is not finite. A caller that leaves channels out refuses it later, in those that stay.
 
@@ -175,8 +179,7 @@ def open_fcs(path: Path | str, options: FcsOptions = OPEN) -> Events:
         As `read_fcs`, except for values that are not finite.
     """
     path = Path(path)
-    header = read_header(path)
-    words = read_text(path, header)
+    header, words = choose_data_set(path, options.data_set)
     keywords = as_keywords(words)
     if (mode := keywords.get("mode", "L").strip().upper()) != "L":
         raise InputError(f"{path} holds histograms ($MODE {mode}), not events; export events (list mode)")

@@ -8,6 +8,8 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
+from magan.cytometry.fcs_header import SUFFIXES as FCS
+from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_read import OPEN, FcsOptions, read_fcs
 from magan.cytometry.panel import Panel, annotate
 from magan.cytometry.read_h5ad import read_h5ad
@@ -16,7 +18,7 @@ from magan.cytometry.text_table import dialect
 from magan.errors import InputError, nearest
 
 TEXT = (".csv", ".tsv", ".txt")
-SUFFIXES = (".fcs", ".h5ad", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
+SUFFIXES = (*FCS, ".h5ad", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
 
 LABELS = (keys.BATCH, keys.SAMPLE, keys.DONOR, keys.GROUP, keys.CELL_TYPE, keys.IS_CONTROL, keys.PAIR)
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
@@ -35,7 +37,7 @@ def read(
     Parameters
     ----------
     path
-        FCS; h5ad; or CSV, TSV or TXT (also .gz), in a form that `magan.cytometry.text_table.dialect` finds, with a
+        FCS, whatever its suffix; h5ad; or CSV, TSV or TXT (also .gz), in a form that `magan.cytometry.text_table.dialect` finds, with a
         row per cell. A first row of words holds the markers; a first column without a name holds row
         names and is left out; columns named batch, sample, donor, group, cell_type,
         is_control or pair become obs columns.
@@ -46,7 +48,7 @@ def read(
     markers
         Of a text file without a header row, in column order.
     fcs
-        Of an FCS file: compensation, and what to trust.
+        Of an FCS file: compensation, what to trust, and which data set.
 
     Returns
     -------
@@ -109,11 +111,11 @@ def opened(
         As in `read`; or there is no such column, or another number of labels than of cells.
     """
     path = Path(path)
-    suffix = _suffix(path)
     if not path.is_file():
         raise InputError(f"file {path} does not exist; check the path")
+    suffix = _suffix(path)
     in_file = Path(cell_type).suffix.lower() in TEXT
-    if suffix == ".fcs":
+    if is_fcs(path):
         adata = read_fcs(path, fcs, finite=False)
     elif suffix == ".h5ad":
         adata = read_h5ad(path)
@@ -145,6 +147,8 @@ def _suffix(path: Path) -> str:
     for suffix in SUFFIXES:
         if name.endswith(suffix):
             return suffix
+    if is_fcs(path):
+        return path.suffix
     raise InputError(
         f"file {path} has the unknown suffix {path.suffix!r}; files ending in {', '.join(SUFFIXES)} are read"
     )

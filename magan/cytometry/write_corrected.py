@@ -10,6 +10,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.arcsinh import Cofactor, raw, transformed
+from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_write import finite, write_corrected
 from magan.cytometry.panel import columns
 from magan.cytometry.read_h5ad import named_channels, real
@@ -70,7 +71,7 @@ def write(source: Path, corrected: AnnData, path: Path, *, provenance: Mapping[s
     """
     name = source.name.lower()
     finite(source, corrected.X, corrected.var)
-    if name.endswith(".fcs"):
+    if is_fcs(source):
         write_corrected(source, corrected, path, provenance=provenance)
     elif name.endswith(".h5ad"):
         _write_h5ad(source, corrected, path, provenance)

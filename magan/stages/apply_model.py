@@ -11,6 +11,7 @@ from magan import keys
 from magan.correction import CELLS, Correction, mapped_units, of_model
 from magan.cytometry import write_corrected
 from magan.cytometry.arcsinh import transformed
+from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_read import OPEN, Events, FcsOptions, as_slice, open_fcs, survey
 from magan.cytometry.fcs_write import Change, rewrite
 from magan.cytometry.panel import Panel, annotate, columns
@@ -57,7 +58,7 @@ def correct(
         values or the reverse, or would get a value that is not finite.
     """
     provenance = {**corrector.provenance, "MAGAN_SOURCE": file.name}
-    if file.name.lower().endswith(".fcs"):
+    if is_fcs(file):
         events = open_fcs(file, fcs)
         provenance["MAGAN_COMPENSATION"] = events.compensation.keyword if events.spillover else ""
         change, places = _change_of(corrector, events, panel)

@@ -14,6 +14,7 @@ from magan.cytometry.fcs_channels import column
 from magan.cytometry.fcs_header import as_keywords, split_text
 from magan.cytometry.fcs_read import FcsOptions, open_fcs, read_fcs
 from magan.cytometry.fcs_write import rewrite
+from magan.cytometry.read_cells import read
 from magan.errors import InputError
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
@@ -166,13 +167,67 @@ def test_where_header_and_keywords_disagree_the_header_may_be_trusted(tmp_path):
         read_fcs(file, FcsOptions(trust="header"))
 
 
-@pytest.mark.parametrize("bits", [10, 12, 0])
+@pytest.mark.parametrize("bits", [0, 65, 7])
 def test_a_type_that_cannot_be_read_is_named(tmp_path, bits):
     numbers = np.zeros(2, np.dtype([("C1", "<f4"), ("C2", "<u2")]))
     with pytest.raises(InputError, match=f"cannot be read .an integer of {bits} bits"):
         read_fcs(write_types(tmp_path / "a.fcs", numbers, keywords={"$P2B": str(bits)}))
     with pytest.raises(InputError, match="data type 'A' of channel 2"):
         read_fcs(write_types(tmp_path / "b.fcs", numbers, keywords={"$P2DATATYPE": "A"}))
+
+
+def several(path, second=((5, 6), (7, 8))):
+    """Two data sets in one file, as Beckman Coulter's .LMD has them: 10 bits in 2.0, then whole numbers in 3.0."""
+    first = [[1, 1023], [2, 3], [4, 5]]
+    bits = {"$P1B": "10", "$P2B": "10", "$NEXTDATA": "4096"}
+    write(path, first, version="2.0", datatype="I", bits=(16, 16), keywords=bits)
+    start = path.read_bytes().ljust(4096, b"\0")
+    write(path, second, version="3.0", datatype="I", bits=(32, 32), keywords={"$P1R": "1048576", "$P2R": "1048576"})
+    path.write_bytes(start + path.read_bytes())
+    return np.float32(first), np.float32(second)
+
+
+@pytest.mark.parametrize("name", ["a.LMD", "a.001", "a.B08", "a b{1}.fcs"])
+def test_each_of_several_data_sets_is_read_as_flowio_reads_it(tmp_path, name):
+    file = tmp_path / name
+    both = several(file)
+    flow = flowio.FlowData(str(file), nextdata_offset=4096)
+    np.testing.assert_array_equal(np.reshape(flow.events, (-1, 2)), both[1])
+    for number, values in enumerate(both, start=1):
+        cells = read(file, fcs=FcsOptions(data_set=str(number)))
+        np.testing.assert_array_equal(cells.X, values)
+        assert list(cells.obs["sample"]) == [name.rsplit(".", 1)[0]] * len(values)
+
+
+def test_which_of_several_data_sets_is_asked_for(tmp_path):
+    several(tmp_path / "a.lmd")
+    held = "holds 2 data sets .1: 3 events of 2 channels; 2: 2 events of 2 channels.; say which with data_set"
+    with pytest.raises(InputError, match=f"a.lmd {held}"):
+        read_fcs(tmp_path / "a.lmd")
+    with pytest.raises(InputError, match=f"has no data set 3: it {held}"):
+        read_fcs(tmp_path / "a.lmd", FcsOptions(data_set="3"))
+    with pytest.raises(InputError, match="data_set is '0'; write the number"):
+        FcsOptions(data_set="0")
+    np.testing.assert_array_equal(read_fcs(write(tmp_path / "b.fcs"), FcsOptions(data_set="1")).X, np.float32(VALUES))
+
+
+def test_a_data_set_that_is_chosen_is_written_alone_and_keeps_its_numbers(tmp_path):
+    first, _ = several(tmp_path / "a.LMD")
+    events = open_fcs(tmp_path / "a.LMD", FcsOptions(data_set="1"))
+    rewrite(events, tmp_path / "b.LMD", [1], lambda _, x: x[:, 1:] + 1, provenance={})
+    values, flow = read_fcs(tmp_path / "b.LMD").X, flowio.FlowData(str(tmp_path / "b.LMD"))
+    np.testing.assert_array_equal(values, [[1, 1023], [2, 4], [4, 6]])  # 1024 is off the scale of 10 bits
+    np.testing.assert_array_equal(np.reshape(flow.events, (-1, 2)), values)
+    np.testing.assert_array_equal(values[:, 0], first[:, 0])
+    assert (flow.text["p1b"], flow.text["magan_off_scale"], flow.text["nextdata"]) == ("16", "C2 1", "0")
+
+
+def test_a_place_of_further_data_that_holds_none(tmp_path):
+    file = write(tmp_path / "a.fcs", keywords={"$NEXTDATA": "999999"})  # behind the end: the length of the file
+    np.testing.assert_array_equal(read_fcs(file).X, np.float32(VALUES))
+    for number in ("1000", "-5", "3"):
+        with pytest.raises(InputError, match=f"no data set begins where .NEXTDATA says, {number} bytes on"):
+            read_fcs(write(tmp_path / "a.fcs", keywords={"$NEXTDATA": number}))
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not beside the checkout")
