@@ -56,7 +56,7 @@ class OwnData(Strict):
     compensation: str | None = None  # of files whose row says none: file, none, or the path of a matrix
     trust: Literal["header"] | None = None  # of files whose row says none
     data_set: PositiveInt | None = None  # of files whose row says none
-    gates: dict[str, str] = {}  # population -> "CD3+ CD19-"
+    gates: dict[str, str] | str = {}  # population -> "CD3+ CD19-"; or a FlowJo workspace or Gating-ML file
 
     @model_validator(mode="after")
     def _listed_once(self) -> Self:

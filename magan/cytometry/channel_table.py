@@ -9,6 +9,7 @@ from magan.cytometry.marker_names import AS_MEASURED, CORRECTED, DOUBTFUL, ROLES
 
 COLUMNS = (PATH, keys.BATCH, keys.CHANNEL, keys.MARKER, keys.ROLE, keys.REASON)
 LISTED = 8  # most channels that a line names; it counts the rest
+NOT_LISTED = "not listed under markers of the study"
 ASK = "if it is a marker, list it in a panel or under markers of the study, and it is corrected"
 
 
@@ -39,12 +40,12 @@ def _role(found: Files, path: str, channel: str, marker: str, markers: dict[str,
     return var.loc[marker, keys.ROLE], var.loc[marker, keys.REASON]
 
 
-def restricted(table: pd.DataFrame, markers: list[str], reason: str) -> pd.DataFrame:
+def restricted(table: pd.DataFrame, markers: list[str]) -> pd.DataFrame:
     """The table of a run that corrects only ``markers``; the user has named them, so none is doubtful."""
     table = table.copy()
     in_list = table[keys.MARKER].isin(markers) & ~table[keys.REASON].isin(["the file is left out", "not in all files"])
     table.loc[in_list, [keys.ROLE, keys.REASON]] = CORRECTED, ""
-    table.loc[~in_list & (table[keys.ROLE] == CORRECTED), [keys.ROLE, keys.REASON]] = AS_MEASURED, reason
+    table.loc[~in_list & (table[keys.ROLE] == CORRECTED), [keys.ROLE, keys.REASON]] = AS_MEASURED, NOT_LISTED
     return table
 
 

@@ -40,6 +40,7 @@ def gather(
     panel: Panel | Mapping[str, Panel] | None = None,
     aliases: Aliases | None = None,
     counts: Sequence[str] = (),
+    populations: Mapping[str, np.ndarray] | None = None,
     leave_out: bool = False,
 ) -> Files:
     """Read files, harmonise the names of their markers, and find the files and markers that do not fit.
@@ -55,6 +56,8 @@ def gather(
     counts
         Panels that are counts of RNA: ``layers["preprocessed"]`` is computed from all genes, before any gene is
         left out, see `magan.cytometry.rna_counts.preprocessed`.
+    populations
+        Path -> the population of each cell, ``(n,)``, which replaces what the file and the row say.
     leave_out
         Go on without the files that cannot be read or lack markers that most files of their panel have, and without
         the markers that a whole batch lacks. Otherwise any of these is an error.
@@ -80,6 +83,8 @@ def gather(
         path, of = str(row["path"]), str(row.get(keys.PANEL, ""))
         try:
             _read(found, row, prefix, tables.get(of), is_counts=of in counts)
+            if populations and path in populations:
+                found.cells[path].obs[keys.CELL_TYPE] = populations[path]
         except InputError as error:
             found.fault(path, error, leave_out)
     found.given = tuple(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pooch
 from anndata import AnnData
 
@@ -16,9 +17,10 @@ from magan.cytometry.choose_scales import Asked
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Rows
-from magan.cytometry.fcs_read import compensations
+from magan.cytometry.fcs_read import compensations, fcs_options
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import Aliases, read_aliases
+from magan.cytometry.lab_gates import populations
 from magan.cytometry.panel import Panel, read_panel
 from magan.cytometry.sample_sheet import read_sheet
 from magan.cytometry.transforms import scale_of
@@ -33,7 +35,7 @@ def own_cells(user_data: OwnData, name: str) -> AnnData:
     if faults := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
         raise InputError(f"{name}: {faults[0]}")
     adata = load_files(rows, **reading(user_data, rows), leave_out=user_data.sheet is not None, name=name)
-    return gate(adata, user_data.gates) if user_data.gates else adata
+    return gate(adata, user_data.gates) if user_data.gates and not isinstance(user_data.gates, str) else adata
 
 
 def rows_of(user_data: OwnData) -> list[dict[str, object]]:
@@ -80,7 +82,15 @@ def reading(user_data: OwnData, rows: Rows) -> dict[str, Any]:
     )
     panel = read_panel(tables) if isinstance(tables, str) else tables
     aliases = read_aliases(user_data.aliases) if isinstance(user_data.aliases, str) else user_data.aliases
-    return {"panel": panel, "cofactor": scale_asked(user_data), "aliases": aliases, "counts": counts}
+    asked = {"panel": panel, "cofactor": scale_asked(user_data), "aliases": aliases, "counts": counts}
+    return asked | {"populations": _populations(user_data, rows)}
+
+
+def _populations(user_data: OwnData, rows: Rows) -> dict[str, np.ndarray]:
+    """File -> the population of each event, where gates are in a file."""
+    if not isinstance(user_data.gates, str):
+        return {}
+    return populations(Path(user_data.gates), {str(row["path"]): fcs_options(row) for row in rows})
 
 
 def scale_asked(user_data: OwnData) -> Asked:
@@ -101,6 +111,7 @@ def load_files(
     cofactor: Asked = 5.0,
     aliases: Aliases | None = None,
     counts: Sequence[str] = (),
+    populations: Mapping[str, np.ndarray] | None = None,
     leave_out: bool = False,
     name: str = "files",
 ) -> AnnData:
@@ -108,7 +119,7 @@ def load_files(
 
     Parameters
     ----------
-    files, panel, aliases, counts
+    files, panel, aliases, counts, populations
         As in `magan.cytometry.combine_files.gather`.
     cofactor
         As in `magan.cytometry.combine_files.transform`.
@@ -122,7 +133,7 @@ def load_files(
     InputError
         As `gather`, `transform` and `check`.
     """
-    found = gather(files, panel=panel, aliases=aliases, counts=counts, leave_out=leave_out)
+    found = gather(files, panel=panel, aliases=aliases, counts=counts, populations=populations, leave_out=leave_out)
     cytof = transform(found, cofactor, counts, leave_out)
     adata = stack(found)
     adata.uns[keys.CYTOF] = cytof
@@ -151,7 +162,8 @@ def _paths(user_data: OwnData, rows: Rows) -> list[str]:
     tables = user_data.panel.values() if isinstance(user_data.panel, dict) else [user_data.panel]
     aliases = user_data.aliases if isinstance(user_data.aliases, str) else None
     matrices = {str(row.get(keys.COMPENSATION) or "") for row in rows}
-    paths = [user_data.sheet, aliases, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
+    gates = user_data.gates if isinstance(user_data.gates, str) else None
+    paths = [user_data.sheet, aliases, gates, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
     return [path for path in paths if path]
 
 

@@ -37,10 +37,10 @@ def read(
     Parameters
     ----------
     path
-        FCS, whatever its suffix; h5ad; or CSV, TSV or TXT (also .gz), in a form that `magan.cytometry.text_table.dialect` finds, with a
-        row per cell. A first row of words holds the markers; a first column without a name holds row
-        names and is left out; columns named batch, sample, donor, group, cell_type,
-        is_control or pair become obs columns.
+        FCS, whatever its suffix; h5ad; or CSV, TSV or TXT (also .gz), in a form that
+        `magan.cytometry.text_table.dialect` finds, with a row per cell. A first row of words holds the markers; a
+        first column without a name holds row names and is left out; columns named batch, sample, donor, group,
+        cell_type, is_control or pair become obs columns.
     panel
         Channels to keep, and what to call them; without one the file's names are used.
     obs

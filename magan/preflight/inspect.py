@@ -202,7 +202,8 @@ def preflights(
 
 def _read(own: OwnData) -> tuple[Findings, AnnData | None]:
     rows = rows_of(own)
-    return examine(rows, **reading(own, rows), gates=own.gates, leave_out=own.sheet is not None)
+    gates = None if isinstance(own.gates, str) else own.gates
+    return examine(rows, **reading(own, rows), gates=gates, leave_out=own.sheet is not None)
 
 
 def _of_sheet(own: OwnData) -> Findings:
@@ -232,7 +233,7 @@ def _as_asked(found: Findings, study: Study, data: str) -> Findings:
     if not listed or None in listed:
         return found
     markers = [marker for markers in listed for marker in markers]
-    channels = restricted(found.channels, markers, "not listed under markers of the study")
+    channels = restricted(found.channels, markers)
     warnings = tuple(told for told in found.warnings if told not in doubts(found.channels))
     return replace(found, channels=channels, warnings=(*warnings, *doubts(channels)))
 

@@ -14,7 +14,7 @@ from magan.report.findings import answer, headline
 from magan.report.lectures import experiment
 from magan.report.tables import tables
 from magan.report.trainings import trainings
-from magan.tasks.batch_correction.report import chosen, judged
+from magan.tasks.batch_correction.report import channels, chosen, gated, judged
 from magan.tasks.panel_merging.report import merged
 from magan.tasks.registry import TASKS
 
@@ -37,7 +37,8 @@ def render(
         ``name``, ``title`` and, if wanted, ``description``. By (task, dataset), ``headline`` names the arm whose
         result is reported (default: see `headline`), and ``controls`` its counterparts ("alone": without
         correspondence, "shuffled": with a wrong correspondence), ``verdicts`` the verdict of the safety gate on a
-        correction and its reasons (see `judged`), ``left_out`` rows of (kind, name, reason), and ``trainings``
+        correction and its reasons (see `judged`), ``channels`` the table of roles (see `channels`), ``lab_gates`` the
+        arguments of `gated`, ``left_out`` rows of (kind, name, reason), and ``trainings``
         the arms' settings and costs (see `trainings`). ``panels`` are
         the arguments of `merged`, for each set of panels that was merged; their figures are of the task "panels".
         ``lectures`` are the arguments of `experiment`, with the ``path`` of the picture in place of its source.
@@ -63,6 +64,8 @@ def render(
                 **_answers(task, dataset, summary, metrics, study),
                 "verdict": _verdict((task, dataset), study),
                 "choice": _choice((task, dataset), study),
+                "channels": channels(table) if (table := _of("channels", (task, dataset), study)) is not None else [],
+                "gates": gated(*tables_of) if (tables_of := _of("lab_gates", (task, dataset), study)) else None,
                 "left_out": (study.get("left_out") or {}).get((task, dataset), []),
                 "tables": tables(task, dataset, summary, failures),
                 "trainings": trainings((study.get("trainings") or {}).get((task, dataset), ())),
@@ -113,8 +116,12 @@ def _verdict(place: tuple[str, str], study: Mapping) -> dict | None:
     return judged(*verdicts[place]) if place in verdicts else None
 
 
+def _of(what: str, place: tuple[str, str], study: Mapping):
+    return (study.get(what) or {}).get(place)
+
+
 def _choice(place: tuple[str, str], study: Mapping) -> dict | None:
-    table = (study.get("choices") or {}).get(place)
+    table = _of("choices", place, study)
     return None if table is None else chosen(table)
 
 

@@ -24,6 +24,7 @@ from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.stages.apply_model import correct
 from magan.stages.atomic_files import read_gate, write, write_table
+from magan.stages.gated import write_gates
 from magan.stages.judge import flagged_by_batch
 
 FILES = ("file", keys.BATCH, "events", "status", "reason")
@@ -49,9 +50,10 @@ def correct_files(
     maps = {
         name: _with_fallback(correction(Path(model), name), judged, flagged.get(name, [])) for name in mapper.names_
     }
-    rows = rows_of(OwnData.model_validate(own))
+    user_data = OwnData.model_validate(own)
+    rows = rows_of(user_data)
     left_out = adata.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
-    lines = []
+    lines, written = [], {}
     for row, place in zip(rows, _places(rows, folder / "files")):
         path, batch = Path(str(row[PATH])), str(row[keys.BATCH])
         if str(path) in left_out.index:
@@ -60,8 +62,13 @@ def correct_files(
             stays = batch in maps and isinstance(mapper, BatchMapper) and mapper.leaves(maps[batch].fold)
             events, status, reason = _again(row, place, None if stays else maps.get(batch), _panel(adata, path))
             lines.append((str(path), batch, events, "as measured" if stays and not reason else status, reason))
+            if not reason:
+                written[str(path)] = place
         print(*lines[-1], sep="  ", flush=True)
     write_table(pd.DataFrame(lines, columns=list(FILES)), folder / "files.tsv")
+    if isinstance(user_data.gates, str):
+        var = adata.var[adata.var[keys.TO_CORRECT].to_numpy(bool)]
+        write_gates(Path(user_data.gates), rows, written, var, folder)
     write(_integrated(adata, maps, table, dataset), folder / "integrated.h5ad")
 
 

@@ -10,13 +10,16 @@ import pandas as pd
 
 from magan import keys, tracking
 from magan.config import Arm, TaskSettings
+from magan.cytometry.channel_table import restricted
 from magan.report import render
 from magan.stages.atomic_files import atomic_write, read_gate, read_metrics, unquoted
 from magan.stages.draw import rows_of
+from magan.stages.gated import GATE_INTENSITIES, GATES
 from magan.stages.lectures import lectures
 from magan.stages.provenance import provenance, study_sources
 from magan.stages.training_cost import costs
 from magan.study import PANELS, Study
+from magan.tasks.batch_correction.gate_shares import medians, shares
 from magan.tasks.panel_merging.verdicts import ASKED
 from magan.tasks.registry import MERGING, TASKS
 
@@ -36,6 +39,10 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
             "choices": {
                 place: found for place in trained if (found := _choice(root, place, trained[place])) is not None
             },
+            "channels": {
+                place: table for place in trained if (table := _channels(root, place, trained[place])) is not None
+            },
+            "lab_gates": {place: found for place in trained if (found := _lab_gates(root, place)) is not None},
             "lectures": lectures(checked, root),
             "panels": [_merged(name, settings, root) for name, settings in checked.panels_to_merge().items()],
             "left_out": {place: _left_out(settings, root) for place, settings in trained.items()},
@@ -114,6 +121,31 @@ def _choice(root: str, place: tuple[str, str], settings: TaskSettings) -> pd.Dat
     path = Path(root, *place, settings.deployed, "mapped.h5ad")
     found = anndata.read_h5ad(path, backed="r").uns if settings.deployed in settings.baselines else {}
     return found.get(keys.CHOICE)
+
+
+def _channels(root: str, place: tuple[str, str], settings: TaskSettings) -> pd.DataFrame | None:
+    """What a batch correction does with every channel of the user's files."""
+    if place[0] != "batch":
+        return None
+    table = anndata.read_h5ad(f"{root}/cells/{settings.data()[0]}.h5ad", backed="r").uns.get(keys.CHANNELS)
+    listed = getattr(settings, "markers", None)
+    return table if table is None or listed is None else restricted(table, list(listed))
+
+
+def _lab_gates(root: str, place: tuple[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, str] | None:
+    """Shares and medians of the laboratory's gates, and the reference, where rule `correct` wrote them."""
+    folder = Path(root, *place, "corrected")
+    if place[0] != "batch" or not (folder / GATES).is_file():
+        return None
+    counts, intensities = (_read_gates(folder / name) for name in (GATES, GATE_INTENSITIES))
+    reference = str(anndata.read_h5ad(Path(root, *place, "truth.h5ad"), backed="r").uns[keys.REFERENCE])
+    return shares(counts, reference), medians(intensities), reference
+
+
+def _read_gates(path: Path) -> pd.DataFrame:
+    words = dict.fromkeys(("file", keys.BATCH, "gate", "parent", "drawn_on", keys.MARKER), str)
+    numbers = {"before": [""], "after": [""]}
+    return unquoted(pd.read_csv(path, sep="\t", dtype=words, keep_default_na=False, na_values=numbers))
 
 
 def _merged(name: str, panels: TaskSettings, root: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ PANELS = f"{ROOT}/panels/{{panels}}"
 CORRECTIONS = STUDY.section("batch")
 JUDGED = [dataset for dataset, settings in CORRECTIONS.items() if settings.deployed]
 CORRECTED = [dataset for dataset in JUDGED if CORRECTIONS[dataset].correct]
+# Corrections of files that a workspace or Gating-ML file has gates for; the page compares them before and after.
+GATED = [dataset for dataset in CORRECTED if isinstance(STUDY.own_data[CORRECTIONS[dataset].cells].gates, str)]
 MERGED = STUDY.panels_to_merge()
 # Models that make samples: each arm is a target.
 SAMPLING = [(task, dataset, settings) for task, dataset, settings in STUDY.tasks() if TASKS[task].makes_samples]

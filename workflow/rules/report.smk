@@ -60,6 +60,7 @@ rule report:
         gates=[f"{ROOT}/batch/{dataset}/gate.tsv" for dataset in JUDGED],
         merged=[f"{ROOT}/panels/{name}/verdicts.tsv" for name in MERGED],
         pictures=[f"{ROOT}/figures/panels/{name}" for name in MERGED],
+        corrected=[f"{ROOT}/batch/{dataset}/corrected" for dataset in GATED],
         figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
         lectures=[f"{ROOT}/lectures/{lecture}/numbers.tsv" for lecture in STUDY.lectures],
         metrics=rules.summarise.output.metrics,

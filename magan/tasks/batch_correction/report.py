@@ -55,6 +55,51 @@ def _line(row: Mapping) -> dict[str, str]:
     return {"marker": row[keys.MARKER], "batch": row[keys.BATCH], "where": where, "flag": row[keys.FLAG], **numbers}
 
 
+def gated(shares: pd.DataFrame, medians: pd.DataFrame, reference: str) -> dict:
+    """What the laboratory's gates hold before and after the correction.
+
+    Parameters
+    ----------
+    shares, medians
+        The tables of `magan.tasks.batch_correction.gate_shares`.
+    reference
+        The reference batch, whose files are as measured.
+    """
+    others = shares[shares[keys.BATCH] != reference]
+    away = others[others[keys.FLAG].str.endswith("away from the reference")]
+    n_moved = int((others[keys.FLAG] != "").sum())
+    summary = f"{n_moved} of {counted(len(others), 'share')} moved" if n_moved else "no gate moved"
+    summary += f", {len(away)} away from the reference" if len(away) else ""
+    known = {(row.batch, row.gate, row.marker): row for row in medians.itertuples()}
+    lines = []
+    for row in others.to_dict("records"):
+        drawn_on = [known.get((row[keys.BATCH], row["gate"], marker)) for marker in row["drawn_on"].split(", ")]
+        moved = [f"{found.marker} {number(found.before)} → {number(found.after)}" for found in drawn_on if found]
+        percent = {name: f"{100 * row[name]:.2f}" for name in ("before", "after", "reference")}
+        lines.append({**row, **percent, "medians": "; ".join(moved)})
+    return {"told": summary, "lines": lines, "is_away": bool(len(away))}
+
+
+def channels(table: pd.DataFrame) -> list[dict[str, str]]:
+    """A row for each role and reason of channels, with their names; those that are corrected first.
+
+    Parameters
+    ----------
+    table
+        ``uns["channels"]``: path, batch, channel, marker, role, reason.
+    """
+    n_files, rows = table["path"].nunique(), []
+    for (role, reason), same in sorted(table.groupby([keys.ROLE, keys.REASON], sort=False), key=_corrected_first):
+        names = same.drop_duplicates([keys.CHANNEL, keys.MARKER])
+        named = [m if m == c else f"{m} ({c})" for c, m in zip(names[keys.CHANNEL], names[keys.MARKER])]
+        rows.append({"role": role, "reason": reason, "names": ", ".join(named), "files": same["path"].nunique()})
+    return [{**row, "files": "all" if row["files"] == n_files else f"{row['files']} of {n_files}"} for row in rows]
+
+
+def _corrected_first(group: tuple[tuple[str, str], pd.DataFrame]) -> bool:
+    return group[0][1] != ""
+
+
 def chosen(table: pd.DataFrame) -> dict:
     """The choice of a map, batch by batch: its reason, and a row for each candidate.
 
