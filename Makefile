@@ -30,7 +30,7 @@ ui: .venv/made
 
 .venv/made: envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,peers,dev]"
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,gates,peers,dev]"
 	touch $@
 
 clean:
