@@ -77,11 +77,11 @@ def measure(task: str, model: Path, files: list[Path], n_cells: int) -> None:
     torch.set_num_threads(1)
     one, before, start, busy = correction(model), memory("VmRSS"), time.perf_counter(), time.process_time()
     if task == "map":
-        units = torch.from_numpy(np.arcsinh(draw(BLOCK) / 5))
+        units = np.arcsinh(draw(BLOCK) / 5)
         start, busy = time.perf_counter(), time.process_time()
         for _ in range(0, n_cells, BLOCK):
-            for part in units.split(16384):
-                one.aligner.map_values(part)
+            for start_row in range(0, len(units), 16384):
+                one.mapper.map_values(units[start_row : start_row + 16384])
     for file in files:
         correct(one, file, file.parent / "corrected" / file.name)
     print(time.perf_counter() - start, time.process_time() - busy, memory("VmHWM") - before)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from anndata import AnnData
-from torch import Tensor
 
 from magan import aligner_file
 from magan.aligner_file import AlignerFile
@@ -209,20 +209,22 @@ class Aligner:
             ``layers["high"]``, which hold the value of a cell with probability 0.9.
         """
         domain = from_anndata(x, SOURCE[to])
-        layers = self.map_values(self.maps_.columns(domain, SOURCE[to], fold), to, fold)
+        layers = self.map_values(self.maps_.columns(domain, SOURCE[to], fold).numpy(), to, fold)
         return self.maps_.annotated(x, layers, to, fold)
 
-    def map_values(self, values: Tensor, to: str = "x2", fold: int = 0) -> dict[str, np.ndarray]:
+    def map_values(self, values: np.ndarray, to: str = "x2", fold: int = 0) -> dict[str, np.ndarray]:
         """The layers of `map`, of samples ``(n, *shape)`` whose columns are the features of the fold, in order.
 
         The map of a sample does not depend on other samples, so a caller may map a few samples at a time.
         """
         self._check_direction(to)
-        return self.maps_.predicted(values, to, fold, self.predict == "expected") if self.good_seeds_ else {}
+        if not self.good_seeds_:
+            return {}
+        return self.maps_.predicted(torch.from_numpy(values), to, fold, self.predict == "expected")
 
-    def monotone(self, values: Tensor, to: str = "x2", fold: int = 0) -> np.ndarray:
+    def monotone(self, values: np.ndarray, to: str = "x2", fold: int = 0) -> np.ndarray:
         """Map markers by the scalings only, ``(n, M1) -> (n, M1)`` arcsinh units; nan where ``to`` lacks a marker."""
-        return self.maps_.monotone(values, to, fold)
+        return self.maps_.monotone(torch.from_numpy(values), to, fold)
 
     def cycle(self, x: AnnData, fold: int = 0) -> AnnData:
         """Map samples of domain 1 to domain 2 and back; layers as in `map`."""

@@ -2,21 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
-from torch import Tensor
 
-from magan import keys
+from magan import keys, model_file
 from magan.batch_maps import MAPS, State
 from magan.batch_maps.choose import FEWEST, Choice, choose, leave
-from magan.cytometry.arcsinh import cofactors
-from magan.domains.domain import from_anndata
+from magan.cytometry.arcsinh import cofactors, preprocessed
 from magan.errors import InputError, among
-from magan.training import checkpoint
 
 AUTO = "auto"
 
@@ -89,28 +85,28 @@ class BatchMapper:
 
     def map(self, x: AnnData, fold: int = 0) -> AnnData:
         """The cells as the reference would have measured them; ``X`` and ``layers["consensus"]``, arcsinh units."""
-        values = self.map_values(torch.from_numpy(_values(x, self.features_["x1"][fold])), fold=fold)
+        values = self.map_values(_values(x, self.features_["x1"][fold]), fold=fold)
         mapped = AnnData(values[keys.CONSENSUS], obs=cast(pd.DataFrame, x.obs.copy()), layers=values)
         mapped.var_names = self.features_["x2"][fold]
         return mapped
 
-    def map_values(self, values: Tensor, *, fold: int = 0) -> dict[str, np.ndarray]:
+    def map_values(self, values: np.ndarray, *, fold: int = 0) -> dict[str, np.ndarray]:
         """Map ``values (n, M)`` in arcsinh units; each cell's result depends on that cell alone."""
-        return {keys.CONSENSUS: MAPS[self.methods_[fold]].apply(self.states_[fold], values.numpy())}
+        return {keys.CONSENSUS: MAPS[self.methods_[fold]].apply(self.states_[fold], values)}
 
     def leaves(self, fold: int) -> bool:
         """Whether the map of a fold leaves every cell as measured."""
         return self.methods_[fold] == "identity"
 
-    def monotone(self, values: Tensor, *, fold: int = 0) -> np.ndarray:
+    def monotone(self, values: np.ndarray, *, fold: int = 0) -> np.ndarray:
         """Map each marker of ``values (n, M)`` along its monotone curve."""
-        return MAPS["monotone"].apply(self.monotone_[fold], values.numpy())
+        return MAPS["monotone"].apply(self.monotone_[fold], values)
 
     def save(self, path: str | Path) -> None:
         """Write all maps, without code, to a safetensors file."""
-        tensors = {}
+        arrays: dict[str, State] = {}
         for fold, (state, curves) in enumerate(zip(self.states_, self.monotone_)):
-            tensors |= {f"map.{fold}": _tensors(state), f"monotone.{fold}": _tensors(curves)}
+            arrays |= {f"map.{fold}": state, f"monotone.{fold}": curves}
         about = {
             "batch_mapper": {"method": self.method, "seed": self.seed},
             "methods": self.methods_,
@@ -119,7 +115,7 @@ class BatchMapper:
             "cofactors": self.cofactors_,
             "reference": self.reference_,
         }
-        checkpoint.save(path, about, tensors)
+        model_file.save(path, about, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "BatchMapper":
@@ -130,15 +126,15 @@ class BatchMapper:
         InputError
             The file is missing, or `save` did not write it.
         """
-        about, tensors = checkpoint.load(path)
+        about, arrays = model_file.load(path)
         if "batch_mapper" not in about:
             raise InputError(f"model {path} holds no batch maps; read it with Aligner.load")
         self = cls(**about["batch_mapper"])
         self.methods_, self.names_, self.reference_ = about["methods"], about["names"], about["reference"]
         self.features_, self.cofactors_, self.choices_ = about["features"], about["cofactors"], []
         folds = range(len(self.names_))
-        self.states_ = [_arrays(tensors.get(f"map.{fold}", {})) for fold in folds]
-        self.monotone_ = [_arrays(tensors[f"monotone.{fold}"]) for fold in folds]
+        self.states_ = [arrays.get(f"map.{fold}", {}) for fold in folds]
+        self.monotone_ = [arrays[f"monotone.{fold}"] for fold in folds]
         return self
 
 
@@ -147,20 +143,11 @@ def _values(x: AnnData, markers: Collection[str]) -> np.ndarray:
     missing = [marker for marker in markers if marker not in x.var_names]
     if missing:
         raise InputError(f"marker '{missing[0]}' of the reference is missing; give the markers {list(markers)}")
-    return from_anndata(x[:, list(markers)], "cells").values.numpy()
+    return preprocessed(x[:, list(markers)], "cells")
 
 
 def _samples(x: AnnData) -> np.ndarray | None:
     return x.obs[keys.SAMPLE].astype(str).to_numpy() if keys.SAMPLE in x.obs else None
-
-
-def _tensors(state: State) -> dict[str, Tensor]:
-    # ascontiguousarray makes a number an array of length 1; the shape of a state is part of it.
-    return {name: torch.from_numpy(np.ascontiguousarray(x)).reshape(np.shape(x)) for name, x in state.items()}
-
-
-def _arrays(tensors: dict[str, Any]) -> dict[str, np.ndarray]:
-    return {name: values.numpy() for name, values in tensors.items()}
 
 
 def _batch(domains: Sequence[AnnData]) -> str:

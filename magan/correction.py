@@ -3,14 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
 
-from magan import __version__, keys
-from magan.aligner import Aligner
+from magan import __version__, keys, model_file
 from magan.batch_mapper import BatchMapper
 from magan.cytometry.arcsinh import arcsinh, cofactors, transformed
 from magan.cytometry.fcs_read import ROWS, as_slice
@@ -18,7 +17,9 @@ from magan.cytometry.fcs_write import finite
 from magan.cytometry.marker_names import FUNCTIONAL
 from magan.cytometry.write_corrected import raw_corrected
 from magan.errors import InputError, among, nearest
-from magan.training import checkpoint
+
+if TYPE_CHECKING:
+    from magan.aligner import Aligner
 
 CELLS = ROWS  # mapped at a time: the maps of all seeds are held for so many
 JUDGED = 100  # fewest cells for a check of their scale
@@ -33,7 +34,7 @@ class Correction:
     network.
     """
 
-    mapper: Aligner | BatchMapper
+    mapper: "Aligner | BatchMapper"
     fold: int
     layer: str
     markers: tuple[str, ...]
@@ -106,7 +107,7 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
     return Correction(mapper, fold, layers[seed], tuple(markers), tuple(both), about)
 
 
-def load_mapper(model: Path) -> Aligner | BatchMapper:
+def load_mapper(model: Path) -> "Aligner | BatchMapper":
     """The aligner or the batch mapper in a file.
 
     Raises
@@ -114,8 +115,12 @@ def load_mapper(model: Path) -> Aligner | BatchMapper:
     InputError
         The file is missing or holds no model.
     """
-    about, _ = checkpoint.load(model)
-    return BatchMapper.load(model) if "batch_mapper" in about else Aligner.load(model)
+    about, _ = model_file.load(model)
+    if "batch_mapper" in about:
+        return BatchMapper.load(model)
+    from magan.aligner import Aligner  # torch is imported where a network maps
+
+    return Aligner.load(model)
 
 
 def of_model(corrector: Correction, cells: AnnData, file: Path) -> AnnData:
@@ -145,10 +150,7 @@ def of_model(corrector: Correction, cells: AnnData, file: Path) -> AnnData:
 
 def mapped_units(corrector: Correction, units: np.ndarray) -> np.ndarray:
     """Map cells by the model's markers to cells by the corrected markers, in arcsinh units: ``(n, M1) -> (n, M)``."""
-    reference_markers, values = (
-        corrector.mapper.features_["x2"][corrector.fold],
-        torch.from_numpy(np.ascontiguousarray(units)),
-    )
+    reference_markers, values = corrector.mapper.features_["x2"][corrector.fold], np.ascontiguousarray(units)
     mapped = corrector.mapper.map_values(values, fold=corrector.fold)[corrector.layer]
     mapped = mapped[:, as_slice([reference_markers.index(marker) for marker in corrector.both])]
     if corrector.monotone:
@@ -211,7 +213,7 @@ def corrected_table(corrector: Correction, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _fold(mapper: Aligner | BatchMapper, model: Path, batch: str | None) -> int:
+def _fold(mapper: "Aligner | BatchMapper", model: Path, batch: str | None) -> int:
     if not mapper.features_["x1"][0]:
         raise InputError(f"model {model} maps images, not cells; give the model of a batch study")
     known = f"it knows {', '.join(mapper.names_)}"

@@ -86,7 +86,13 @@ CONTROL = "control"  # the arm of maps whose scores are known beforehand
 WRITTEN = "written"  # the arm of the cells as they are written, with markers put back as measured
 FLOOR = "floor"  # the method and arm of the split-half floor
 SEEDLESS = (BASELINE, CEILING, CONTROL, FLOOR, WRITTEN)  # arms that are not trained
+OUTCOMES = ("right", "flipped", "mixed")  # of the digits of a seed; the metrics are 1 for a seed with that outcome
 FAILED = "failed"  # the metric that is 1 for a seed that failed
+# of the safety gate
+GATE = (
+    *(BATCH, "population", MARKER, "n", "n_reference", "emd_before", "emd_after", "floor", "improved"),
+    *("peaks_before", "peaks_after", "peaks_reference", "group_before", "group_after", "group_change", FLAG),
+)
 
 # scores: name in a figure or table, and which way is better ("one": the nearer 1 the better; "nominal": the nearer 0.9)
 SCORES = {

@@ -30,6 +30,7 @@ ROOMS = {
     "recipe": set(),
     "registry": set(),
     "losses": set(),
+    "model_file": {"errors"},
     "progress": set(),
     "uncertainty": {"keys"},
     "atomic_write": {"errors"},
@@ -37,7 +38,7 @@ ROOMS = {
     "networks": {"recipe"},
     "models": {"losses", "networks", "option_types", "recipe", "registry"},
     "techniques": {"losses", "networks", "option_types", "recipe", "registry"},
-    "training": {"atomic_write", "errors", "networks", "recipe"},
+    "training": {"atomic_write", "errors", "model_file", "networks", "recipe"},
     "cytometry": {"config", "errors", "keys"},
     "images": {"config", "errors", "keys"},
     "datasets": {"config", "cytometry", "errors", "images", "keys"},
@@ -45,7 +46,7 @@ ROOMS = {
     "correspondence": {"domains", "errors", "keys", "losses", "option_types", "recipe"},
     "correspondences": {"registry"},
     "batch_maps": {"domains", "errors"},
-    "batch_mapper": {"batch_maps", "cytometry", "domains", "errors", "keys", "training"},
+    "batch_mapper": {"batch_maps", "cytometry", "errors", "keys", "model_file"},
     "regressors": {"batch_maps", "metrics"},
     "baselines": {"batch_maps", "batch_mapper", "domains", "errors", "images", "keys", "registry", "regressors"},
     "classifier": {"errors", "keys", "training"},
@@ -80,7 +81,7 @@ ROOMS["lectures"] = {
     *("option_types", "recipe", "techniques", "training"),
 }
 ROOMS["methods"] = {"baselines", "correspondences", "models", "presets", "techniques"}
-ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys", "training"}
+ROOMS["correction"] = {"aligner", "batch_mapper", "cytometry", "errors", "keys", "model_file"}
 ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
 ROOMS["preflight"] = {
@@ -103,9 +104,9 @@ TENSORS = {
     "recipe",
     "synthesizer",
 }
-TENSORS |= {"batch_mapper", "lectures", "techniques", "training"}
+TENSORS |= {"lectures", "techniques", "training"}
 OUTSIDE = {
-    "torch": TENSORS | {"correction", "images", "progress", "stages", "tasks/folds", "tasks/merge"},
+    "torch": TENSORS | {"images", "progress", "stages", "tasks/folds", "tasks/merge"},
     "mlflow": {"tracking"},
     "matplotlib": {"figures", "tasks/figures"},
     "seaborn": {"figures", "tasks/figures"},

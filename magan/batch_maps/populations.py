@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 from scipy.optimize import linprog
 from scipy.special import logsumexp
-from sklearn.cluster import KMeans
 
 CLUSTERED = 4000  # cells of either batch that centres are found on; more change them by less than a restart does
 LEAK = 0.25  # sd of a marker: how far from a border a cell may be and count on either side, a residual batch effect
@@ -35,6 +34,8 @@ def centres(x1: np.ndarray, x2: np.ndarray, n_clusters: int, seed: int = 0) -> n
     n = min(len(x1), len(x2), CLUSTERED)
     some = np.concatenate([x[random.choice(len(x), n, replace=False)] for x in (x1, x2)])
     # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
+    from sklearn.cluster import KMeans  # here: most jobs of the workflow find no clusters
+
     return KMeans(min(n_clusters, len(some)), n_init=cast(Any, 4), random_state=seed).fit(some).cluster_centers_
 
 

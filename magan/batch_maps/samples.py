@@ -11,7 +11,6 @@ from math import comb
 from typing import Any, cast
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 CLUSTERS = 8  # of the cells as measured, found without knowing their batch
 CELLS_PER_SAMPLE = 500  # that the clusters are found on, so that no sample counts for more
@@ -93,6 +92,8 @@ def _profiles(cells: np.ndarray, rows: list[np.ndarray], seed: int) -> np.ndarra
     some = np.concatenate([random.permutation(r)[:CELLS_PER_SAMPLE] for r in rows])
     scale = np.maximum(cells[some].std(axis=0), 1e-6)
     # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
+    from sklearn.cluster import KMeans  # here: most jobs of the workflow find no clusters
+
     clusters = KMeans(min(CLUSTERS, len(some)), n_init=cast(Any, 4), random_state=seed).fit(cells[some] / scale)
     found = clusters.predict(cells / scale)
     quantiles = np.stack([np.quantile(cells[r], LEVELS, axis=0).ravel() for r in rows])

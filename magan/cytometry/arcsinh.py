@@ -78,6 +78,27 @@ def arcsinh(adata: AnnData, cofactor: float | str | Mapping[str, float | str | N
     return adata
 
 
+def preprocessed(adata: AnnData, name: str) -> np.ndarray:
+    """The variance-stabilised intensities of cells, ``(n, M)`` float32; ``name`` stands for them in messages.
+
+    Raises
+    ------
+    InputError
+        There is no ``layers["preprocessed"]``, or a value is not finite.
+    """
+    if keys.PREPROCESSED not in adata.layers:
+        raise InputError(f"domain '{name}' has no layers['{keys.PREPROCESSED}']; transform it with arcsinh first")
+    values = np.ascontiguousarray(adata.layers[keys.PREPROCESSED], dtype=np.float32)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        column = int(bad.sum(0).argmax())
+        raise InputError(
+            f"domain '{name}': marker {adata.var_names[column]} is not finite in {bad[:, column].sum()} of "
+            f"{len(values)} cells; remove those cells or the marker"
+        )
+    return values
+
+
 def channel_values(values: np.ndarray) -> bool:
     """Whether intensities ``(n, M)`` look like FlowJo's channel values: whole numbers of a display scale, 0 to 1023.
 

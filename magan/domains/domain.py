@@ -10,6 +10,7 @@ from anndata import AnnData
 from torch import Tensor
 
 from magan import keys
+from magan.cytometry.arcsinh import preprocessed
 from magan.errors import InputError
 
 
@@ -55,17 +56,7 @@ def from_anndata(adata: AnnData, name: str) -> Domain:
         kind = np.uint8 if adata.X.dtype == np.uint8 else np.float32
         values = torch.from_numpy(np.ascontiguousarray(adata.X, dtype=kind)).reshape(-1, *shape)
         return Domain(name, values if kind is np.uint8 else 2 * values - 1, (), labels, pairs)
-    if keys.PREPROCESSED not in adata.layers:
-        raise InputError(f"domain '{name}' has no layers['{keys.PREPROCESSED}']; transform it with arcsinh first")
-    values = np.ascontiguousarray(adata.layers[keys.PREPROCESSED], dtype=np.float32)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        column = int(bad.sum(0).argmax())
-        raise InputError(
-            f"domain '{name}': marker {adata.var_names[column]} is not finite in {bad[:, column].sum()} of "
-            f"{len(values)} cells; remove those cells or the marker"
-        )
-    return Domain(name, torch.from_numpy(values), tuple(adata.var_names), labels, pairs)
+    return Domain(name, torch.from_numpy(preprocessed(adata, name)), tuple(adata.var_names), labels, pairs)
 
 
 def decoded(values: Tensor) -> Tensor:

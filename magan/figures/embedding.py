@@ -7,7 +7,6 @@ import pandas as pd
 from anndata import AnnData
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from sklearn.neighbors import NearestNeighbors
 
 from magan import keys
 from magan.figures.style import GREY, GROUP_COLOURS, PALE, empty, label, new, styled
@@ -79,7 +78,8 @@ def _points(truth: AnnData, mapped: AnnData, n_cells: int, seed: int) -> pd.Data
 
 def coordinates(features: np.ndarray, seed: int) -> np.ndarray:
     """Return the UMAP coordinates of each row, ``(n, M) -> (n, 2)``."""
-    from umap import UMAP  # import here: it compiles for seconds
+    from sklearn.neighbors import NearestNeighbors  # here: the report draws nothing
+    from umap import UMAP  # here: it compiles for seconds
 
     near = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(features))).fit(features)
     distances, rows = near.kneighbors(features)  # UMAP's own search compiles for twice as long

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
-from sklearn.datasets import load_digits
 
 from magan import keys
 
@@ -91,6 +90,8 @@ def with_channels(images: np.ndarray, channels: int) -> np.ndarray:
 
 def digits() -> AnnData:
     """scikit-learn's 1,797 digits, ``(1, 8, 8)``, from the installed package."""
+    from sklearn.datasets import load_digits  # here: cells do without it
+
     data = load_digits()
     return from_images(data.images[:, None] / 16, data.target)
 

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.neighbors import KNeighborsClassifier
 
+from magan import keys
+
 RIGHT = 0.9  # least share of images for the outcomes "right" and "flipped"
 
 
@@ -68,7 +70,4 @@ def outcome(accuracy: np.ndarray, permuted: np.ndarray) -> np.ndarray:
     digits (with two digits, fewer than 0.1 preserve theirs). "mixed": neither. "": the accuracy is nan.
     """
     accuracy, permuted = (np.asarray(share, dtype=np.float64) for share in (accuracy, permuted))
-    return np.select([accuracy > RIGHT, permuted > RIGHT, np.isfinite(accuracy)], OUTCOMES, default="")
-
-
-OUTCOMES = ("right", "flipped", "mixed")
+    return np.select([accuracy > RIGHT, permuted > RIGHT, np.isfinite(accuracy)], keys.OUTCOMES, default="")

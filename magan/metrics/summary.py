@@ -6,10 +6,9 @@ from scipy.stats import norm, wilcoxon
 
 from magan import keys
 from magan.errors import InputError
-from magan.metrics.digit_identity import OUTCOMES
 
 DIRECTIONS = {metric: direction for metric, (_, direction) in keys.SCORES.items()}
-SHARES = (*OUTCOMES, keys.FAILED)  # metrics that are 0 or 1 per seed
+SHARES = (*keys.OUTCOMES, keys.FAILED)  # metrics that are 0 or 1 per seed
 RESAMPLES = 9999
 BY = ["task", "dataset", "method", "arm", "group", "feature", "metric"]
 PLACE = ["task", "dataset", "group", "feature", "metric"]  # methods compete within these columns

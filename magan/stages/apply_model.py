@@ -10,13 +10,12 @@ from anndata import AnnData
 from magan import keys
 from magan.correction import CELLS, Correction, mapped_units, of_model
 from magan.cytometry import write_corrected
-from magan.cytometry.arcsinh import transformed
+from magan.cytometry.arcsinh import preprocessed, transformed
 from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_read import OPEN, Events, FcsOptions, as_slice, open_fcs, survey
 from magan.cytometry.fcs_write import Change, rewrite
 from magan.cytometry.panel import Panel, annotate, columns
 from magan.cytometry.read_cells import read
-from magan.domains.domain import from_anndata
 from magan.errors import InputError
 from magan.stages.atomic_files import atomic_write
 
@@ -66,7 +65,7 @@ def correct(
             rewrite(events, part, places, change, provenance=provenance, rows=CELLS, stay_compensated=stay_compensated)
         return events.n
     cells = of_model(corrector, read(file, panel=panel), file)
-    units = from_anndata(cells, str(file)).values.numpy()
+    units = preprocessed(cells, str(file))
     mapped = np.concatenate(
         [mapped_units(corrector, units[start : start + CELLS]) for start in range(0, len(units), CELLS)]
     )

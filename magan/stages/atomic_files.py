@@ -17,7 +17,6 @@ from magan.atomic_write import atomic_write
 from magan.errors import InputError
 from magan.stages.failures import machine_fault
 from magan.stages.workflow_watch import end_with_workflow
-from magan.tasks.batch_correction.safety_gate import GATE
 
 __all__ = ["atomic_write", "code", "log_to", "read_gate", "read_metrics", "write", "write_table"]
 
@@ -88,7 +87,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 def read_gate(path: str | Path) -> pd.DataFrame:
     """Read the safety gate's table; what names something is text, "" where there is none."""
     words = (keys.BATCH, "population", keys.MARKER, keys.FLAG)
-    blank = {column: [""] for column in GATE if column not in words}
+    blank = {column: [""] for column in keys.GATE if column not in words}
     table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=blank)
     return unquoted(table)
 

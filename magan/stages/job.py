@@ -16,12 +16,13 @@ from magan.aligner import Aligner
 from magan.config import Arm, Training
 from magan.progress import progress
 from magan.stages.atomic_files import atomic_write, code, write
+from magan.stages.method import LOOKS
 from magan.synthesizer import Synthesizer
 from magan.training.diagnostics import signs
 from magan.training.resume import Resume
 
 CURVE_POINTS = 40  # loss values recorded of each term
-LOOKS, PICTURES = "looks", 10  # folder and number of the pictures of a training
+PICTURES = 10  # of a training
 N_IMAGES, N_SEEDS = 10, 8  # in a picture
 
 
@@ -128,20 +129,9 @@ def started(job: TrainingJob) -> TrainingRun:
         "device": job.device,
     }
     record = tracking.EventLog(job.files.events, job.seeds)
-    record.params(flat(settings))
+    record.params(tracking.flat(settings))
     files = sorted(Path(job.files.train).rglob("*.h5ad"))
     return TrainingRun(job, record, Interrupted(job.files.model, {**settings, "seeds": list(job.seeds)}, files))
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted names."""
-    out: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            out |= flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
-    return out
 
 
 def pictures(

@@ -7,7 +7,6 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
 
 from magan import keys
@@ -41,7 +40,7 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     both = confounded(cells.obs[keys.BATCH], cells.obs[keys.GROUP]) if keys.GROUP in cells.obs else ""
     put_back: dict[str, list[str]] = {}
     if error or not np.isfinite(after.X).all():
-        table = pd.DataFrame(columns=list(gates.GATE))
+        table = pd.DataFrame(columns=list(keys.GATE))
         sentence = f"Do not use this correction: {method} failed ({error or 'every seed'})."
         found = gates.Verdict("do not use", sentence, ())
     else:
@@ -81,7 +80,7 @@ def with_fallback(
             fold = mapper.names_.index(batch)
             source = mapper.features_["x1"][fold]
             units = np.asarray(measured[rows, source].layers[keys.PREPROCESSED], dtype=np.float32)
-            carried = mapper.monotone(torch.from_numpy(units), fold=fold)
+            carried = mapper.monotone(units, fold=fold)
             values = carried[:, [source.index(marker) for marker in markers]]
         after.X[np.ix_(rows, columns)] = values
     return after

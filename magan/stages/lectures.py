@@ -7,7 +7,6 @@ from typing import Any
 
 import anndata
 import pandas as pd
-import torch
 
 from magan.figures import save
 from magan.figures.lectures import OF_LECTURE
@@ -29,6 +28,8 @@ def lecture(
     figure: str,
 ) -> None:
     """Rule `lecture`: run an experiment, judge it and draw it; ``figure`` is the svg; a png is written with it."""
+    import torch  # here: the report reads results, and trains nothing
+
     torch.set_num_threads(threads)
     real_images = [anndata.read_h5ad(images)] if images else []
     points = LECTURES[name].run(list(seeds), *real_images, **options)

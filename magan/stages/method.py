@@ -7,6 +7,8 @@ import anndata
 import numpy as np
 from anndata import AnnData
 
+LOOKS = "looks"  # folder of the pictures of a training, beside its model
+
 
 @dataclass(frozen=True)
 class Folds:

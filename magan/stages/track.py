@@ -12,7 +12,7 @@ from magan import keys, tracking
 from magan.config import Arm
 from magan.errors import InputError
 from magan.stages.atomic_files import read_metrics, write_table
-from magan.stages.job import LOOKS, flat
+from magan.stages.method import LOOKS
 from magan.stages.provenance import provenance, study_sources
 from magan.study import Study
 
@@ -58,7 +58,7 @@ def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, pag
 
 def _chosen(arm: Arm, training: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an arm with dotted names."""
-    return {**flat(arm.model_dump(mode="json", exclude={"training"})), **flat({"training": training})}
+    return {**tracking.flat(arm.model_dump(mode="json", exclude={"training"})), **tracking.flat({"training": training})}
 
 
 def _model(name: str, place: Path, arm: str) -> tracking.Model | None:

@@ -5,8 +5,8 @@ parallel jobs can meet in the database, and nothing here imports mlflow until `c
 """
 
 from magan.tracking.entries import Run
-from magan.tracking.events import EventLog, Events, read_events
+from magan.tracking.events import EventLog, Events, flat, read_events
 from magan.tracking.models import Model
 from magan.tracking.store import collect
 
-__all__ = ["EventLog", "Events", "Model", "Run", "collect", "read_events"]
+__all__ = ["EventLog", "Events", "Model", "Run", "collect", "flat", "read_events"]

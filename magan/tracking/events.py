@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -129,6 +130,17 @@ def read_events(path: Path | str) -> Events:
     curves = pd.DataFrame(rows, columns=list(CURVES)).astype({"value": float})
     curves = curves.drop_duplicates(["step", "seed", "term"], keep="last", ignore_index=True)
     return Events(params, curves, status, detail, pd.DataFrame(health, columns=list(HEALTH)), error, end)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted names."""
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+    return out
 
 
 def _events(path: Path) -> list[dict]:

@@ -21,7 +21,6 @@ from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.correct import correct_files
 from magan.stages.judge import judge
 from magan.tasks.batch_correction.folds import split
-from magan.tasks.batch_correction.safety_gate import GATE
 from magan.tasks.batch_correction.settings import BatchAlignment
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14"]
@@ -58,9 +57,9 @@ def study(tmp_path_factory) -> dict[str, str]:
         write(x2, folder / "train" / name / "x2.h5ad")
         write(one.query[name], folder / "query" / f"{name}.h5ad")
     judged(folder, folder / "judged")
-    flagged = pd.DataFrame([{**dict.fromkeys(GATE, 0.5), "batch": "B", "population": "all", "marker": "CD4",
+    flagged = pd.DataFrame([{**dict.fromkeys(keys.GATE, 0.5), "batch": "B", "population": "all", "marker": "CD4",
                              "flag": "worse EMD"}])  # fmt: skip
-    write_table(flagged[list(GATE)], folder / "flagged.tsv")
+    write_table(flagged[list(keys.GATE)], folder / "flagged.tsv")
     return {"folder": str(folder), "own": own, "gate": str(folder / "judged/gate.tsv"), **paths}
 
 

@@ -30,10 +30,6 @@ FEW = 4  # most markers whose flags are listed in the sentence
 CLEAR = 2.0  # factor on the demands by which a peak is clearly present or clearly absent
 
 WORSE, PEAKS, GROUPS = "worse EMD", "peaks", "group effect"
-GATE = (
-    *(keys.BATCH, "population", keys.MARKER, "n", "n_reference", "emd_before", "emd_after", "floor", "improved"),
-    *("peaks_before", "peaks_after", "peaks_reference", "group_before", "group_after", "group_change", keys.FLAG),
-)
 
 
 class Verdict(NamedTuple):
@@ -72,7 +68,7 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
     Returns
     -------
     DataFrame
-        Columns ``GATE``. ``population`` is "all" or a population with 50 cells on both sides. ``floor`` is
+        Columns `magan.keys.GATE`. ``population`` is "all" or a population with 50 cells on both sides. ``floor`` is
         the EMD of sampling alone (`sampling`), or between samples of the reference (`between_samples`) where that is
         larger. ``group_*`` as `Effect`, nan without two groups of 10
         cells in the batch and population. ``flag`` is "" or the reasons, joined by commas.
@@ -90,7 +86,7 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
             floor = between_samples(cells.target[goal], cells.target_samples[goal])
             part = _judged(*sides, (cells.groups[inside], cells.samples[inside]), floor)
             tables.append(pd.DataFrame({keys.BATCH: batch, "population": name, keys.MARKER: mapped.var_names, **part}))
-    return pd.concat(tables, ignore_index=True)[list(GATE)]
+    return pd.concat(tables, ignore_index=True)[list(keys.GATE)]
 
 
 def transfer(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd.DataFrame:

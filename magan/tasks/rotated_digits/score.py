@@ -99,7 +99,6 @@ def _outcomes(mapped: AnnData, seeds: tuple, predicted: np.ndarray, true_labels:
     )
     words = digit_identity.outcome(accuracy, permuted)
     tables = [
-        rows(mapped.uns, seeds, name, np.where(words == "", np.nan, words == name), keys.ALL)
-        for name in digit_identity.OUTCOMES
+        rows(mapped.uns, seeds, name, np.where(words == "", np.nan, words == name), keys.ALL) for name in keys.OUTCOMES
     ]
     return [*tables, rows(mapped.uns, seeds, "permuted_accuracy", permuted, keys.ALL)]

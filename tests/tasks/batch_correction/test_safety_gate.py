@@ -6,7 +6,7 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError
 from magan.tasks.batch_correction import safety_gate
-from magan.tasks.batch_correction.safety_gate import GATE, gate, transfer, verdict
+from magan.tasks.batch_correction.safety_gate import gate, transfer, verdict
 
 MARKERS = ["CD3", "CD19", "CD45RA", "CD25", "CD38", "HLADR"]
 CENTRES = {"T": [4, 0.5, 2, 1, 1, 1], "B": [0.5, 4, 3, 1, 1, 3]}
@@ -56,7 +56,7 @@ def flags(table):
 def test_the_perfect_map_is_safe_and_improves_every_marker():
     truth = cells()
     table = gate(truth, mapped(truth))
-    assert tuple(table.columns) == GATE and len(table) == 3 * len(MARKERS)
+    assert tuple(table.columns) == keys.GATE and len(table) == 3 * len(MARKERS)
     assert not flags(table) and table["improved"].all()
     found = judged(truth)
     assert found.word == "safe" and found.markers == ()
