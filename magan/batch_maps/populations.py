@@ -33,9 +33,9 @@ def centres(x1: np.ndarray, x2: np.ndarray, n_clusters: int, seed: int = 0) -> n
     random = np.random.default_rng(seed)
     n = min(len(x1), len(x2), CLUSTERED)
     some = np.concatenate([x[random.choice(len(x), n, replace=False)] for x in (x1, x2)])
-    # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
     from sklearn.cluster import KMeans  # here: most jobs of the workflow find no clusters
 
+    # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
     return KMeans(min(n_clusters, len(some)), n_init=cast(Any, 4), random_state=seed).fit(some).cluster_centers_
 
 

@@ -91,9 +91,9 @@ def _profiles(cells: np.ndarray, rows: list[np.ndarray], seed: int) -> np.ndarra
     random = np.random.default_rng(seed)
     some = np.concatenate([random.permutation(r)[:CELLS_PER_SAMPLE] for r in rows])
     scale = np.maximum(cells[some].std(axis=0), 1e-6)
-    # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
     from sklearn.cluster import KMeans  # here: most jobs of the workflow find no clusters
 
+    # scikit-learn has no types: the checker takes the type of n_init from its default, a word.
     clusters = KMeans(min(CLUSTERS, len(some)), n_init=cast(Any, 4), random_state=seed).fit(cells[some] / scale)
     found = clusters.predict(cells / scale)
     quantiles = np.stack([np.quantile(cells[r], LEVELS, axis=0).ravel() for r in rows])
