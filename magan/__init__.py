@@ -1,7 +1,13 @@
 """Align single-cell panels, batches and images with GANs that keep a correspondence."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from magan.aligner import Aligner
+    from magan.batch_mapper import BatchMapper
+    from magan.config import Training
+    from magan.synthesizer import Synthesizer
 
 __version__ = "0.1.0"
 

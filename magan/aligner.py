@@ -297,7 +297,7 @@ class Aligner:
             if (value := getattr(self, setting)) not in known:
                 raise InputError(f"{setting} '{value}' is unknown; there are {', '.join(known)}")
         if self.neighbours and not self.calibrate:
-            raise InputError("neighbours: true needs cells that tell their share; set calibrate: 0.1")
+            raise InputError("neighbours: true needs a calibration split to weight them; set calibrate: 0.1")
 
     def _check_directions(self) -> None:
         """Refuse a model that maps in a single direction where it cannot learn, or cannot be calibrated."""

@@ -72,7 +72,8 @@ def only_writer(folder: str | Path) -> Iterator[None]:
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
         raise InputError(f"another process writes into {folder}; wait for its end, or choose another folder") from None
     except OSError as error:
         if descriptor is None:

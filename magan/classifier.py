@@ -7,7 +7,7 @@ stored with the image (`annotate`); scores need nothing else.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,14 @@ class ImageClassifier(nn.Module):
             self.norms.append(nn.BatchNorm2d(out))
             self.pooled.append(side > SMALLEST)
             if self.pooled[-1]:
-                sides.append(tuple(math.ceil(n / 2) for n in sides[-1]))
+                height, width = math.ceil(height / 2), math.ceil(width / 2)
+                sides.append((height, width))
             channels, side = out, max(sides[-1])
         self.features = nn.Linear(channels * math.prod(sides[-1]), N_FEATURES, bias=False)
         self.feature_norm = nn.BatchNorm1d(N_FEATURES)
         self.scores = nn.Linear(N_FEATURES, n_classes)
+        self.mean: Tensor
+        self.sd: Tensor
         self.register_buffer("mean", torch.zeros(shape[0], 1, 1))
         self.register_buffer("sd", torch.ones(shape[0], 1, 1))
 
@@ -118,7 +121,7 @@ def fit(images: AnnData, *, of: str = keys.CELL_TYPE, seed: int = 0) -> Classifi
     return Classifier(network.eval().requires_grad_(False), tuple(classes), shape, of)
 
 
-def classes_of(words: Sequence[str]) -> list[str]:
+def classes_of(words: Iterable[str]) -> list[str]:
     """The named classes, sorted."""
     return sorted({word for word in map(str, words) if word.lower() not in keys.UNLABELLED})
 

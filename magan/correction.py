@@ -123,7 +123,7 @@ def load_mapper(model: Path) -> "Aligner | BatchMapper":
     return Aligner.load(model)
 
 
-def of_model(corrector: Correction, cells: AnnData, file: Path) -> AnnData:
+def of_model(corrector: Correction, cells: AnnData, file: Path | str) -> AnnData:
     """Select the markers of the model, in the arcsinh units of its training."""
     missing = [marker for marker in corrector.markers if marker not in cells.var_names]
     if missing:

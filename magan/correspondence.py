@@ -161,7 +161,7 @@ def labels(x1: Domains, x2: Domains, seeds: Sequence[int]) -> CorrespondenceTerm
             raise InputError(f"domain '{domain.name}' has no obs['cell_type']; give labels or another correspondence")
     common = set()  # to any pair of domains: a fold must not lose a label because its neighbour lacks it
     for a, b in zip(x1, x2):
-        known = {word for word in {*a.labels} & {*b.labels} if word.lower() not in keys.UNLABELLED}
+        known = {word for word in {*(a.labels or ())} & {*(b.labels or ())} if word.lower() not in keys.UNLABELLED}
         if not known:
             raise InputError(f"domains '{a.name}' and '{b.name}' share no label; use another correspondence")
         common |= known
@@ -209,7 +209,8 @@ def transformation(
             pictures.turned_back(batch["x2"], degrees, mirrored),
         )
         ties = ((batch["x12"], there), (batch["x21"], back))
-        return sum(squared_error(*(pictures.thumbnail(x, size) for x in tie)) for tie in ties)
+        first, second = (squared_error(*(pictures.thumbnail(x, size) for x in tie)) for tie in ties)
+        return first + second
 
     return CorrespondenceTerms(loss)
 
@@ -234,7 +235,8 @@ def feature(
 
     def loss(G12, G21, batch):
         ties = ((batch["x1"], batch["x12"]), (batch["x2"], batch["x21"]))
-        return sum(squared_error(*(of(x, size) for x in tie)) for tie in ties)
+        first, second = (squared_error(*(of(x, size) for x in tie)) for tie in ties)
+        return first + second
 
     return CorrespondenceTerms(loss)
 
@@ -303,7 +305,9 @@ def _put(x: Tensor, index: Tensor, like: Tensor) -> Tensor:
 def _pictures(x1: Domains, x2: Domains, name: str, same_channels: bool = True) -> None:
     for domain in (*x1, *x2):
         if len(domain.shape) != 3:
-            raise InputError(f"domain '{domain.name}' is not of images, which '{name}' compares; use another one")
+            raise InputError(
+                f"domain '{domain.name}' is not of images, which '{name}' compares; use another correspondence"
+            )
     for a, b in zip(x1, x2):
         if same_channels and a.shape[0] != b.shape[0]:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The one error a user is meant to read, and the nearest name when one was misspelt."""
+"""The error that a user is meant to read, and the nearest name of a misspelt name."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,6 +20,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def among(name: str, known: Iterable[str]) -> str:
-    """The nearest known name, or all of them where none is near: the end of a sentence on an unknown one."""
+    """The nearest known name, or all known names where none is near: the end of a sentence on an unknown name."""
     known = [str(x) for x in known]
     return nearest(name, known) or f"; there are {', '.join(known) or 'none'}"

@@ -1,4 +1,4 @@
-"""Every name the project writes into an AnnData or a table, in one place.
+"""Every name the project writes into an AnnData or a table.
 
 The obs and var names are those of the Open Problems cytometry task.
 """
@@ -17,7 +17,7 @@ PAIR = "pair"  # rows of two domains with the same value are the same thing; "" 
 DOMAIN = "domain"  # "1" or "2"
 SPLIT = "split"  # train or test
 DIGIT, COLOUR = "digit", "colour"  # the words of a coloured digit's caption
-TOLD = "told"  # whether methods know which cell of the other set this one is
+TOLD = "told"  # whether a cell is of a known pair that methods train on
 FOLD = "fold"  # which pair of domains a row was mapped by
 CONFIDENCE = "confidence"  # how ordinary a merged cell would be in the panel its markers come from, 0 to 1
 
@@ -65,13 +65,13 @@ NAMES = "names"  # a table: what every channel of every file was called, and is
 CHANNELS = "channels"  # a table: what the run does with every channel of every file, and why (channel_roles.COLUMNS)
 LEFT_OUT = "left_out"  # a table of kind (file or marker), name and reason
 STATUS = "status"
-REFERENCE = "reference"  # the batch the others are mapped to
+REFERENCE = "reference"  # the batch to which all remaining batches are mapped
 TASK = "task"  # one of magan.config.TASKS
 DATASET = "dataset"
 METHOD = "method"
 ARM = "arm"
 SEEDS = "seeds"  # all asked for
-GIVEN = "given"  # of samples: what their model was told of each test image, any of "label" (its class) and "x"
+GIVEN = "given"  # of samples: conditions that their model gets of each test image, any of "label" (its class) and "x"
 MEASURES = "measures"  # what a model says of the test images: score -> one value a seed that did not fail
 PAIRED = "paired"  # {"markers", "train", "query"}: panel 1 with the truth, which only the ceiling may read
 CHOICE = "choice"  # a table: every candidate map of each batch, its criterion, and the reason of the choice

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 def progress(name: str, steps: int, n_seeds: int) -> Callable[[int, Sequence[int], Mapping[str, Tensor]], None]:
-    """A recorder of training that tells the step, the loss terms and the time left.
+    """A recorder of training that shows the step, the loss terms and the time left.
 
     Lines go to standard output, which a job sends to its log file; the bar goes
     to the terminal that started the workflow, if any.

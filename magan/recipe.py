@@ -11,6 +11,7 @@ Batch = Mapping[str, Tensor]  # name -> (R, B, ...)
 Carry = Mapping[str, Tensor]  # name -> (R, ...) or (1, ...), state between updates; "step" is always there
 Terms = dict[str, Tensor]  # name -> (R,), weighted; their sum is minimised
 Objective = Callable[[Networks, Batch, Carry], Terms]
+Sampler = Callable[[Networks, Batch], Tensor]  # networks, noise and conditions -> (R, B, *shape)
 # The cost of maps that break the correspondence: (G12, G21, batch with "x12" and "x21" added) -> (R,)
 CorrespondenceLoss = Callable[[Network, Network, Batch], Tensor]
 
@@ -68,7 +69,7 @@ class Recipe:
     advance: Callable[[Carry, Terms], Carry] = lambda carry, terms: carry
     # Loss term "phase/term" -> its value for a discriminator that knows nothing, where the least value is 0
     uninformed_loss: Mapping[str, float | None] = field(default_factory=dict)
-    # How a model that makes samples does so: (networks, noise and conditions) -> (R, B, *shape)
-    sample: Callable[[Networks, Batch], Tensor] | None = None
+    # Of a model that makes samples
+    sample: Sampler | None = None
     # Scores that such a model gives to samples: name (a row of keys.SCORES) -> (R, B)
     measure: Callable[[Networks, Batch], Mapping[str, Tensor]] | None = None

@@ -333,7 +333,7 @@ def test_what_cannot_be_trained_is_refused_with_the_reason(settings, x2, sentenc
 
 def test_folds_of_different_shapes_are_refused():
     sentence = message(aligner().fit, [cells(), cells(["CD3", "CD4"])], [cells(PANEL_2), cells(PANEL_2)])
-    assert sentence == "folds have different shapes, [((3,), (4,)), ((2,), (4,))]; fit them apart"
+    assert sentence == "folds have different shapes, [((3,), (4,)), ((2,), (4,))]; fit each shape separately"
 
 
 def test_a_marker_that_never_varies_cannot_be_scaled():
@@ -599,7 +599,7 @@ def test_what_calibration_cannot_use_is_refused():
         "calibrate: 0.02 of the 1000 samples of 'x1' are 20, fewer than 50; raise it"
     )
     assert message(judged, True, calibrate=0) == (
-        "neighbours: true needs cells that tell their share; set calibrate: 0.1"
+        "neighbours: true needs a calibration split to weight them; set calibrate: 0.1"
     )
     apart = of_one_kind("vu", 1000, 0)
     some = aligner(calibrate=0.2, correspondence="none")

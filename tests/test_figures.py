@@ -17,7 +17,7 @@ from magan.figures import METHOD_COLOURS, save
 from magan.figures.embedding import coordinates
 from magan.figures.style import PALE
 from magan.tasks.batch_correction.batch_effects import before
-from magan.tasks.heldout_markers.figures import APART
+from magan.tasks.heldout_markers.figures import LEAST_GAP
 from magan.tasks.registry import MERGING, TASKS
 
 FIGURES = {name: drawing for task in (*TASKS.values(), MERGING) for name, drawing in task.figures.items()}
@@ -141,7 +141,7 @@ def test_every_baseline_is_named_at_the_right_edge_and_no_name_covers_another(me
     named = {text.get_text(): text for text in axes.texts if text.get_text() in ("ridge", "knn", "boosting")}
     assert sorted(named, key=lambda name: named[name].xyann[1]) == ["ridge", "knn", "boosting"]
     places = sorted(text.xyann[1] for text in named.values())
-    assert min(np.diff(places)) >= APART * np.ptp(axes.get_ylim()) * (1 - 1e-9)
+    assert min(np.diff(places)) >= LEAST_GAP * np.ptp(axes.get_ylim()) * (1 - 1e-9)
     for name, text in named.items():
         r = metrics[(metrics["method"] == name) & (metrics["feature"] == "HLA-DR") & (metrics["metric"] == "pearson")]
         assert text.xy[1] == r["value"].iloc[0]  # the last marker is the one nearest to the edge

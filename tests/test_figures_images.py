@@ -151,7 +151,7 @@ def test_a_dropped_class_is_crossed_out(metrics):
     [
         ("translation_scores", 2, "No method was scored."),
         ("translation_retrieval", 1, "No true partner is known."),
-        ("generation_scores", 2, "No arm was scored."),
+        ("generation_scores", 2, "No method was scored."),
         ("generation_modes", 1, "The classes of the images are not known."),
     ],
 )

@@ -1,5 +1,7 @@
 """Predict unshared markers from shared markers by gradient-boosted trees."""
 
+from typing import Any
+
 import numpy as np
 from anndata import AnnData
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -17,7 +19,8 @@ def boosting(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
 
 def _boosted(features: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
     def fitted(target: np.ndarray) -> np.ndarray:
-        model = HistGradientBoostingRegressor(max_iter=100, early_stopping=False, random_state=0)
+        settings: dict[str, Any] = {"max_iter": 100, "early_stopping": False, "random_state": 0}
+        model = HistGradientBoostingRegressor(**settings)
         return model.fit(features, target).predict(queries)
 
     return np.stack([fitted(target) for target in targets.T], axis=1)

@@ -35,8 +35,8 @@ def cytovi(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     """
     markers = measured_everywhere("cytovi", x1, x2, query)
     with extra("cytovi", "scvi-tools", "cytovi"):
-        import scvi
-        from lightning.pytorch.utilities.seed import isolate_rng
+        import scvi  # pyright: ignore[reportMissingImports]
+        from lightning.pytorch.utilities.seed import isolate_rng  # pyright: ignore[reportMissingImports]
 
     source, target, values = (intensities(x, markers) for x in (x1, x2, query))
     if len(source) + len(target) < LEAST:

@@ -76,10 +76,10 @@ def _plan(steps_1: np.ndarray, steps_2: np.ndarray, gaps: np.ndarray | None) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an inner problem that stops before its tolerance continues in the next update
         if gaps is None:
-            return solvers.entropic_gromov_wasserstein(steps_1, steps_2, **settings)
+            return np.asarray(solvers.entropic_gromov_wasserstein(steps_1, steps_2, **settings))
         # Pairs restrict the plan, so few inner steps suffice and each update may start from the previous result.
         settings |= {"warmstart": True, "numItermax": INNER, "tol": 1e-7}
-        return solvers.entropic_fused_gromov_wasserstein(gaps, steps_1, steps_2, alpha=SHARE, **settings)
+        return np.asarray(solvers.entropic_fused_gromov_wasserstein(gaps, steps_1, steps_2, alpha=SHARE, **settings))
 
 
 def _projected(plan: np.ndarray, second: np.ndarray) -> np.ndarray:

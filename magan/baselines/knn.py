@@ -20,14 +20,14 @@ def knn_draw(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     See `regress`. It is the fair baseline for a sampled map: its markers have the measured distribution, while the mean
     in `knn` shrinks their variance. The random seed is fixed.
     """
-    return regress(x1, x2, query, _one_of_nearest)
+    return regress(x1, x2, query, _draw_of_nearest)
 
 
 def _mean_of_nearest(features: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
     return KNeighborsRegressor(min(NEIGHBOURS, len(features))).fit(features, targets).predict(queries)
 
 
-def _one_of_nearest(features: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _draw_of_nearest(features: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
     near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(features))).fit(features)
     rows = near.kneighbors(queries, return_distance=False)
     return targets[rows[np.arange(len(rows)), np.random.default_rng(0).integers(rows.shape[1], size=len(rows))]]

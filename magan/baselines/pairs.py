@@ -62,8 +62,8 @@ def pair_landmarks(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     rows_1, rows_2 = known_pairs("pair_landmarks", x1, x2)
     if len(rows_1) < 3:
         raise InputError(f"baseline 'pair_landmarks' needs 3 known pairs, not {len(rows_1)}; raise n_pairs")
-    profiles = [_profile(cdist(x, landmarks)) for x, landmarks in ((values, first[rows_1]), (second, second[rows_2]))]
-    return _in_units(_nearest_mean(cdist(*profiles), second, min(NEIGHBOURS, len(second))), target)
+    of_query, of_target = _profile(cdist(values, first[rows_1])), _profile(cdist(second, second[rows_2]))
+    return _in_units(_nearest_mean(cdist(of_query, of_target), second, min(NEIGHBOURS, len(second))), target)
 
 
 def known_pairs(name: str, x1: AnnData, x2: AnnData) -> tuple[np.ndarray, np.ndarray]:

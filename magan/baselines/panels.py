@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
@@ -62,12 +63,12 @@ def regress(
     """
     shared, missing = shared_and_missing(x1, x2, query)
     mapped = np.empty((query.n_obs, x2.n_vars), dtype=np.float32)
-    mapped[:, x2.var_names.get_indexer(shared)] = intensities(query, shared)
+    mapped[:, x2.var_names.get_indexer(pd.Index(shared))] = intensities(query, shared)
     if missing:
         mean1, sd1 = location_scale(intensities(x1, shared))
         mean2, sd2 = location_scale(intensities(x2, shared))
         features, queries = (intensities(x2, shared) - mean2) / sd2, (intensities(query, shared) - mean1) / sd1
         predicted = fit_predict(features, intensities(x2, missing), queries)
         # Some regressors drop the target axis if there is a single target.
-        mapped[:, x2.var_names.get_indexer(missing)] = predicted.reshape(len(queries), len(missing))
+        mapped[:, x2.var_names.get_indexer(pd.Index(missing))] = predicted.reshape(len(queries), len(missing))
     return mapped

@@ -1,6 +1,7 @@
 """Scanorama (Hie et al. 2019): move each cell like the mutual nearest neighbours around it."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -34,8 +35,9 @@ def scanorama(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     """
     markers = measured_everywhere("scanorama", x1, x2, query)
     with extra("scanorama", "scanorama", "scanorama"), fixed_draws():  # its import seeds numpy's generator
-        import scanorama as library
+        import scanorama
 
+    library: Any = scanorama  # it declares no types
     values = intensities(query, markers)
     units = [csr_matrix(intensities(x, markers)) for x in (x1, x2)]
     with fixed_draws():

@@ -93,15 +93,15 @@ class Arm(Strict):
     the resolved arm is complete without them.
 
     ``scale`` standardises markers before training: over both domains
-    ("pooled", which leaves a batch effect in place), over each on its own by
-    mean and spread ("each"), by mean and one spread of all ("whole", for reduced
-    features) or by ranks ("ranks"), by ranks that a shrunken
+    ("pooled", which leaves a batch effect in place), over each domain
+    by mean and spread ("each"), by mean and a single spread of all ("whole", for
+    reduced features) or by ranks ("ranks"), by ranks that a shrunken
     monotone map joins ("monotone"), or not at all ("none"). ``balance`` draws
-    the training cells so that each population is as common in either domain.
-    ``predict`` "expected" hides the markers of the source panel's own from the
-    trained map, and ``calibrate`` keeps a share of the cells apart from training
-    to tell how far predictions may be off. ``neighbours`` gives similar training
-    cells a share in what is expected, see ``magan.aligner.Aligner``.
+    the training cells so that each population has the same share in both domains.
+    ``predict`` "expected" hides the unshared markers of the source panel from the
+    trained map, and ``calibrate`` holds out a share of the cells from training
+    to measure the error of predictions. ``neighbours`` gives similar training
+    cells a weight in the expected value, see ``magan.aligner.Aligner``.
     ``techniques`` change any recipe: names of ``magan.techniques.TECHNIQUES`` with their options.
     """
 

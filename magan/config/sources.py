@@ -83,7 +83,7 @@ class OwnImages(Strict):
 
 
 class Data(Strict):
-    """Where named data sets come from: a mirror (folder or URL), else their own URL, kept in ``cache``."""
+    """Where named data sets come from: a mirror (folder or URL), else their published URL, stored in ``cache``."""
 
     mirror: str | None = None
     cache: str = "data"

@@ -131,7 +131,7 @@ def cofactors(adata: AnnData) -> dict[str, float | str]:
     if note == "per batch":
         batches = adata.obs[keys.BATCH].astype(str).unique()
         found = [json.loads(noted["batches"])[batch] for batch in batches]
-        alike = bool(found) and all(one == found[0] for one in found)
+        alike = bool(found) and all(spec == found[0] for spec in found)
         return {marker: found[0][marker] for marker in adata.var_names} if alike else {}
     if note is None:
         return {}
@@ -149,11 +149,11 @@ def _number_or_text(spec: float | str) -> float | str:
 def transformed(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
     """Measured values ``(n, M)`` on the scale of each marker, float32: ``asinh(x / cofactor)`` for a number."""
     out = np.array(values, dtype=np.float32)
-    divisors, others = _divisors(cofactor, values.shape[1])
-    if len(others) < values.shape[1]:
+    divisors, scales = _divisors(cofactor, values.shape[1])
+    if len(scales) < values.shape[1]:
         out /= divisors
         np.arcsinh(out, out=out)
-    for i, scale in others.items():
+    for i, scale in scales.items():
         out[:, i] = scale.forward(values[:, i])
     return out
 
@@ -169,12 +169,12 @@ def raw(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
         For all markers or for each; "none" leaves a marker as it is.
     """
     out = np.array(values, dtype=np.float32)
-    divisors, others = _divisors(cofactor, values.shape[1])
+    divisors, scales = _divisors(cofactor, values.shape[1])
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused where it is written
-        if len(others) < values.shape[1]:
+        if len(scales) < values.shape[1]:
             np.sinh(out, out=out)
             out *= divisors
-        for i, scale in others.items():
+        for i, scale in scales.items():
             out[:, i] = scale.inverse(values[:, i])
     return out
 
@@ -182,5 +182,5 @@ def raw(values: np.ndarray, cofactor: Cofactor) -> np.ndarray:
 def _divisors(cofactor: Cofactor, n_markers: int) -> tuple[np.ndarray, dict[int, Scale]]:
     """Cofactors, ``(M,)`` float32, 1 where the scale is no arcsinh; and the scale of these columns."""
     each = [cofactor] * n_markers if isinstance(cofactor, float | int | str) else list(cofactor)
-    others = {i: scale_of(spec) for i, spec in enumerate(each) if isinstance(spec, str)}
-    return np.array([1 if i in others else spec for i, spec in enumerate(each)], dtype=np.float32), others
+    scales = {i: scale_of(spec) for i, spec in enumerate(each) if isinstance(spec, str)}
+    return np.array([1 if i in scales else spec for i, spec in enumerate(each)], dtype=np.float32), scales

@@ -37,7 +37,7 @@ def _role(found: Files, path: str, channel: str, marker: str, markers: dict[str,
     var = found.cells[path].var
     if marker not in var.index:
         return AS_MEASURED, "not in all files"
-    return var.loc[marker, keys.ROLE], var.loc[marker, keys.REASON]
+    return str(var.at[marker, keys.ROLE]), str(var.at[marker, keys.REASON])
 
 
 def restricted(table: pd.DataFrame, markers: list[str]) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def lines(table: pd.DataFrame) -> list[str]:
         for reason, same in rows.groupby(keys.REASON, sort=False):
             column = keys.MARKER if what == CORRECTED else "name"
             files = same.assign(name=names[same.index]).groupby(column, sort=False)[PATH].nunique()
-            listed = [name if n == n_files else f"{name} in {n} of {n_files} files" for name, n in files.items()]
+            listed = [str(name) if n == n_files else f"{name} in {n} of {n_files} files" for name, n in files.items()]
             if what != CORRECTED and len(listed) > LISTED:
                 listed = [*listed[:LISTED], f"and {len(listed) - LISTED} more"]
             listing.append(f"{what}{f', {reason}' if reason else ''}: {', '.join(listed)}")

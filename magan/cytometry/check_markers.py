@@ -86,7 +86,7 @@ def _each(name: str, adata: AnnData, n_bad: np.ndarray, says: str) -> None:
     """One sentence about the markers with a bad cell, worst first."""
     bad = np.argsort(-n_bad, kind="stable")[: np.count_nonzero(n_bad)]
     if len(bad):
-        others = f" ({len(bad)} such markers: {', '.join(adata.var_names[bad])})" if len(bad) > 1 else ""
+        listed = f" ({len(bad)} such markers: {', '.join(adata.var_names[bad])})" if len(bad) > 1 else ""
         raise InputError(
-            f"{name}: marker {adata.var_names[bad[0]]!r} {says.format(n_bad[bad[0]], adata.n_obs)}{others}"
+            f"{name}: marker {adata.var_names[bad[0]]!r} {says.format(n_bad[bad[0]], adata.n_obs)}{listed}"
         )

@@ -46,8 +46,9 @@ def choose(files: Files, asked: Asked, counts: Sequence[str] = ()) -> dict[str, 
         A scale is unknown, or a panel or marker has none, or there is no such marker.
     """
     panels = {path: files.panel_of(path) for path in files.cells}
-    if by_panel := isinstance(asked, Mapping) and set(asked) <= set(panels.values()):
-        if missing := set(panels.values()) - {*asked, *counts}:
+    by_panel = asked if isinstance(asked, Mapping) and set(asked) <= set(panels.values()) else None
+    if by_panel is not None:
+        if missing := set(panels.values()) - {*by_panel, *counts}:
             raise InputError(f"cofactor: panel {min(missing)!r} has none; give one to each panel, or null")
     elif isinstance(asked, Mapping):
         everything = anndata.concat([cells[:0] for cells in files.cells.values()], join="outer")
@@ -56,7 +57,7 @@ def choose(files: Files, asked: Asked, counts: Sequence[str] = ()) -> dict[str, 
     rows = {str(row["path"]): row for row in files.rows}
     wanted: dict[str, Spec | dict[str, Spec]] = {}
     for path, cells in files.cells.items():
-        spec = _of_row(rows[path], asked.get(panels[path]) if by_panel else asked)
+        spec = _of_row(rows[path], asked if by_panel is None else by_panel.get(panels[path]))
         wanted[path] = None if panels[path] in counts else _of_markers(spec, cells)
     return _estimated(files, wanted)
 

@@ -217,7 +217,8 @@ def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | N
 
 def _rename(found: Files, asked: Collection[str]) -> None:
     """Put the harmonised markers into the var of every file."""
-    for path, file_rows in found.names.groupby(PATH, sort=False):
+    for name, file_rows in found.names.groupby(PATH, sort=False):
+        path = str(name)
         if path not in found.cells:
             continue
         cells = found.cells[path]

@@ -54,7 +54,7 @@ class Compensation:
 
     @property
     def state(self) -> str:
-        """Of the values as they are read: "compensated", "not compensated", or "" where nothing tells of any."""
+        """Of the values as they are read: "compensated", "not compensated", or "" where no compensation is named."""
         if self.applied is not None or self.compensated:
             return "compensated"
         return "not compensated" if self.keyword else ""

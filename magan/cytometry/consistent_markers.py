@@ -113,7 +113,7 @@ def _lacks(found: Files, path: str, lacking: Sequence[str], n: int, panel: str) 
     rest = found.names[(found.names[keys.PANEL] == panel) & (found.names[PATH] != path)]
     channel = rest.loc[rest[keys.MARKER] == lacking[0], keys.CHANNEL].mode().iloc[0]
     label = cells.var[keys.MARKER][(cells.var[keys.CHANNEL] == channel).to_numpy()]
-    unmatched = cells.var_names.difference(rest[keys.MARKER])
+    unmatched = cells.var_names.difference(list(rest[keys.MARKER]))
     hint = nearest(lacking[0], unmatched) + "; leave it out, or give it a panel of its own"
     if len(label):
         hint = f"; its channel {channel} is called {label.iloc[0]!r}, give an alias if the two are one"

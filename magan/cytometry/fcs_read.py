@@ -87,7 +87,7 @@ class Events:
         n_bytes = stored.nbytes // max(stop - first, 1)
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.start + first * n_bytes)
-            view, done = memoryview(stored.view(np.uint8).reshape(-1)), 0
+            view, done = stored.view(np.uint8).reshape(-1).data, 0
             while done < len(view):  # one call reads at most 2 GB
                 if not (got := file.readinto(view[done:])):
                     raise InputError(f"FCS file {self.path} became shorter while it was read; try again")
@@ -124,7 +124,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Survey:
-    """What one reading of a whole file tells: each channel's extremes ``(M,)``, and events evenly spaced over it."""
+    """The result of one reading of a whole file: each channel's extremes ``(M,)``, and events evenly spaced over it."""
 
     lowest: np.ndarray
     highest: np.ndarray
@@ -209,7 +209,7 @@ def survey(events: Events, n_some: int = 20_000, rows: int = ROWS, used: Sequenc
     InputError
         A value of a channel that is ``used``, by default of any, is not finite.
     """
-    lowest, highest, some = np.float32(np.inf), np.float32(-np.inf), []
+    lowest, highest, some = np.array(np.inf, np.float32), np.array(-np.inf, np.float32), []
     step = -(-events.n // n_some)
     for i, x in enumerate(events.blocks(rows)):
         lowest = np.minimum(lowest, extreme(np.minimum, x))

@@ -14,7 +14,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.cytometry.compensation import NONE, compensate, identity_keyword
+from magan.cytometry.compensation import NONE, Spillover, compensate, identity_keyword
 from magan.cytometry.fcs_channels import column, put_column, unlinear
 from magan.cytometry.fcs_read import OPEN, ROWS, Events, FcsOptions, open_fcs
 from magan.cytometry.panel import columns
@@ -73,8 +73,8 @@ def rewrite(
         A corrected value is not finite; compensated values are to be written into a file of integers; or what was
         written does not read back the same.
     """
-    stay_compensated = stay_compensated and source.spillover is not None
-    if stay_compensated and any(source.channels[i].kind == "I" for i in source.spillover.places):
+    spillover = source.spillover if stay_compensated else None
+    if spillover is not None and any(source.channels[i].kind == "I" for i in spillover.places):
         raise InputError(
             f"{source.path} stores whole numbers, which cannot hold compensated values; "
             "let the corrected file go back to the state it came in"
@@ -82,7 +82,7 @@ def rewrite(
     spilled = source.spillover.places if source.spillover else ()
     highest: dict[int, float] = dict.fromkeys((*places, *spilled), -math.inf)  # of each column that may change
     n_off = {i: source.n for i in highest if source.channels[i].kind == "I"}
-    about = dict(provenance) | (_as_compensated(source) if stay_compensated else {})
+    about = dict(provenance) | (_as_compensated(source, spillover) if spillover is not None else {})
     # The ranges are known when the events are written, so the keywords are given all the room they might need.
     room = len(_text(source, dict.fromkeys(highest, 10.0**DIGITS), 10**19, about | _off_scale(source, n_off)))
     start = TEXT_START + room
@@ -90,7 +90,7 @@ def rewrite(
         with path.open("wb") as file:
             file.seek(start)
             n_off, ends = dict.fromkeys(highest, 0), []
-            for stored in _corrected(source, places, change, rows, stay_compensated, highest, n_off):
+            for stored in _corrected(source, places, change, rows, spillover is not None, highest, n_off):
                 file.write(stored.view(np.uint8).data)
                 ends = [*ends[:1], stored[[0, -1]]]
             text = _text(source, highest, start, about | _off_scale(source, n_off))
@@ -141,7 +141,7 @@ def write_corrected(
     rewrite(events, path, places, change, provenance=provenance, stay_compensated=stay_compensated)
 
 
-def finite(path: Path, values: np.ndarray, var: pd.DataFrame) -> None:
+def finite(path: Path | str, values: np.ndarray, var: pd.DataFrame) -> None:
     """Refuse corrected values ``(n, M)`` of which one is not finite.
 
     Raises
@@ -153,7 +153,7 @@ def finite(path: Path, values: np.ndarray, var: pd.DataFrame) -> None:
         refuse_corrected(path, (~np.isfinite(values.astype(np.float32))).sum(axis=0), len(values), var)
 
 
-def refuse_corrected(path: Path, n_bad: np.ndarray, n: int, var: pd.DataFrame) -> None:
+def refuse_corrected(path: Path | str, n_bad: np.ndarray, n: int, var: pd.DataFrame) -> None:
     """Refuse a file in which ``n_bad`` ``(M,)`` of ``n`` corrected values are not finite."""
     if n_bad.any():
         first = int((n_bad > 0).argmax())
@@ -174,7 +174,7 @@ def _corrected(
     highest: dict[int, float],
     n_off: dict[int, int],
 ) -> Iterator[np.ndarray]:
-    """All events as they are to be stored; each changed column's maximum and lost values are told on the way."""
+    """All events as they are to be stored; each changed column's maximum and lost values are counted on the way."""
     n_bad = np.zeros(len(places), int)
     for first in range(0, source.n, rows):
         stored = source.stored(first, min(first + rows, source.n))
@@ -255,10 +255,10 @@ def _range(old: str, largest: float) -> str:
     return old if enough else str(max(math.ceil(largest), 1))
 
 
-def _as_compensated(source: Events) -> dict[str, str]:
+def _as_compensated(source: Events, spillover: Spillover) -> dict[str, str]:
     names = [channel.name for channel in source.channels]
     return {
-        "$SPILLOVER": identity_keyword(source.spillover, names),
+        "$SPILLOVER": identity_keyword(spillover, names),
         "MAGAN_COMPENSATED": f"by {source.compensation.keyword} of the measured file",
     }
 

@@ -47,7 +47,7 @@ def gate(adata: AnnData, gates: Mapping[str, str], by: str = keys.BATCH) -> AnnD
     if keys.PREPROCESSED not in adata.layers:
         raise InputError(f"gate: layers['{keys.PREPROCESSED}'] is missing; transform the cells with arcsinh first")
     if by not in adata.obs:
-        raise InputError(f"gate: obs has no column {by!r}{nearest(by, adata.obs)}; name the column that tells batches")
+        raise InputError(f"gate: obs has no column {by!r}{nearest(by, adata.obs.columns)}; name the column of batches")
     values = adata.to_df(keys.PREPROCESSED)
     cell_type = pd.Series(OTHER, index=adata.obs_names, name=keys.CELL_TYPE)
     for _, left in values.groupby(adata.obs[by].astype(str)):
@@ -55,7 +55,7 @@ def gate(adata: AnnData, gates: Mapping[str, str], by: str = keys.BATCH) -> AnnD
         for population, signs in parsed.items():
             for marker, _ in signs:
                 if marker not in threshold:
-                    threshold[marker] = otsu(left[marker])
+                    threshold[marker] = otsu(left[marker].to_numpy())
             inside = np.ones(len(left), dtype=bool)
             for marker, positive in signs:
                 inside &= ((left[marker] > threshold[marker]) == positive).to_numpy() & left[marker].notna().to_numpy()

@@ -147,7 +147,7 @@ def targets(aliases: Aliases) -> list[str]:
 def _spelled(table: pd.DataFrame) -> dict[str, str]:
     """Map key to the user's spelling, or else to the most frequent spelling in the files."""
     spellings = table[table[WHY] == ""].groupby("key", sort=False)["short"]
-    spelled = {key: Counter(names).most_common(1)[0][0] for key, names in spellings}
+    spelled = {str(key): Counter(names).most_common(1)[0][0] for key, names in spellings}
     return spelled | {key: target for key, target in zip(table["key"], table["target"]) if isinstance(target, str)}
 
 
@@ -237,9 +237,8 @@ def differences(names: pd.DataFrame) -> list[str]:
     for (_, name, marker, why), rows in sorted(groups, key=lambda group: -len(group[1])):
         n_files = names[(names[keys.MARKER] == marker) & (names[WHY] == "")][PATH].nunique()
         place = Path(rows[PATH].iloc[0]).name if len(rows) == 1 else f"{len(rows)} files"
-        reason = {BY_ALIAS: "an alias of yours", BY_CHANNEL: f"by its channel {rows[keys.CHANNEL].iloc[0]}"}.get(
-            why, ""
-        )
+        by_channel = f"by its channel {rows[keys.CHANNEL].iloc[0]}"
+        reason = {BY_ALIAS: "an alias of yours", BY_CHANNEL: by_channel}.get(str(why), "")
         reasons = [reason] if reason else []
         reasons += [f"as in {n_files} file{'s' * (n_files > 1)}"] if n_files and why != BY_ALIAS else []
         lines.append(f"{place}: {name!r} -> {marker}" + (f" ({', '.join(reasons)})" if reasons else ""))
@@ -249,4 +248,5 @@ def differences(names: pd.DataFrame) -> list[str]:
 def accepted(names: pd.DataFrame) -> dict[str, dict[str, str]]:
     """The harmonised names as aliases by panel, to be stored with the data: panel -> name in a file -> marker."""
     changed = names[names[WHY] != ""]
-    return {panel: dict(zip(rows[NAME], rows[keys.MARKER])) for panel, rows in changed.groupby(keys.PANEL, sort=False)}
+    panels = changed.groupby(keys.PANEL, sort=False)
+    return {str(panel): dict(zip(rows[NAME], rows[keys.MARKER])) for panel, rows in panels}

@@ -1,7 +1,7 @@
 """What the names of channels and markers say, in the single place where such names are listed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 LINEAGE, FUNCTIONAL, TECHNICAL = KINDS = ("lineage", "functional", "technical")
@@ -106,7 +106,7 @@ COMPENSATED = re.compile(r"(?:FJ)?Comp[-_ ](?=\S)", re.IGNORECASE)  # what softw
 # A detector of a flow cytometer; its pulse has an area, a height and a width.
 PULSE = re.compile(r"(?P<detector>.*\S)[ _-](?P<pulse>A|H|W|Area|Height|Width|INT|PEAK|TOF)(?P<scale> LIN| LOG)?")
 PULSE_ORDER = ("area", "height", "width")
-PULSES = dict(
+PULSES: dict[str, str] = dict(
     zip(
         ("A", "Area", "INT", "H", "Height", "PEAK", "W", "Width", "TOF"),
         (*3 * ["area"], *3 * ["height"], *3 * ["width"]),
@@ -163,15 +163,16 @@ def metal(channel: str) -> str:
 
     Nd142Di, 142Nd and Nd142 are 142nd; all else is `plain`, without the "Comp-" of compensated channels.
     """
-    if METAL.fullmatch(channel):
-        return re.search(r"\d+", channel)[0] + re.search(_ELEMENT, channel)[0].lower()
+    number, element = re.search(r"\d+", channel), re.search(_ELEMENT, channel)
+    if METAL.fullmatch(channel) and number and element:
+        return number[0] + element[0].lower()
     return plain(COMPENSATED.sub("", channel, count=1))
 
 
 def pulse(channel: str) -> tuple[str, str] | None:
     """Detector and "area", "height" or "width" of a channel such as ``BV421-A``; None for any other name."""
     found = PULSE.fullmatch(COMPENSATED.sub("", channel, count=1))
-    return found and (found["detector"] + (found["scale"] or ""), PULSES[found["pulse"]])
+    return (found["detector"] + (found["scale"] or ""), PULSES[found["pulse"]]) if found else None
 
 
 def lesser_pulses(names: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -195,7 +196,7 @@ def lesser_pulses(names: Sequence[tuple[str, str]]) -> dict[str, str]:
     return lesser
 
 
-def file_names(channels: Sequence[str], labels: Sequence[str]) -> list[tuple[str, str]]:
+def file_names(channels: Iterable[str], labels: Iterable[str]) -> list[tuple[str, str]]:
     """Channel and marker of every column of a file, by `split_name`.
 
     A height or width that bears the label of its area is called by its channel.

@@ -155,7 +155,7 @@ def _suffix(path: Path) -> str:
 
 
 def stem_of(path: Path | str) -> str:
-    """The file's name without what tells its format."""
+    """The file's name without the suffixes of its format."""
     path = Path(path)
     return path.name[: -len(_suffix(path))]
 
@@ -174,7 +174,7 @@ def _column(path: Path, adata: AnnData, name: str) -> AnnData:
     if name in adata.obs:
         adata.obs[keys.CELL_TYPE] = adata.obs[name].astype(str)
         return adata
-    is_it = adata.var[[keys.CHANNEL, keys.MARKER]].eq(name).any(axis=1).to_numpy()
+    is_it = (adata.var[[keys.CHANNEL, keys.MARKER]] == name).any(axis=1).to_numpy()
     if is_it.sum() != 1:
         known = [*adata.obs, *adata.var[keys.MARKER]]
         raise InputError(f"file {path} has no column {name!r}{nearest(name, known)}; correct cell_type")

@@ -100,6 +100,7 @@ def real(path: Path, values: object, where: str) -> np.ndarray:
     kind = getattr(values, "dtype", np.dtype(object))
     if kind.kind not in "fiu":
         raise InputError(f"file {path}: {where} holds values of type {kind}, not real numbers; write the intensities")
-    dense = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+    to_dense = getattr(values, "toarray", None)
+    dense = to_dense() if to_dense else np.asarray(values)
     with np.errstate(over="ignore"):  # a double too large for float32 becomes infinite, and is refused as such
         return np.asarray(dense).astype(np.float32)

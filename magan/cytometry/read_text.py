@@ -39,12 +39,13 @@ def read_text(path: Path, markers: Sequence[str] | None, labels: Sequence[str]) 
     headless = all(_is_number(field, form) for field in header)
     if headless and markers is None:
         raise InputError(f"file {path} has no header row (it begins {header[:3]}); add one or give markers=")
-    if headless and len(markers) != len(header):
-        raise InputError(
-            f"file {path} has {len(header)} columns but {len(markers)} markers are given; give one per column"
-        )
     if not headless and markers is not None:
         raise InputError(f"file {path} has a header row (it begins {header[:3]}); leave markers= out")
+    columns = list(markers) if markers is not None else [field.strip() for field in header]
+    if len(columns) != len(header):
+        raise InputError(
+            f"file {path} has {len(header)} columns but {len(columns)} markers are given; give one per column"
+        )
     try:
         table = pd.read_csv(
             path,
@@ -59,7 +60,6 @@ def read_text(path: Path, markers: Sequence[str] | None, labels: Sequence[str]) 
         raise InputError(
             f"file {path} is no table ({' '.join(str(error).split())}); give every row the same columns"
         ) from error
-    columns = list(markers) if headless else [field.strip() for field in header]
     return _cells(path, *_without_edges(table.dropna(how="all"), columns), labels, form)
 
 

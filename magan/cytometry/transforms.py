@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from flowutils import transforms
@@ -72,7 +72,7 @@ class Scale:
     def spec(self) -> float | str:
         """A number for an arcsinh, else its text, which `scale_of` reads."""
         if self.name == "arcsinh":
-            return dict(self.parameters)["cofactor"]
+            return cast(float, dict(self.parameters)["cofactor"])
         given = ", ".join(f"{key}={value!r}" for key, value in self.parameters if value is not None)
         return f"{self.name}({given})" if given else self.name
 
@@ -134,13 +134,13 @@ def estimated(scale: Scale, values: np.ndarray, top: float | None = None) -> Sca
     """
     if scale.is_complete:
         return scale
-    found = dict(scale.parameters)
+    found: dict[str, Any] = dict(scale.parameters)
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if found["t"] is None:
         largest = float(values.max(initial=0.0))
         enough = top is not None and math.isfinite(top) and len(values) and top >= np.percentile(values, 99.9)
-        found["t"] = float(top) if enough and top > 0 else largest
+        found["t"] = float(top) if top is not None and enough and top > 0 else largest
         if not found["t"] > 0:
             raise InputError(f"{scale.name} cannot be estimated without positive values; give its t")
     if found["w"] is None:
@@ -160,7 +160,7 @@ def complete(spec: float | str | None, values: np.ndarray, top: float | None = N
 
 
 def _checked(name: str, given: Mapping[str, float | None], where: str) -> Scale:
-    found = dict(SCALES[name].parameters) | dict(given)
+    found: dict[str, Any] = {**SCALES[name].parameters, **given}
     for key, value in found.items():
         if value is not None and (not math.isfinite(value) or (key in ("cofactor", "t", "m") and value <= 0)):
             what = key if name == "arcsinh" else f"{where}: {key} of {name}"

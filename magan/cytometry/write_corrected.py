@@ -39,10 +39,10 @@ def raw_corrected(
     lowest
         Smallest measured value of each marker in the whole file, ``(M,)``, where these are not all of its cells.
     """
-    lowest = measured.min(axis=0) if lowest is None else lowest
+    least = measured.min(axis=0) if lowest is None else lowest
     corrected = raw(mapped, cofactor)
     np.copyto(corrected, measured, where=mapped == transformed(measured, cofactor))
-    return np.maximum(corrected, np.where(lowest >= 0, 0, -np.inf).astype(np.float32))
+    return np.maximum(corrected, np.where(least >= 0, 0, -np.inf).astype(np.float32))
 
 
 def write(source: Path, corrected: AnnData, path: Path, *, provenance: Mapping[str, str]) -> None:
@@ -103,11 +103,12 @@ def _write_table(source: Path, corrected: AnnData, path: Path) -> None:
         raise InputError(f"{source} has {len(cells)} rows, not {corrected.n_obs}; correct the file as it is")
     header = [str(name).strip() for name in table[0]]
     places = columns(pd.DataFrame({keys.CHANNEL: header, keys.MARKER: header}), corrected.var)
-    texts = table[np.ix_(cells, places)]
+    changed = np.ix_(cells, np.asarray(places))
+    texts = table[changed]
     before = np.char.replace(texts.astype(str), form.decimal, ".").astype(np.float64).astype(np.float32)
     same = np.isclose(before, corrected.X, rtol=2e-7, atol=0)  # readers of text differ in the last bit
     after = np.char.replace(corrected.X.astype(str), ".", form.decimal).astype(object)
-    table[np.ix_(cells, places)] = np.where(same, texts, after)
+    table[changed] = np.where(same, texts, after)
     packed = {"method": "gzip", "mtime": 0} if is_gzip(path) else None
     pd.DataFrame(table).to_csv(
         path, sep=form.separator, encoding=form.encoding, header=False, index=False, compression=packed

@@ -38,7 +38,7 @@ def _huimm_panels(paths: Mapping[str, Path]) -> AnnData:
     adata.layers[keys.TRUTH] = adata.layers[keys.PREPROCESSED].copy()
     adata.obs[keys.PANEL] = np.where(np.random.default_rng(0).random(adata.n_obs) < 0.5, "A", "B")
     for panel, lacks in (("A", HUIMM_ONLY["B"]), ("B", HUIMM_ONLY["A"])):
-        blank = np.ix_(adata.obs[keys.PANEL] == panel, adata.var_names.get_indexer(lacks))
+        blank = np.ix_((adata.obs[keys.PANEL] == panel).to_numpy(), adata.var_names.get_indexer(pd.Index(lacks)))
         adata.X[blank] = adata.layers[keys.PREPROCESSED][blank] = np.nan
     return adata
 

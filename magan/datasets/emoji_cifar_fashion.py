@@ -36,8 +36,9 @@ def cifar(path: Path | str, name: str) -> AnnData:
     with tarfile.open(path) as tar:
         for member in sorted(tar.getmembers(), key=lambda member: member.name):
             place = Path(member.name)
-            if member.isfile() and place.parent.name == name:
-                with Image.open(io.BytesIO(tar.extractfile(member).read())) as picture:
+            file = tar.extractfile(member) if member.isfile() and place.parent.name == name else None
+            if file is not None:
+                with Image.open(io.BytesIO(file.read())) as picture:
                     images.append(np.asarray(picture.convert("RGB")))
                 names.append(f"{name}/{place.stem}")
     if not images:

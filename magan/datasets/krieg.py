@@ -17,7 +17,7 @@ def krieg_panel3(paths: Mapping[str, Path]) -> AnnData:
     """Read the 30 files as their sheet describes them; donors differ between the batches Data23 and Data29."""
     sheet = pd.read_csv(paths["Metadata.csv"], dtype=str).set_index("file_name")
     rows = [
-        {"path": paths[file], keys.SAMPLE: row.donor_id, keys.BATCH: row.batch, keys.DONOR: row.donor_id,
+        {"path": paths[str(file)], keys.SAMPLE: row.donor_id, keys.BATCH: row.batch, keys.DONOR: row.donor_id,
          keys.GROUP: row.group}
         for file, row in sheet.iterrows()
     ]  # fmt: skip

@@ -59,7 +59,7 @@ def mnist(path: Path | str, size: int = 14) -> AnnData:
     step = side // size
     if step > 1:
         images = images.reshape(len(images), size, step, size, step).mean(axis=(2, 4), dtype=np.float32) / 255
-    adata = from_images(images[:, None], np.concatenate([y_train, y_test]), pairs=np.arange(len(images)))
+    adata = from_images(images[:, None], np.concatenate([y_train, y_test]), pairs=range(len(images)))
     adata.obs[keys.SPLIT] = np.repeat(["train", "test"], [len(x_train), len(x_test)])
     return adata
 
@@ -91,7 +91,7 @@ def edges(path: Path | str) -> AnnData:
     images, labels = _first(path)
     ink = images >= INK
     inside = ndimage.binary_erosion(ink, np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)[None, None])
-    return _set((ink & ~inside).astype(np.uint8) * 255, labels)
+    return _set((ink & np.logical_not(inside)).astype(np.uint8) * 255, labels)
 
 
 def coloured(path: Path | str) -> AnnData:
@@ -135,7 +135,7 @@ def _first(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _set(images: np.ndarray, labels: np.ndarray | list[str]) -> AnnData:
-    return from_images(images, labels, pairs=np.arange(len(images)))
+    return from_images(images, labels, pairs=range(len(images)))
 
 
 def _arrays(path: Path | str) -> tuple[np.ndarray, ...]:

@@ -78,7 +78,7 @@ def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> 
                 f"data set {name}: {paths[file.path]} does not exist; "
                 + (f"reinstall {dataset.package}" if dataset.package else "add it, or correct data.mirror")
             )
-        verify(paths[file.path], file, f"replace the file with the one of the {name} data set")
+        verify(paths[file.path], file, f"replace it with the file of the {name} data set")
     return paths
 
 

@@ -8,6 +8,7 @@ cluster loses some of its cells.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import chi2_contingency
@@ -67,18 +68,21 @@ def _clusters(cells_1: np.ndarray, cells_2: np.ndarray, seed: int) -> tuple[np.n
     random = np.random.default_rng(seed)
     n = min(len(cells_1), len(cells_2), CLUSTERED)
     sample = np.concatenate([x[random.choice(len(x), n, replace=False)] for x in (cells_1, cells_2)])
-    found = KMeans(min(CLUSTERS, len(sample)), n_init=4, random_state=seed).fit(sample)
-    return found.predict(cells_1), found.predict(cells_2)
+    settings: dict[str, Any] = {"n_clusters": min(CLUSTERS, len(sample)), "n_init": 4, "random_state": seed}
+    found = KMeans(**settings).fit(sample)
+    return np.asarray(found.predict(cells_1)), np.asarray(found.predict(cells_2))
 
 
 def _drawn(of_1: np.ndarray, of_2: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Rows of each batch with the smaller of the two shares of each cluster; all rows if chance explains them."""
     n_clusters = max(of_1.max(), of_2.max()) + 1
     counts = np.stack([np.bincount(of, minlength=n_clusters) for of in (of_1, of_2)])
-    if chi2_contingency(counts[:, counts.any(axis=0)]).pvalue > CHANCE:
+    result: Any = chi2_contingency(counts[:, counts.any(axis=0)])
+    if result.pvalue > CHANCE:
         return np.arange(len(of_1)), np.arange(len(of_2))
     share = (counts / counts.sum(axis=1, keepdims=True)).min(axis=0)
-    return tuple(
+    rows_1, rows_2 = (
         np.sort(np.concatenate([random.permutation(np.flatnonzero(of == c))[:n] for c, n in enumerate(wanted)]))
         for of, wanted in ((of, np.round(len(of) * share).astype(int)) for of in (of_1, of_2))
     )
+    return rows_1, rows_2

@@ -80,7 +80,9 @@ def check_folds(folds: Sequence[tuple[Domain, Domain]], batch_size: int) -> None
         The folds have different shapes, or a domain has fewer samples than a minibatch.
     """
     if len({(a.shape, b.shape) for a, b in folds}) > 1:
-        raise InputError(f"folds have different shapes, {[(a.shape, b.shape) for a, b in folds]}; fit them apart")
+        raise InputError(
+            f"folds have different shapes, {[(a.shape, b.shape) for a, b in folds]}; fit each shape separately"
+        )
     for domain in (domain for pair in folds for domain in pair):
         if len(domain) < batch_size:
             raise InputError(

@@ -1,6 +1,7 @@
 """Curves of loss terms during training, by seed."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Map
     n = max(table["seed"].nunique() for table in drawn.values())
     foot = f"up to {counted(n, 'seed')} per arm · thin: seeds; bold: their mean"
     figure = new(1.2 + 1.65 * -(-len(terms) // COLUMNS), "", foot, digest)
-    tints = {arm: _tint(arm, methods or {}) for arm in curves}
+    tints: dict[str, Any] = {arm: _tint(arm, methods or {}) for arm in curves}
     styles = dict(zip(curves, ("-", (0, (4, 1)), (0, (1, 1)), "-.") * len(curves)))
     axes_of = dict(zip(terms, panels(figure, len(terms), COLUMNS, sharex=True)))
     for term, axes in axes_of.items():

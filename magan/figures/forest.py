@@ -1,6 +1,7 @@
 """Forest plots: a panel per score, a line per method, with the interval over seeds."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -8,35 +9,46 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from magan import keys
-from magan.figures.style import GREY, PALE, colour, label, new, panels, seeds_of, short
+from magan.figures.style import GREY, PALE, colour, empty, label, lanes, new, panels, seeds_of, short
 
-ARROWS = {"lower": "← better", "higher": "better →", "one": "best at 1"}
+ARROWS = {"lower": "← better", "higher": "better →", "one": "best at 1", "nominal": "best at 0.9"}
 COLUMNS = 3
 
 
+def of_dataset(task: str, dataset: str, *tables: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the rows of a task and a data set of each table."""
+    return [table[(table["task"] == task) & (table["dataset"] == dataset)] for table in tables]
+
+
+def known_scores(summary: pd.DataFrame, scores: Sequence[str]) -> list[str]:
+    """Return the scores for which a method has a finite mean over all cells."""
+    rows = summary[np.isfinite(summary["mean"]) & (summary["arm"] != keys.FLOOR) & (summary["group"] == keys.ALL)]
+    return [score for score in scores if (rows["metric"] == score).any()]
+
+
 def forest(
-    summary: pd.DataFrame,
     metrics: pd.DataFrame,
-    pairs: Sequence[tuple[str, str]],
+    summary: pd.DataFrame,
     scores: Sequence[str],
     title: str,
     foot: str,
     digest: str,
     chance: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Draw means over seeds with their intervals, every seed, the consensus and the floor.
+    """Draw means over seeds with their intervals, every seed, the consensus and the floor of every method.
 
     Parameters
     ----------
-    summary, metrics
+    metrics, summary
         Rows of a single data set.
-    pairs
-        (method, arm) pairs to draw, in this order.
     scores
-        Scores, a panel each.
+        Scores, a panel each; without any, the figure says so.
     chance
         Score -> its value by chance, drawn like the floor.
     """
+    pairs = lanes(summary)
+    if not pairs or not scores:
+        return empty(title, "No method was scored.", digest)
     whole = summary[(summary["group"] == keys.ALL) & (summary["feature"] == keys.ALL)]
     every = metrics[(metrics["group"] == keys.ALL) & (metrics["feature"] == keys.ALL)]
     of_failed = whole[(whole["metric"] == "failed") & (whole["mean"] == 1)]
@@ -63,11 +75,11 @@ def _panel(
     for y, pair in enumerate(pairs):
         axes.axhline(y, color=PALE, lw=0.6, zorder=0)
         tint = colour(*pair)
-        if pair not in rows.index or not np.isfinite(rows.loc[pair, "mean"]):
+        if pair not in rows.index or not np.isfinite(_mean(rows, pair)):
             note = "failed" if pair in failed else "–"
             axes.text(1.02, y, note, color=GREY, fontsize=9, va="center", transform=across)
             continue
-        row = rows.loc[pair]
+        row = cast(pd.Series, rows.loc[pair])
         points = seeds[(seeds["method"] == pair[0]) & (seeds["arm"] == pair[1]) & seeds_of(seeds).notna()]["value"]
         axes.plot(points, np.full(len(points), y + 0.24), ".", ms=3.5, color=tint, alpha=0.6, mew=0)
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
@@ -77,13 +89,17 @@ def _panel(
             axes.plot(row["consensus"], y - 0.24, "D", ms=3.5, mfc="white", mec=tint, mew=1)
         axes.text(1.02, y, _written(row["mean"]), fontsize=9, va="center", transform=across)
     floor = (keys.FLOOR, keys.FLOOR)
-    if floor in rows.index and np.isfinite(rows.loc[floor, "mean"]):
-        _dashed(axes, rows.loc[floor, "mean"])
+    if floor in rows.index and np.isfinite(_mean(rows, floor)):
+        _dashed(axes, _mean(rows, floor))
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=4)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
+
+
+def _mean(rows: pd.DataFrame, pair: tuple[str, str]) -> float:
+    return float(cast(pd.Series, rows.loc[pair])["mean"])
 
 
 def _dashed(axes: Axes, value: float) -> None:

@@ -12,7 +12,7 @@ INCH = 0.45  # size of an image
 
 
 @styled
-def sample_grid(rows: Mapping[str, np.ndarray], *, shape: tuple[int, int, int], title: str) -> Figure:
+def sample_grid(rows: Mapping[str, np.ndarray], *, shape: tuple[int, ...], title: str) -> Figure:
     """Draw rows of images with a name at the left: ``name -> (n, C*H*W)`` in [0, 1]."""
     n = len(next(iter(rows.values())))
     figure = new(0.6 + INCH * len(rows), title, "", "", width=max(3.0, 1.0 + INCH * n))

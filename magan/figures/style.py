@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from magan import keys
 
 WIDTH = 7.2  # inches: the text width of a printed page, so that font sizes below are the printed sizes
 INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": ["sans-serif"],
     "font.size": 10,
     "axes.titlesize": 10,

@@ -1,6 +1,7 @@
 """Images as AnnData: a row of pixels each, and what is done to many of them at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ def from_images(
     labels: Sequence | np.ndarray | None = None,
     *,
     names: Sequence[str] | None = None,
-    pairs: Sequence[str] | None = None,
+    pairs: Sequence[str] | range | None = None,
 ) -> AnnData:
     """Images ``(n, C, H, W)`` as one row of pixels each, with their classes ``(n,)`` and pairs ``(n,)`` where known.
 
@@ -41,12 +42,12 @@ def shape_of(adata: AnnData) -> tuple[int, int, int]:
 
 
 def images_of(adata: AnnData) -> np.ndarray:
-    """The images ``(n, C, H, W)``, of the type they are kept in."""
+    """The images ``(n, C, H, W)``, of the type they are stored in."""
     return np.asarray(adata.X).reshape(-1, *shape_of(adata))
 
 
 def pixels(adata: AnnData) -> np.ndarray:
-    """The rows of pixels ``(n, C H W)`` as float32 in [0, 1], whatever they are kept in."""
+    """The rows of pixels ``(n, C H W)`` as float32 in [0, 1], whatever type they are stored in."""
     x = np.asarray(adata.X)
     return x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
 
@@ -92,7 +93,7 @@ def digits() -> AnnData:
     """scikit-learn's 1,797 digits, ``(1, 8, 8)``, from the installed package."""
     from sklearn.datasets import load_digits  # here: cells do without it
 
-    data = load_digits()
+    data: Any = load_digits()
     return from_images(data.images[:, None] / 16, data.target)
 
 

@@ -103,7 +103,7 @@ def _without_alpha(picture: Image.Image, what: str) -> Image.Image:
     if mode == "P" or "transparency" in picture.info:
         picture = picture.convert("LA" if mode == "L" else "RGBA")
     if picture.mode in ("LA", "RGBA"):
-        if picture.getchannel("A").getextrema()[0] < BYTE:
+        if np.asarray(picture.getchannel("A")).min() < BYTE:
             raise InputError(f"{what} has transparent parts; lay it on a background")
         picture = picture.convert(picture.mode.removesuffix("A"))
     if picture.mode not in ("L", "RGB"):

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 import numpy as np
 import pandas as pd
@@ -139,7 +139,7 @@ def _shapes(packed: zipfile.ZipFile, path: Path) -> Mapping[str, tuple[int, ...]
     return shapes
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(file)
@@ -158,7 +158,7 @@ def _idx_array(path: Path) -> np.ndarray:
             is_packed = file.read(2) == b"\x1f\x8b"
         possible = path.stat().st_size * (MOST_PACKED if is_packed else 1)
         with gzip.open(path) if is_packed else path.open("rb") as file:
-            shape = _idx_shape(file, path)
+            shape = _idx_shape(cast(IO[bytes], file), path)
             n = math.prod(shape)
             if n > possible:
                 raise InputError(f"{path} cannot hold {' x '.join(map(str, shape))} bytes; replace it")
@@ -173,7 +173,7 @@ def _idx_array(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _idx_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
+def _idx_shape(file: IO[bytes], path: Path) -> tuple[int, ...]:
     start = file.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] != UNSIGNED_BYTE:
         raise InputError(f"{path} is no folder, no .npz file and no idx file of bytes; correct path")
@@ -209,14 +209,15 @@ def _as_images(values: np.ndarray, what: str) -> np.ndarray:
     return values
 
 
-def own_pictures(own: OwnImages, name: str) -> AnnData:
+def own_pictures(settings: OwnImages, name: str) -> AnnData:
     """The user's images as the study says."""
-    form = Form(own.size, own.crop, own.channels)
-    return own_images(own.path, array=own.array, labels=own.labels, paired=own.paired, form=form, name=name)
+    asked = settings.model_dump(include={"array", "labels", "paired"})
+    form = Form(settings.size, settings.crop, settings.channels)
+    return own_images(settings.path, **asked, form=form, name=name)
 
 
-def source_files(own: OwnImages) -> list[str]:
+def source_files(settings: OwnImages) -> list[str]:
     """The user's images and labels that exist; when one of them changes, the data set is made anew."""
-    path, labels = Path(own.path), Path(own.labels or "")
+    path, labels = Path(settings.path), Path(settings.labels or "")
     paths = sorted(files_in(path)) if path.is_dir() else [path]
     return [str(file) for file in (*paths, labels) if file.is_file()]

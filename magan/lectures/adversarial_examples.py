@@ -74,7 +74,8 @@ def check_claims(points: pd.DataFrame) -> pd.DataFrame:
         for quantity, item in (("accuracy", "fgsm"), ("accuracy", "random signs"), ("reached", ""))
     )
     below = attacked.mean() < HALF
-    size, last = below.index[below.to_numpy().argmax() if below.any() else -1], attacked.columns[-1]
+    first = int(below.to_numpy().argmax()) if below.any() else -1
+    size, last = below.index[first], attacked.columns[-1]
     unharmed, hits = random[size].to_numpy(), reached[last].to_numpy()
     return result_table.numbers(
         [

@@ -59,7 +59,8 @@ def f_divergences(
     for i, name in enumerate(TRAINED):
         rows = slice(i * len(seeds), (i + 1) * len(seeds))
         parts.append(_fitted(name, means[rows], sds[rows], seeds))
-        parts.append(_fitted(name, *(np.array([value]) for value in best(name)), None))
+        mean, sd = best(name)
+        parts.append(_fitted(name, np.array([mean]), np.array([sd]), None))
     return result_table.table(parts)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from magan.lectures.images import chosen, classes, floats, pixels
 from magan.models import GENERATING
 from magan.networks.standing_statistics import standing
 from magan.option_types import Count, Rate, SampleArchitectureName, Weight, Width
-from magan.recipe import Batch, Networks, Recipe
+from magan.recipe import Batch, Networks, Recipe, Sampler
 from magan.training.fit import Optimisation, fit
 
 INFORMED, PLAIN = "InfoGAN", "plain GAN"
@@ -81,7 +82,8 @@ def infogan_codes(
             ]
             parts.append(result_table.points("read", read, seeds=seeds, arm=arm))
         best = int(np.argmax(named))
-        parts += _shown(*samplers[best], len(names), seeds[best], arm)
+        sampler, asked = samplers[best]
+        parts += _shown(sampler, asked, len(names), seeds[best], arm)
     return result_table.table(parts)
 
 
@@ -118,7 +120,7 @@ def matched(category: np.ndarray, label: np.ndarray, n: int) -> float:
 @torch.no_grad()
 def _samples(recipe: Recipe, networks: Networks, batch: Batch) -> Tensor:
     """Return samples ``(n, C, H, W)`` in [-1, 1] of one seed."""
-    return recipe.sample(networks, batch)[0]
+    return cast(Sampler, recipe.sample)(networks, batch)[0]
 
 
 def _predicted(class_model: classifier.Classifier, samples: Tensor) -> np.ndarray:

@@ -49,8 +49,8 @@ def integral(values: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
 def jensen_shannon(p: np.ndarray, q: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:
     """Return ``KL(p || m) / 2 + KL(q || m) / 2``, ``m = (p + q) / 2``, in nats, of densities ``(..., n)``."""
     m = (p + q) / 2
-    parts = (s * np.log(np.maximum(s, LEAST) / np.maximum(m, LEAST)) for s in (p, q))
-    return integral(sum(parts) / 2, x)
+    of_p, of_q = (s * np.log(np.maximum(s, LEAST) / np.maximum(m, LEAST)) for s in (p, q))
+    return integral((of_p + of_q) / 2, x)
 
 
 def f_divergence(f: Callable[[Tensor], Tensor], p: np.ndarray, q: np.ndarray, x: np.ndarray = GRID) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from magan.domains.minibatches import Table, batches
 from magan.lectures import result_table
 from magan.models import GENERATING
 from magan.option_types import Count, Width
-from magan.recipe import Adam, Recipe
+from magan.recipe import Adam, Recipe, Sampler
 from magan.techniques import applied
 from magan.training.fit import Optimisation, fit
 
@@ -176,7 +176,7 @@ def _trained(
     networks = fit(recipe, draws, seeds=seeds, steps=steps, optimisation=Optimisation(decay=0.5))
     fresh = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
     with torch.no_grad():
-        return recipe.sample(networks, fresh)
+        return cast(Sampler, recipe.sample)(networks, fresh)
 
 
 def _rated(recipe: Recipe) -> Recipe:

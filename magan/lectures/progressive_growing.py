@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from magan.lectures.images import chosen, floats, pixels
 from magan.metrics.image_sets import frechet
 from magan.models import GENERATING
 from magan.option_types import Count, Share, Width
-from magan.recipe import Recipe
+from magan.recipe import Recipe, Sampler
 from magan.training.fit import Watch, fit
 
 GROWING, WHOLE = "growing", "full size"
@@ -97,7 +98,7 @@ def _trained(
         nonlocal spent, start
         spent += time.monotonic() - start  # exclude the time of scoring
         with torch.no_grad():
-            samples = recipe.sample(networks, fresh)
+            samples = cast(Sampler, recipe.sample)(networks, fresh)
         scores[step + 1], seconds[step + 1] = [distance(of_seed) for of_seed in samples], spent
         last[:] = [samples[0, :N_SHOWN]]
         start = time.monotonic()

@@ -40,10 +40,11 @@ def points(
     values = np.asarray(values, dtype=np.float64)
     shape = (1 if seeds is None else len(seeds), 1 if x is None else len(x))
     values = values.reshape(shape)
+    of_rows = [seed for seed in ([pd.NA] if seeds is None else seeds) for _ in range(shape[1])]
     return pd.DataFrame(
         {
             "arm": arm,
-            "seed": pd.array(np.repeat([pd.NA] if seeds is None else list(seeds), shape[1]), dtype="Int64"),
+            "seed": pd.array(of_rows, dtype="Int64"),
             "quantity": quantity,
             "item": item,
             "x": np.tile([np.nan] if x is None else np.asarray(x, dtype=np.float64), shape[0]),
@@ -80,7 +81,7 @@ def by_seed(points: pd.DataFrame, quantity: str, arm: str = "", item: str | None
 
 
 def number(
-    quantity: str, values: np.ndarray, claim: str = "", holds: bool | None = None, arm: str = ""
+    quantity: str, values: np.ndarray | pd.Series, claim: str = "", holds: bool | None = None, arm: str = ""
 ) -> dict[str, Any]:
     """Return a row of numbers: the mean over seeds ``(S,)``, its 95 % bootstrap interval, whether the claim holds."""
     values = np.asarray(values, dtype=np.float64)

@@ -1,7 +1,8 @@
 """Vanishing gradient: the generator's gradient when the discriminator separates real from generated samples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from magan.losses.adversarial import ADVERSARIAL
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated
 from magan.option_types import Count, Rate, Width
-from magan.recipe import Phase, Recipe
+from magan.recipe import Networks, Phase, Recipe, Terms
 from magan.training.fit import Watch, fit
 
 LOSSES = ("minimax", "non_saturating")
@@ -93,9 +94,9 @@ def _generators(
     wanted = {n * per_epoch - 1: n for n in epochs}
     generators: dict[int, Replicated] = {}
 
-    def look(step: int, networks: Mapping[str, Replicated]) -> dict:
+    def look(step: int, networks: Networks) -> Terms:
         if step in wanted:
-            generators[wanted[step]] = networks["generator"].select(range(len(seeds)))
+            generators[wanted[step]] = cast(Replicated, networks["generator"]).select(range(len(seeds)))
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=seeds)
@@ -124,8 +125,9 @@ def _against(
     evaluated = next(batches([table], recipe.noise, batch_size=N_JUDGED, seeds=[seed + 10**6 for seed in seeds]))
     curve: list[tuple[int, dict]] = []
 
-    def look(step: int, networks: Mapping[str, Replicated]) -> dict:
-        curve.append((step, _measured(networks["discriminator"], generator, evaluated["x"], evaluated["z"])))
+    def look(step: int, networks: Networks) -> Terms:
+        discriminator = cast(Replicated, networks["discriminator"])
+        curve.append((step, _measured(discriminator, generator, evaluated["x"], evaluated["z"])))
         return {}
 
     draws = batches([table], recipe.noise, batch_size=batch_size, seeds=[seed + 1 for seed in seeds])

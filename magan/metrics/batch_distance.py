@@ -7,6 +7,8 @@ preserve is compared with ``original``. A single batch has no score. If batch an
 the same.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import median_abs_deviation
@@ -254,7 +256,8 @@ def mad(original: np.ndarray, mapped: np.ndarray, labels: np.ndarray) -> np.ndar
 
 
 def _spread(x: np.ndarray, axis: int) -> np.ndarray:
-    return median_abs_deviation(x.astype(np.float64), axis=axis, scale="normal")
+    scale: Any = "normal"
+    return median_abs_deviation(x.astype(np.float64), axis=axis, scale=scale)
 
 
 def populations(labels: np.ndarray, target_labels: np.ndarray) -> list[str]:

@@ -49,7 +49,7 @@ def seen(adata: AnnData, layer: str = "") -> Seen:
 
 def mapped_as(mapped: AnnData, seeds: Sequence[int | str]) -> list[Seen]:
     """Read the images of each map of `magan.metrics.tidy.maps`."""
-    names = {"": keys.BASELINE, keys.CONSENSUS: keys.CONSENSUS}
+    names: dict[int | str, str] = {"": keys.BASELINE, keys.CONSENSUS: keys.CONSENSUS}
     return [seen(mapped, names.get(seed, f"{keys.SEED}_{seed}")) for seed in seeds]
 
 

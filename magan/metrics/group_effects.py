@@ -1,6 +1,6 @@
 """Differences between groups of a study: whether a batch correction preserves them, and where it cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +92,7 @@ def _members(groups: np.ndarray, cells: np.ndarray) -> list[np.ndarray]:
     return [rows for rows in found if len(rows) >= LEAST]
 
 
-def confounded(batches: Sequence, groups: Sequence) -> str:
+def confounded(batches: Iterable, groups: Iterable) -> str:
     """Return a sentence if a group difference cannot be distinguished from a batch effect, else "".
 
     This is so if two groups share no batch and are not linked through further groups and batches; in the simplest case

@@ -3,6 +3,8 @@
 Images are rows of pixels in [0, 1]; partners are in the same row. Every score is nan without images or with a nan.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import correlate1d, gaussian_filter
@@ -76,7 +78,8 @@ def _patches(images: np.ndarray, places: int) -> np.ndarray:
     """Return the pixels of the windows, ``(n, C, H, W) -> (channels x windows, n, 121)``."""
     step = max(1, min(images.shape[2:]) // places)
     wide = np.pad(images, ((0, 0), (0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="symmetric")
-    windows = sliding_window_view(wide, (2 * RADIUS + 1,) * 2, axis=(2, 3))[:, :, ::step, ::step]
+    both: Any = (2, 3)
+    windows = sliding_window_view(wide, (2 * RADIUS + 1,) * 2, axis=both)[:, :, ::step, ::step]
     return windows.reshape(len(images), -1, (2 * RADIUS + 1) ** 2).transpose(1, 0, 2)
 
 

@@ -1,6 +1,7 @@
 """Scores of a set of images against real images, shared by the tasks translation and generation."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -40,8 +41,9 @@ def compared(x: Seen, target: Seen, by_class: bool) -> dict[str, float]:
     }
     found |= image_sets.neighbourhoods(x.features, target.features)
     if by_class:
-        of_generated, shares = image_sets.class_shares(x.probabilities), image_sets.class_shares(target.probabilities)
-        found["entropy_score"] = image_sets.entropy_score(x.probabilities)
+        generated, real = cast(np.ndarray, x.probabilities), cast(np.ndarray, target.probabilities)
+        of_generated, shares = image_sets.class_shares(generated), image_sets.class_shares(real)
+        found["entropy_score"] = image_sets.entropy_score(generated)
         found |= {
             "modes": image_sets.modes(of_generated, shares),
             "class_divergence": image_sets.class_divergence(of_generated, shares),
@@ -51,8 +53,10 @@ def compared(x: Seen, target: Seen, by_class: bool) -> dict[str, float]:
 
 def of_classes(truth: AnnData, mapped: AnnData, seeds: Sequence[int | str], of: Sequence[Seen]) -> list[pd.DataFrame]:
     """Return ``class_share`` of every class of real images: generated / real share, best at 1; group is the class."""
-    shares = image_sets.class_shares(seen(real(truth, "test")).probabilities)
-    generated = np.stack([image_sets.class_shares(images.probabilities) for images in of])
+    shares, *generated = (
+        image_sets.class_shares(cast(np.ndarray, images.probabilities)) for images in (seen(real(truth, "test")), *of)
+    )
+    generated = np.stack(generated)
     return [
         rows(mapped.uns, seeds, "class_share", generated[:, k] / share, name)
         for k, (name, share) in enumerate(zip(classes(truth), shares))

@@ -61,8 +61,9 @@ def _lisi(cells: np.ndarray, labels: np.ndarray) -> float:
     """Return the median over cells of the inverse Simpson index of the labels of their neighbours."""
     if len(cells) < NEIGHBOURS:
         return np.nan
-    from scib_metrics import lisi_knn  # slow to import, and an extra
-    from scib_metrics.nearest_neighbors import NeighborsResults
+    # Slow to import, and an extra.
+    from scib_metrics import lisi_knn  # pyright: ignore[reportMissingImports]
+    from scib_metrics.nearest_neighbors import NeighborsResults  # pyright: ignore[reportMissingImports]
 
     distances, indices = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(cells).kneighbors(cells)
     return float(np.nanmedian(lisi_knn(NeighborsResults(indices=indices, distances=distances), labels)))
@@ -71,6 +72,6 @@ def _lisi(cells: np.ndarray, labels: np.ndarray) -> float:
 def _bras(cells: np.ndarray, labels: np.ndarray, side: np.ndarray) -> float:
     if len(cells) < NEIGHBOURS:
         return np.nan
-    from scib_metrics import bras
+    from scib_metrics import bras  # pyright: ignore[reportMissingImports]
 
     return float(bras(cells, labels, side))

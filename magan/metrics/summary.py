@@ -1,5 +1,8 @@
 """Summarise scores over seeds: mean, interval, and a test against the best baseline."""
 
+import math
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, wilcoxon
@@ -48,7 +51,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     # Sort seeds by number, so that neither sums nor resamples depend on the order of the rows.
     seeds["number"] = pd.to_numeric(seeds["seed"], errors="coerce").fillna(-1)
     seeds = seeds.sort_values([*BY, "number"], kind="stable")
-    groups = {key: part for key, part in seeds.groupby(BY, sort=True)}
+    groups = {tuple(map(str, key)): part for key, part in seeds.groupby(BY, sort=True)}
     best = best_baselines(seeds)
     summary = pd.DataFrame([_row(key, part, best) for key, part in groups.items()], columns=COLUMNS)
     summary["n_failed"] = _failures(metrics, summary)
@@ -74,7 +77,7 @@ def _normalised(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics
 
 
-def _seed_word(seed: object) -> str:
+def _seed_word(seed: Any) -> str:
     if pd.isna(seed):
         return ""
     return str(int(seed)) if isinstance(seed, (int, float, np.number)) else str(seed).removesuffix(".0")
@@ -86,7 +89,7 @@ def _defined(part: pd.DataFrame) -> np.ndarray:
 
 
 def _row(key: tuple[str, ...], part: pd.DataFrame, best: dict[tuple[str, ...], tuple[str, float]]) -> dict[str, object]:
-    row: dict[str, object] = dict(zip(BY, key))
+    row: dict[str, Any] = dict(zip(BY, key))
     values = _defined(part)
     row["n_seeds"] = len(values)
     row["mean"] = values.mean() if len(values) else np.nan
@@ -117,7 +120,7 @@ def best_baselines(metrics: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, fl
     }
 
 
-def _loss(value: float | np.ndarray, metric: str) -> float | np.ndarray:
+def _loss(value: Any, metric: str) -> Any:
     """Convert a value so that lower is better for every metric."""
     return {"higher": -value, "lower": value, "one": abs(value - 1), "nominal": abs(value - 0.9)}[DIRECTIONS[metric]]
 
@@ -133,7 +136,8 @@ def signed_rank(values: np.ndarray, baseline: float, metric: str) -> float:
     differences = _loss(values, metric) - _loss(baseline, metric)
     if not differences.any():
         return 1.0
-    return float(wilcoxon(differences).pvalue)
+    result: Any = wilcoxon(differences)
+    return float(result.pvalue)
 
 
 def _add_intervals(summary: pd.DataFrame, values: list[np.ndarray]) -> None:
@@ -142,7 +146,7 @@ def _add_intervals(summary: pd.DataFrame, values: list[np.ndarray]) -> None:
     sizes = np.array([len(v) for v in values])
     for i in np.flatnonzero(shares):
         if sizes[i]:
-            low[i], high[i] = binomial_interval(int(values[i].sum()), sizes[i])
+            low[i], high[i] = binomial_interval(int(values[i].sum()), int(sizes[i]))
     for n in np.unique(sizes[~shares & (sizes > 1)]):
         same = np.flatnonzero(~shares & (sizes == n))
         low[same], high[same] = bootstrap(np.stack([values[i] for i in same]))
@@ -170,8 +174,8 @@ def binomial_interval(k: int, n: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of the share ``k / n``; (nan, nan) for n = 0."""
     if not n:
         return np.nan, np.nan
-    z = norm.ppf(0.975)
+    z = float(norm.ppf(0.975))
     center = (k + z**2 / 2) / (n + z**2)
-    half = z * np.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
+    half = z * math.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
     # For k = 0 and k = n an end is exact; avoid the rounding error.
     return (0.0 if k == 0 else center - half), (1.0 if k == n else center + half)

@@ -77,7 +77,7 @@ def failures(mapped: AnnData) -> pd.DataFrame:
     seeds: list[int | str] = list(_integers(mapped, keys.SEEDS))
     values = [float(broken or seed in failed) for seed in seeds]
     if not seeds and broken:
-        seeds, values = [""], [1.0]
+        seeds, values = [*seeds, ""], [1.0]
     return rows(mapped.uns, seeds, keys.FAILED, np.array(values), keys.ALL)
 
 

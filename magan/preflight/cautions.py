@@ -33,7 +33,8 @@ def design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
 
 
 def small(batches: pd.DataFrame, files: Files) -> list[str]:
-    few = [f"{row.batch} ({row.cells})" for row in batches.itertuples() if row.cells < FEW_PER_BATCH]
+    sizes = zip(batches[keys.BATCH], batches["cells"])
+    few = [f"{batch} ({n})" for batch, n in sizes if n < FEW_PER_BATCH]
     found = [f"Batches with fewer than {FEW_PER_BATCH:,} cells are hard to align: {', '.join(few)}."] if few else []
     sizes = {str(row.get(keys.SAMPLE, row["path"])): files.cells[str(row["path"])].n_obs for row in files.rows
              if str(row["path"]) in files.cells}  # fmt: skip

@@ -12,7 +12,7 @@ from magan import keys
 from magan.cytometry.consistent_markers import Files
 from magan.metrics.batch_distance import emd, split_half
 
-SAMPLED = 5000  # cells of a batch that are compared with those of others
+SAMPLED = 5000  # cells of a batch that are compared with cells of the remaining batches
 PAIRS = 200  # of batches: with more, each is compared with fewer cells
 BINS = 40  # of a histogram
 
@@ -51,17 +51,23 @@ def below(sampled: Mapping[str, AnnData]) -> pd.DataFrame:
 
 
 def effects(sampled: Mapping[str, AnnData]) -> pd.DataFrame:
-    """EMD of every marker between every two batches, in arcsinh units, beside what halves of one batch give."""
+    """EMD of every marker between every two batches, in arcsinh units, with the EMD of halves of a batch as floor."""
     values = {batch: np.asarray(cells.layers[keys.PREPROCESSED]) for batch, cells in sampled.items()}
     halves = {batch: [x[rows] for rows in split_half(x)] for batch, x in values.items()}
-    floors = {batch: emd(one[None], other)[0] for batch, (one, other) in halves.items()}
+    floors = {batch: emd(first[None], second)[0] for batch, (first, second) in halves.items()}
     parts = []
-    for one, other in itertools.combinations(values, 2):
+    for first, second in itertools.combinations(values, 2):
         # Halves are half as many cells: the floor of whole samples is that much lower.
-        floor = np.maximum(floors[one], floors[other]) / np.sqrt(2)
-        distance = emd(values[one][None], values[other])[0]
+        floor = np.maximum(floors[first], floors[second]) / np.sqrt(2)
+        distance = emd(values[first][None], values[second])[0]
         both = np.isfinite(distance)
-        table = {keys.BATCH: one, "other": other, "marker": sampled[one].var_names, "emd": distance, "floor": floor}
+        table = {
+            keys.BATCH: first,
+            "other": second,
+            "marker": sampled[first].var_names,
+            "emd": distance,
+            "floor": floor,
+        }
         parts.append(pd.DataFrame(table)[both])
     columns = [keys.BATCH, "other", "marker", "emd", "floor"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -110,8 +110,8 @@ def examine(
     except InputError as error:
         faults.append(f"{STOPS}{error}")
     seconds = {"reading": 2 * (time.monotonic() - start), "training": 0.0}
-    told = "Left out: " if leave_out else STOPS
-    bad = [f"{told}{reason}" for kind, _, reason in files.left_out if kind == "file"]
+    start_of = "Left out: " if leave_out else STOPS
+    bad = [f"{start_of}{reason}" for kind, _, reason in files.left_out if kind == "file"]
     samples = pd.DataFrame([{keys.PANEL: "", **row} for row in rows]).astype({keys.BATCH: str})
     batches, channels = _batches(samples, files), channel_table(files)
     spillovers = compensations(rows)
@@ -214,12 +214,12 @@ def _of_sheet(own: OwnData) -> Findings:
     alignment = {"cells": "sheet", "reference": "median", "arms": {"magan": {"model": "magan"}}}
     study = parse({"name": "sheet", "title": "", "batch": {"sheet": alignment}})
     rehearsal = rehearse(study, {"sheet": adata})["sheet"]
-    told = [
+    warnings = [
         f"A batch alignment with default settings would stop: {fault.removeprefix('batch.sheet: ')}."
         for fault in rehearsal.faults
     ]
     seconds = {**found.seconds, "training": rehearsal.seconds}
-    return replace(found, warnings=(*found.warnings, *told), seconds=seconds)
+    return replace(found, warnings=(*found.warnings, *warnings), seconds=seconds)
 
 
 def _with(found: Findings, rehearsal: Rehearsal, folders: Sequence[str]) -> Findings:
@@ -229,12 +229,12 @@ def _with(found: Findings, rehearsal: Rehearsal, folders: Sequence[str]) -> Find
 
 def _as_asked(found: Findings, study: Study, data: str) -> Findings:
     """With the roles of channels as the study's batch alignments have them, where all of these list markers."""
-    listed = [settings.markers for settings in study.batch.values() if settings.cells == data]
+    listed = [settings.markers for settings in study.section("batch").values() if settings.cells == data]
     if not listed or None in listed:
         return found
     markers = [marker for markers in listed for marker in markers]
     channels = restricted(found.channels, markers)
-    warnings = tuple(told for told in found.warnings if told not in doubts(found.channels))
+    warnings = tuple(line for line in found.warnings if line not in doubts(found.channels))
     return replace(found, channels=channels, warnings=(*warnings, *doubts(channels)))
 
 
@@ -282,10 +282,10 @@ def _files(samples: pd.DataFrame, files: Files, scales: Mapping[str, str]) -> pd
 
 def _batches(samples: pd.DataFrame, files: Files) -> pd.DataFrame:
     """Of the files that stay."""
-    kept = samples[samples["path"].astype(str).isin(files.cells)]
-    cells = kept["path"].astype(str).map({path: part.n_obs for path, part in files.cells.items()}).astype(int)
-    controls = kept[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in kept else pd.Series(False, kept.index)
-    table = pd.DataFrame({keys.BATCH: kept[keys.BATCH], "files": 1, "cells": cells, "controls": controls.astype(int)})
+    read = samples[samples["path"].astype(str).isin(files.cells)]
+    cells = read["path"].astype(str).map({path: part.n_obs for path, part in files.cells.items()}).astype(int)
+    controls = read[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in read else pd.Series(False, read.index)
+    table = pd.DataFrame({keys.BATCH: read[keys.BATCH], "files": 1, "cells": cells, "controls": controls.astype(int)})
     return table.groupby(keys.BATCH, sort=False).sum().reset_index()
 
 

@@ -75,7 +75,7 @@ def _part(title: str, found: Findings) -> dict[str, Any]:
     }
 
 
-def _file(row: dict[str, Any], found: Findings) -> dict[str, Any]:
+def _file(row: Mapping[Any, Any], found: Findings) -> dict[str, Any]:
     of = found.channels[found.channels["path"] == row["path"]]
     doubtful = of.loc[of[keys.ROLE] == DOUBTFUL, keys.MARKER]
     return {

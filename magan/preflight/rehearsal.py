@@ -26,7 +26,7 @@ from magan.tasks.registry import TASKS
 STEPS, UNTIMED = 14, 3  # of training in a rehearsal, and those at its start that are not timed
 FEW = 2000  # cells of a domain that baselines are tried on
 SLOW = ("cytovi",)  # baselines that are not tried: they train for minutes whatever the number of cells
-FOLDERS = ("results", "logs")  # what the workflow writes, beside what it writes for itself
+FOLDERS = ("results", "logs")  # what the workflow writes, in addition to its temporary files
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def rehearse(study: Study, cells: Mapping[str, AnnData]) -> dict[str, Rehearsal]
             continue
         before = found[names[0]]
         faults, seconds = _task(study, task, settings, [cells[name].copy() for name in names])
-        told = (f"{task}.{dataset}: {fault}" for fault in faults)
-        found[names[0]] = Rehearsal((*before.faults, *told), before.seconds + seconds)
+        named = (f"{task}.{dataset}: {fault}" for fault in faults)
+        found[names[0]] = Rehearsal((*before.faults, *named), before.seconds + seconds)
     return found
 
 
@@ -69,8 +69,8 @@ def _task(study: Study, task: str, settings: TaskSettings, cells: list[AnnData])
         parts = TASKS[task].split(settings, cells, _batch_size(study, settings))
     except InputError as error:
         return [str(error)], 0.0
-    told = list(_methods(study, settings, parts))
-    return [fault for fault, _ in told if fault], sum(seconds for _, seconds in told)
+    outcomes = list(_methods(study, settings, parts))
+    return [fault for fault, _ in outcomes if fault], sum(seconds for _, seconds in outcomes)
 
 
 def _batch_size(study: Study, settings: TaskSettings) -> int:

@@ -14,7 +14,7 @@ from magan.preflight.cautions import UNLIKE
 from magan.preflight.inspect import Findings
 from magan.stages.atomic_files import atomic_write
 
-NOTED = 8  # markers, or pairs of batches, that are told one by one
+NOTED = 8  # markers, or pairs of batches, that are listed one by one
 
 
 def text(found: Findings, title: str) -> str:
@@ -71,7 +71,7 @@ def _overall(found: Findings) -> str:
 
 
 def _files(found: Findings) -> pd.DataFrame:
-    """Without columns that say nothing; what is wrong is told below."""
+    """Without columns that say nothing; what is wrong is written below."""
     table = found.files.drop(columns=["path", "compensation"])
     table["problem"] = ["" if not problem else "left out, see faults" for problem in table["problem"]]
     return table[[c for c in table if (table[c].astype(str) != "").any()]]
@@ -105,10 +105,10 @@ def batch_effects(effects: pd.DataFrame) -> Iterator[str]:
     )
     pairs = effects.groupby([keys.BATCH, "other"], sort=False)
     order = pairs["emd"].mean().sort_values(ascending=False)
-    for batch, other in order.index[:NOTED]:
-        worst = pairs.get_group((batch, other)).nlargest(3, "emd")
-        told = ", ".join(f"{marker} {value:.2f}" for marker, value in zip(worst["marker"], worst["emd"]))
-        yield f"{batch} - {other}: {order[batch, other]:.3f}; worst {told}"
+    for batch, second in order.index[:NOTED]:
+        worst = pairs.get_group((batch, second)).nlargest(3, "emd")
+        listed = ", ".join(f"{marker} {value:.2f}" for marker, value in zip(worst["marker"], worst["emd"]))
+        yield f"{batch} - {second}: {order[batch, second]:.3f}; worst {listed}"
     if len(order) > NOTED:
         yield f"and {len(order) - NOTED} pairs with less"
 
@@ -132,8 +132,8 @@ def _span(seconds: float) -> str:
 
 
 def _indented(table: pd.DataFrame | str) -> str:
-    told = table if isinstance(table, str) else table.to_string(index=False)
-    return "\n".join(f"  {line}" for line in told.splitlines())
+    lines = table if isinstance(table, str) else table.to_string(index=False)
+    return "\n".join(f"  {line}" for line in lines.splitlines())
 
 
 def _listed(lines: list[str] | tuple[str, ...], nothing: str) -> str:

@@ -33,7 +33,7 @@ def destinations(files: Sequence[Path], folder: Path) -> list[Path]:
         if place.exists() and any(source.exists() and place.samefile(source) for source in files):
             raise InputError(f"{place} is one of the files to correct; choose another output folder")
         if places.count(place) > 1:
-            raise InputError(f"{places.count(place)} files are called {file.name}; correct them into folders apart")
+            raise InputError(f"{places.count(place)} files are called {file.name}; correct them into separate folders")
     return places
 
 

@@ -5,9 +5,9 @@ import hashlib
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 from anndata import AnnData
@@ -94,7 +94,7 @@ def read_gate(path: str | Path) -> pd.DataFrame:
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
     """Read a metrics or summary table; seeds are words, "" where there is none."""
-    text = {name: str for name in (*keys.METRICS[:-1], "best_baseline")}
+    text: dict[Hashable, Any] = {name: str for name in (*keys.METRICS[:-1], "best_baseline")}
     table = pd.read_csv(
         path, sep="\t", dtype=text, keep_default_na=False, na_values={"value": [""]}, float_precision="round_trip"
     )

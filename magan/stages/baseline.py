@@ -38,7 +38,7 @@ def baseline(task: str, dataset: str, name: str, folders: Mapping[str, str], fil
             mapper.fit(first, second, names=list(data.domains))
             maps = {fold: mapper.map(x, number) for number, (fold, x) in enumerate(data.queries.items())}
         else:
-            maps = {fold: _mapped(name, *pair, data.queries[fold]) for fold, pair in data.domains.items()}
+            maps = {fold: _mapped(name, x1, x2, data.queries[fold]) for fold, (x1, x2) in data.domains.items()}
         for part in maps.values():
             part.layers[keys.BASELINE] = part.X
         record.end(seconds=time.monotonic() - start, steps=0, replicates=len(data.domains), device="cpu")

@@ -120,7 +120,9 @@ def _integrated(adata: AnnData, maps: Mapping[str, Correction], table: pd.DataFr
     whole = np.array(adata.layers[keys.PREPROCESSED], dtype=np.float32)
     batches = adata.obs[keys.BATCH].astype(str).to_numpy()
     for name, corrector in maps.items():
-        read, write = (adata.var_names.get_indexer(markers) for markers in (corrector.markers, corrector.both))
+        read, write = (
+            adata.var_names.get_indexer(pd.Index(markers)) for markers in (corrector.markers, corrector.both)
+        )
         rows = np.flatnonzero(batches == name)
         for part in np.split(rows, range(CELLS, len(rows), CELLS)):
             whole[np.ix_(part, write)] = mapped_units(corrector, whole[np.ix_(part, read)])

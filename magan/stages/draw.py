@@ -68,7 +68,7 @@ def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], 
     results = MergedPanels(
         verdicts=unquoted(pd.read_csv(table, sep="\t")),
         merged=anndata.read_h5ad(merged),
-        audits={audit: tuple(anndata.read_h5ad(path) for path in paths) for audit, paths in audits.items()},
+        audits={name: (anndata.read_h5ad(truth), anndata.read_h5ad(maps)) for name, (truth, maps) in audits.items()},
         asked={word: least[0] for word, least in ASKED.items()},
     )
     _save(MERGING.figures, results, digest({"verdicts": Path(table).read_text()}), output)

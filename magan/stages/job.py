@@ -189,6 +189,6 @@ def _sha256(path: str | Path) -> str:
 def record_diagnostics(log: tracking.EventLog, uninformed_loss: Mapping[str, float]) -> None:
     """Record what went wrong in the training of each seed, from the curves in the log."""
     for seed, rows in tracking.read_events(log.path).curves.groupby("seed"):
-        curves = {term: dict(zip(part["step"], part["value"])) for term, part in rows.groupby("term", sort=True)}
+        curves = {str(term): dict(zip(part["step"], part["value"])) for term, part in rows.groupby("term", sort=True)}
         for sign in signs(curves, uninformed_loss):
-            log.health(seed, **sign._asdict())
+            log.health(int(str(seed)), **sign._asdict())

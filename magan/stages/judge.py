@@ -73,7 +73,7 @@ def with_fallback(
     batches = measured.obs[keys.BATCH].astype(str).to_numpy()
     mapper = load_mapper(model) if fallback == "monotone" else None
     for batch, markers in put_back.items():
-        rows, columns = np.flatnonzero(batches == batch), after.var_names.get_indexer(markers)
+        rows, columns = np.flatnonzero(batches == batch), after.var_names.get_indexer(pd.Index(markers))
         if mapper is None:
             values = np.asarray(measured.layers[keys.PREPROCESSED])[np.ix_(rows, columns)]
         else:

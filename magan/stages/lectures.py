@@ -1,7 +1,7 @@
 """Run the lecture experiments: points, numbers and a figure of each, and their entries in the report."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def lectures(study: Study, root: str) -> list[dict[str, Any]]:
 
 def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     """A table whose words stay words, "" where there is none."""
-    text = {column: str for column in columns if column in WORDS}
+    text: dict[Hashable, Any] = {column: str for column in columns if column in WORDS}
     blank = {column: [""] for column in columns if column not in WORDS}
     table = pd.read_csv(
         path, sep="\t", dtype=text, keep_default_na=False, na_values=blank, float_precision="round_trip"

@@ -6,16 +6,16 @@ from typing import Any
 from magan.config import OwnData, OwnImages
 
 
-def user_files(own: Mapping[str, Any]) -> OwnData | OwnImages:
+def user_files(settings: Mapping[str, Any]) -> OwnData | OwnImages:
     """Parse as OwnImages if ``path`` is present, else as OwnData."""
-    return (OwnImages if "path" in own else OwnData).model_validate(own)
+    return (OwnImages if "path" in settings else OwnData).model_validate(settings)
 
 
-def sources(own: Mapping[str, Any] | None) -> list[str]:
+def sources(settings: Mapping[str, Any] | None) -> list[str]:
     """The user's files that exist; when a file changes, the data set is made again."""
-    if own is None:
+    if settings is None:
         return []
-    files = user_files(own)
+    files = user_files(settings)
     if isinstance(files, OwnImages):
         from magan.images.load import source_files as of_images
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ def _mapped(run: TrainingRun, aligner: Aligner, data: Folds) -> AnnData:
     """Train an aligner and map the query of every fold."""
     job, start = run.job, time.monotonic()
     first, second = ([domains[i] for domains in data.domains.values()] for i in (0, 1))
-    shown = {"show": _shown_maps(run, second[0])} if keys.IMAGE in second[0].uns else {}
+    shown: dict[str, Any] = {"show": _shown_maps(run, second[0])} if keys.IMAGE in second[0].uns else {}
     aligner.fit(first, second, names=list(data.domains), **run.watch(), **shown)
     seconds = time.monotonic() - start
     run.record_outcome(aligner)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -189,7 +190,7 @@ class _Names:
     def __init__(self):
         self.taken: dict[str, tuple] = {}
 
-    def of(self, task: str, row: Mapping[str, object]) -> str:
+    def of(self, task: str, row: Mapping[Any, Any]) -> str:
         group, feature = str(row["group"]), str(row["feature"])
         parts = [task, str(row["metric"])]
         parts += ["population", _allowed(group, "/")] if group != keys.ALL else []
@@ -211,11 +212,11 @@ def _texts(params: Mapping[str, object], longest: int = 5_000) -> dict[str, str]
     return {name: t if len(t) <= longest else t[:longest] + " ... (whole in config.json)" for name, t in texts.items()}
 
 
-def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat = {}
     for name, value in values.items():
-        nested = isinstance(value, Mapping) and value
-        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+        is_nested = isinstance(value, Mapping) and value
+        flat |= _flat(value, f"{prefix}{name}.") if is_nested else {f"{prefix}{name}": value}
     return flat
 
 

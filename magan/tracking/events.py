@@ -38,7 +38,7 @@ class EventLog:
         """Record the settings of the run, name to value."""
         self._append({"kind": "params", "values": dict(values)})
 
-    def metrics(self, step: int, values: Mapping[str, Sequence[float]], seeds: Sequence[int] | None = None) -> None:
+    def metrics(self, step: int, values: Mapping[str, Any], seeds: Sequence[int] | None = None) -> None:
         """Record ``name -> (R,)`` at a step, one value per seed; tensors and arrays are taken as they are.
 
         ``seeds`` says whose values they are where not all seeds train at once.

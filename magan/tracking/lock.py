@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from magan.atomic_write import atomic_write
 from magan.errors import InputError
@@ -65,7 +66,10 @@ def make_store(uri: str, create: Callable[[str], None]) -> None:
         create(f"{SQLITE}{part}")
 
 
-def retried(uri: str, run: Callable[[], object]) -> object:
+T = TypeVar("T")
+
+
+def retried(uri: str, run: Callable[[], T]) -> T:
     """Return what ``run`` returns; run it again while another program has locked the database.
 
     Raises
@@ -136,7 +140,7 @@ def _file_lock(path: Path, store: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _advisory_lock(uri: str) -> Iterator[None]:
-    import sqlalchemy
+    import sqlalchemy.exc
 
     try:
         connection = sqlalchemy.create_engine(uri).connect()

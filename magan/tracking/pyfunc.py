@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from magan.correction import corrected_table, correction
 

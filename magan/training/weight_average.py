@@ -1,14 +1,13 @@
 """Running means of weights. Their samples vary less than samples of the weights of the last step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
 import torch
-from torch import Tensor
 
-from magan.recipe import Batch, Networks, Phase, Recipe
+from magan.recipe import Batch, Networks, Phase, Recipe, Sampler
 
 SUFFIX = "_average"
 UNAVERAGED = "discriminator"  # the beginning of roles that make no samples
@@ -30,13 +29,13 @@ def averaged(recipe: Recipe, decay: float) -> Recipe:
         return recipe
     taken = [role for role in recipe.networks if role.endswith(SUFFIX)]
     if taken:
-        raise ValueError(f"network '{taken[0]}' is a running mean of the model's own; leave training.average out")
+        raise ValueError(f"network '{taken[0]}' is already a running mean in this model; leave training.average out")
     trained = {role for phase in recipe.phases for role in phase.trains}
     roles = [role for role in recipe.networks if role in trained and not role.startswith(UNAVERAGED)]
 
     def sample(networks: Networks, batch: Batch):
         # Used below where the recipe makes samples.
-        return cast(Callable[..., Tensor], recipe.sample)(means(networks), batch)
+        return cast(Sampler, recipe.sample)(means(networks), batch)
 
     return replace(
         recipe,

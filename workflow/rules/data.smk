@@ -22,7 +22,7 @@ rule read:
 
 
 rule prepare:
-    """What training, mapping and scoring may each see, in files of their own."""
+    """What training, mapping and scoring may each see, in separate files."""
     input:
         lambda wildcards: [f"{ROOT}/cells/{data}.h5ad" for data in settings_of(wildcards).data()],
     output:

@@ -1,5 +1,7 @@
 """Figures of experiments that generate samples: points in the plane, and images."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -74,7 +76,9 @@ def _broken(name: str) -> str:
 
 def _covered(numbers: pd.DataFrame, arm: str, item: str) -> str:
     of = numbers[numbers["arm"] == arm].set_index("quantity")
-    modes, quality = of.loc[f"modes of the {item} covered"], of.loc[f"high-quality share, {item}"]
+    modes, quality = (
+        cast(pd.Series, of.loc[row]) for row in (f"modes of the {item} covered", f"high-quality share, {item}")
+    )
     interval = f" ({modes['low']:.1f} to {modes['high']:.1f})" if np.isfinite(modes["low"]) else ""
     return f"{modes['mean']:.1f} modes\n{interval.strip()}\nquality {short(quality['mean'])}"
 
@@ -84,7 +88,7 @@ def progressive_growing(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: 
     """Draw the Frechet distance by steps and by time, and the last samples."""
     figure = new(4.3, "", f"{n_seeds(points)}, trained together · time: of all seeds, on one machine", digest)
     tints = {"growing": BLUE, "full size": ORANGE}
-    top, bottom = figure.subfigures(2, 1, height_ratios=(2, 1))
+    top, bottom = cast(np.ndarray, figure.subfigures(2, 1, height_ratios=(2, 1)))
     by_step, by_time = top.subplots(1, 2, sharey=True)
     for arm, tint in tints.items():
         wide, seconds = curve(points, "frechet", arm), curve(points, "seconds", arm)[-1]
@@ -130,7 +134,7 @@ def adversarial_examples(points: pd.DataFrame, numbers: pd.DataFrame, *, digest:
     figure = new(
         3.9, "", f"{n_seeds(points)}, a classifier each · images: the first seed; green: classified correctly", digest
     )
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.45))
+    left, right = cast(np.ndarray, figure.subfigures(1, 2, width_ratios=(1, 1.45)))
     axes = left.subplots()
     sets = (("accuracy", "random signs", GREY), ("accuracy", "fgsm", ORANGE), ("reached", "", BLUE))
     for quantity, item, tint in sets:
@@ -161,7 +165,7 @@ def adversarial_examples(points: pd.DataFrame, numbers: pd.DataFrame, *, digest:
 def latent_arithmetic(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Figure:
     """Draw paths of codes above paths of pixels, and their distance to real images."""
     figure = new(4.2, "", f"{n_seeds(points)} · images: the first seed", digest)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.5, 1))
+    left, right = cast(np.ndarray, figure.subfigures(1, 2, width_ratios=(1.5, 1)))
     grid, paths = left.subplots(), sorted({int(name.split()[1]) for name in names(points)})
     for i, path in enumerate(paths):
         for j, arm in enumerate(("codes", "pixels")):

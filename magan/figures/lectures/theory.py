@@ -1,5 +1,7 @@
 """Figures of experiments on known distributions: theory and trained networks."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -98,7 +100,7 @@ def vanishing_gradient(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: s
     return figure
 
 
-def _logarithmic(axes: Axes, wide: pd.DataFrame, tint: str, style="-") -> None:
+def _logarithmic(axes: Axes, wide: pd.DataFrame, tint: str, style: Any = "-") -> None:
     axes.plot(wide.index, wide.to_numpy(), color=tint, lw=0.5, alpha=0.4)
     axes.plot(wide.index, np.exp(np.log(wide.clip(lower=1e-30)).mean(axis=1)), color=tint, lw=1.8, ls=style)
 
@@ -163,10 +165,10 @@ def _table(axes: Axes, scores: pd.DataFrame) -> None:
     """Draw a table of values, coloured by their excess over the least value of the column."""
     excess = scores / scores.min() - 1
     axes.imshow(np.log1p(excess.clip(upper=1)), cmap="Blues_r", vmin=-0.05, vmax=1.1, aspect="auto")
-    for i, row in enumerate(scores.index):
+    for i in range(len(scores)):
         for j, column in enumerate(scores.columns):
-            value, least = scores.loc[row, column], scores[column].min()
-            dark = excess.loc[row, column] < 0.25
+            value, least = scores.to_numpy()[i, j], scores[column].min()
+            dark = excess.to_numpy()[i, j] < 0.25
             axes.text(j, i, f"{value:.3f}", ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
             if value == least:
                 axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, fill=False, ec=ORANGE, lw=2))

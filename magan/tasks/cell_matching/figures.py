@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from magan import keys
 from magan.figures.curves import LOSS_CURVES
 from magan.figures.drawing import Drawing
-from magan.figures.forest import forest
-from magan.figures.style import GREY, GROUP_COLOURS, METHOD_COLOURS, PALE, counted, empty, label, lanes, new, styled
+from magan.figures.forest import forest, known_scores, of_dataset
+from magan.figures.style import GREY, GROUP_COLOURS, METHOD_COLOURS, PALE, counted, empty, label, new, styled
 
 SCORES = ("foscttm", "label_accuracy")
 REAL, MAPPED = GREY, METHOD_COLOURS["magan"]
@@ -22,14 +22,14 @@ OTHER = "other"
 
 @styled
 def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 0) -> Figure:
-    """Real cells of the target and mapped ones on the real cells' two main directions, and the mapped by population.
+    """Real and mapped cells of the target on the real cells' two main directions, and mapped cells by population.
 
     The first draw of the pairs; the directions are the first two principal components of the real cells.
 
     Parameters
     ----------
     truth
-        As in `folds`: mapped cells (``obs["fold"]``, ``obs["told"]``) and the real ones (domain "2").
+        As in `folds`: mapped cells (``obs["fold"]``, ``obs["told"]``) and real cells (domain "2").
     mapped
         Cells after the map; of seeds, their consensus is drawn.
     digest
@@ -48,7 +48,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     places = {"real": onto(real.layers[keys.PREPROCESSED]), "mapped": onto(np.asarray(mapped.X)[first])}
     is_training_pair = about[keys.TOLD].to_numpy(bool)[first]
     foot = (
-        f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {is_training_pair.sum()} pairs told"
+        f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {is_training_pair.sum()} known pairs"
     )
     foot += f" · consensus of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
     figure = new(4.1, title, foot + "\ndirections of the real cells", digest)
@@ -85,7 +85,7 @@ def _points(figure: SubFigure, places: np.ndarray, groups: np.ndarray, tints: di
     axes.set(xticks=[], yticks=[], title=title)
     handles = [Line2D([], [], ls="", marker="o", ms=5, color=tint, label=name) for name, tint in tints.items()]
     if title != "by set":
-        handles.append(Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec="black", label="pair told"))
+        handles.append(Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec="black", label="known pair"))
     figure.legend(handles=handles, loc="outside lower left", ncols=3, handletextpad=0.1, columnspacing=1.2)
     return axes
 
@@ -100,7 +100,7 @@ def _populations(labels: pd.Series, everywhere: pd.Series) -> tuple[np.ndarray, 
 
 @styled
 def matching_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: str, digest: str) -> Figure:
-    """FOSCTTM and label transfer of every method, and of every draw of the told pairs.
+    """FOSCTTM and label transfer of every method, and of every draw of the known pairs.
 
     Parameters
     ----------
@@ -112,16 +112,14 @@ def matching_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: st
         Of the data, written at the foot.
     """
     title = f"Scores of the mapped cells: {dataset}"
-    metrics, summary = (t[(t["task"] == "matching") & (t["dataset"] == dataset)] for t in (metrics, summary))
-    pairs = lanes(summary)
-    if not pairs or not summary["metric"].isin(SCORES).any():
-        return empty(title, "No method was scored.", digest)
+    metrics, summary = of_dataset("matching", dataset, metrics, summary)
     n_draws = max(metrics.loc[metrics["group"] != keys.ALL, "group"].nunique(), 1)
-    n_seeds = int(pd.to_numeric(summary["n_seeds"]).max())
+    n_seeds = int(max(pd.to_numeric(summary["n_seeds"]), default=0))
     foot = f"large: mean over {counted(n_seeds, 'seed')} and {counted(n_draws, 'draw')} of the pairs, with its 95 % "
     foot += "bootstrap interval over seeds\nsmall: one draw, mean over seeds · hollow: consensus of seeds"
     foot += "\ndashed: chance, or what real cells reach"
-    return forest(summary, _draws(metrics), pairs, SCORES, title, foot, digest, chance={"foscttm": 0.5})
+    scores = known_scores(summary, SCORES)
+    return forest(_draws(metrics), summary, scores, title, foot, digest, chance={"foscttm": 0.5})
 
 
 def _draws(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -37,7 +37,7 @@ def split(settings: Matching, cells: Sequence[AnnData], batch_size: int) -> Fold
     common = sorted(_pairs(first, "cells_1").keys() & _pairs(second, "cells_2").keys())
     if len(common) <= n_pairs:
         raise InputError(
-            f"cells_1 and cells_2 have {len(common)} common pairs and n_pairs tells {n_pairs} of them, "
+            f"cells_1 and cells_2 have {len(common)} common pairs and n_pairs asks for {n_pairs} of them, "
             "which leaves none to score; lower n_pairs"
         )
     both = [name for name in first.var_names if name in second.var_names]
@@ -54,7 +54,7 @@ def split(settings: Matching, cells: Sequence[AnnData], batch_size: int) -> Fold
     for draw in range(settings.n_draws):
         name = f"draw_{draw + 1}"
         training_pairs = set(np.random.default_rng([seed, 2, draw]).choice(common, n_pairs, replace=False))
-        train[name] = _telling(first, training_pairs), _telling(target, training_pairs)
+        train[name] = _training(first, training_pairs), _training(target, training_pairs)
         query[name] = without_labels(first)
         query[name].obs_names = f"{name}:" + first.obs_names
         truths.append(_answers(first, target, training_pairs, name))
@@ -74,7 +74,7 @@ def _pairs(cells: AnnData, name: str) -> dict[str, int]:
     return {word: i for i, word in enumerate(words) if word in set(known)}
 
 
-def _telling(cells: AnnData, training_pairs: set[str]) -> AnnData:
+def _training(cells: AnnData, training_pairs: set[str]) -> AnnData:
     """The input of training: the cells without labels, with the words of the training pairs."""
     part = without_labels(cells)
     words = cells.obs[keys.PAIR].astype(str)

@@ -8,11 +8,11 @@ from magan.config.tasks import TaskSettings
 
 
 class Matching(TaskSettings):
-    """The same cells measured in two ways without a common marker; ``n_pairs`` of the pairs are told, the rest scored.
+    """The same cells measured in two ways without a common marker; ``n_pairs`` of the pairs are known, the rest scored.
 
     Cells of the two sets with the same word in the obs column "pair" are a pair;
-    cells without one are trained on and mapped, and not scored. With several
-    draws other pairs are told in each, to methods trained on their own.
+    cells without a pair are trained on and mapped, and not scored. Each of several
+    draws knows different pairs, and every method is trained again for each draw.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("cells_1", "cells_2")

@@ -35,7 +35,7 @@ from magan.figures.style import (
 
 DASHES = ("-", (0, (3, 1)), (0, (1, 1)), "-.", (0, (5, 1, 1, 1, 1, 1)))  # of the baselines, in their order
 GREYS = ("#8f8f8f", "#666666", "#222222")  # likewise
-APART = 0.075  # of the height of a panel: lines of text nearer than this would overlap
+LEAST_GAP = 0.075  # of the height of a panel: lines of text nearer than this would overlap
 POINTS = 460  # of the width of a panel, 72 to the inch
 
 
@@ -135,7 +135,7 @@ def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
     low, high = axes.get_ylim()
     values, edge = rows["value"].to_numpy(), axes.get_xlim()[1]
     axes.set(xlim=axes.get_xlim(), ylim=(low, high))
-    for method, value, y in zip(rows["method"], values, _spread(values, APART * (high - low))):
+    for method, value, y in zip(rows["method"], values, _spread(values, LEAST_GAP * (high - low))):
         place: dict[str, Any] = {"xy": (edge - 0.18, value), "xytext": (edge + 0.06, y)}
         arrow = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
         axes.annotate(method, **place, color=INK, fontsize=9, va="center", arrowprops=arrow, annotation_clip=False)

@@ -9,11 +9,11 @@ class HeldOut(TaskSettings):
     """Two panels on disjoint cells; each shared marker in turn is hidden from panel 1.
 
     The panels are the cells that match ``panel_1`` and ``panel_2`` (obs column
-    -> kept values) or, where neither is given, random halves of one sample.
+    -> selected values) or, where neither is given, random halves of a sample.
     """
 
     cells: str
-    where: dict[str, str | tuple[str, ...]] = {}  # obs column -> kept values
+    where: dict[str, str | tuple[str, ...]] = {}  # obs column -> selected values
     panel_1: dict[str, str | tuple[str, ...]] = {}
     panel_2: dict[str, str | tuple[str, ...]] = {}
     shared: tuple[str, ...] | None = None  # default: what both panels measure

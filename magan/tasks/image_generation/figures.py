@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from magan import keys
 from magan.figures.curves import LOSS_CURVES
 from magan.figures.drawing import Drawing
-from magan.figures.forest import forest
+from magan.figures.forest import forest, known_scores, of_dataset
 from magan.figures.pictures import laid, shape_of, typical
 from magan.figures.style import GREY, INK, counted, empty, lanes, new, panels, seeds_of, short, styled
 
@@ -34,8 +34,8 @@ def generation_grid(truth: AnnData, mapped: Mapping[str, AnnData], metrics: pd.D
     truth
         Test images, ``uns["image"]["shape"]``.
     mapped
-        Arm -> its samples, row by row of the test images. An arm that was told classes has one row of pictures a
-        class; of one that was told images pictures stand below the image that they are of.
+        Arm -> its samples, row by row of the test images. An arm that is conditioned on classes has a row of
+        pictures for each class. Of an arm that is conditioned on images, pictures stand below their image.
     metrics
         The tidy table, which ranks the seeds.
     digest
@@ -74,7 +74,7 @@ def _filled(values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _arranged(truth: AnnData, mapped: AnnData, values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Samples by class, or below their images, or as they come: as far as the arm was told."""
+    """Samples by class, or below their images, or as they come: by the conditions of the arm."""
     conditions = [str(name) for name in np.atleast_1d(mapped.uns.get(keys.GIVEN, []))]
     if "x" in conditions:
         n = DOWN // 2 * ACROSS
@@ -102,15 +102,10 @@ def generation_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: 
         Of the data, written at the foot.
     """
     title = f"Scores of the generated images: {dataset}"
-    metrics, summary = (t[(t["task"] == "generation") & (t["dataset"] == dataset)] for t in (metrics, summary))
-    pairs = lanes(summary)
-    known = summary[np.isfinite(summary["mean"]) & (summary["arm"] != keys.FLOOR) & (summary["group"] == keys.ALL)]
-    scores = [score for score in SCORES if (known["metric"] == score).any()][:SHOWN]
-    if not pairs or not scores:
-        return empty(title, "No arm was scored.", digest)
+    metrics, summary = of_dataset("generation", dataset, metrics, summary)
     foot = "large: mean over seeds with its 95 % bootstrap interval · small: seeds"
     foot += "\ndashed: real training images against real test images, as many"
-    return forest(summary, metrics, pairs, scores, title, foot, digest)
+    return forest(metrics, summary, known_scores(summary, SCORES)[:SHOWN], title, foot, digest)
 
 
 @styled

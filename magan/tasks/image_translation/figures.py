@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from magan import keys
 from magan.figures.curves import LOSS_CURVES
 from magan.figures.drawing import Drawing
-from magan.figures.forest import forest
+from magan.figures.forest import forest, known_scores, of_dataset
 from magan.figures.pictures import laid, ranked, shape_of, typical
 from magan.figures.style import GREY, PALE, colour, counted, empty, label, lanes, marks, new, short, styled
 
@@ -44,7 +44,7 @@ def translation_grid(
     truth
         Images of both sets, ``uns["image"]["shape"]``; ``layers["truth"]``.
     mapped
-        Arm -> its maps. Of the first the best, the median and the worst seed are shown, of the others the median.
+        Arm -> its maps. Of the first arm the best, the median and the worst seed are shown, of the rest the median.
     metrics
         The tidy table, which ranks the seeds.
     digest
@@ -98,19 +98,10 @@ def translation_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset:
         Of the data, written at the foot.
     """
     title = f"Scores of the translated images: {dataset}"
-    metrics, summary = (t[(t["task"] == "translation") & (t["dataset"] == dataset)] for t in (metrics, summary))
-    pairs = lanes(summary)
-    scores = [score for score in SCORES if _trained(summary, score)]
-    if not pairs or not scores:
-        return empty(title, "No method was scored.", digest)
+    metrics, summary = of_dataset("translation", dataset, metrics, summary)
     foot = "large: mean over seeds with its 95 % bootstrap interval · small: seeds · hollow: consensus of seeds"
-    foot += "\ndashed: real images of the target against others"
-    return forest(summary, metrics, pairs, scores, title, foot, digest)
-
-
-def _trained(summary: pd.DataFrame, score: str) -> bool:
-    rows = summary[(summary["metric"] == score) & (summary["group"] == keys.ALL)]
-    return bool((np.isfinite(rows["mean"]) & (rows["arm"] != keys.FLOOR)).any())
+    foot += "\ndashed: real images of the target against different real images"
+    return forest(metrics, summary, known_scores(summary, SCORES), title, foot, digest)
 
 
 @styled
@@ -163,7 +154,7 @@ def translation_retrieval(summary: pd.DataFrame, *, dataset: str, digest: str) -
 
 
 def _named_at_the_left(axes, ends: Sequence[tuple[float, str, object]], gap: float = 0.055) -> None:
-    """Names of lines where they begin, moved apart where they would meet."""
+    """Names of lines where they begin, moved where they would overlap."""
     height = -np.inf
     for value, name, tint in sorted(ends, key=lambda end: end[0]):
         height = max(value, height + gap)

@@ -5,9 +5,8 @@ from magan.report.phrasing import Question
 
 QUESTION = Question(
     "Images of one kind as another",
-    "Images of one set are mapped to what they would be in another, trained without being told which belongs to "
-    "which, or with a few pairs; images that were kept from training are compared with their true partner, where "
-    "there is one, and with real images of the other set.",
+    "Images of one set are mapped to what they would be in another, trained without known pairs, or with a few; "
+    "held-out images are compared with their true partner, if it is known, and with real images of the target set.",
     "retrieved",
     "group",
     "number of nearest",

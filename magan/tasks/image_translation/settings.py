@@ -9,11 +9,11 @@ from magan.config.tasks import TaskSettings
 
 
 class Translation(TaskSettings):
-    """Images of one set as the other would show them, trained without pairs but for ``n_pairs`` of them, or ``paired``.
+    """Images of the first set as the second would show them, trained with ``n_pairs`` known pairs, or ``paired``.
 
-    Images of the two sets with the same word in the obs column "pair" are the same thing. Of things that are known in
-    both sets, ``n_test`` are in neither training domain, ``n_pairs`` (or all, where ``paired``) are in both, and every
-    other one is in one of the two. Without any, ``n_test`` images of each set are kept from training.
+    Images of the two sets with the same word in the obs column "pair" show the same object. Of the objects in both
+    sets, ``n_test`` are in neither training domain, ``n_pairs`` (or all, where ``paired``) are in both, and each
+    remaining object is in a single domain. Without such objects, ``n_test`` images of each set are held out.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("images_1", "images_2")
@@ -30,7 +30,7 @@ class Translation(TaskSettings):
     paired: bool = False
 
     @model_validator(mode="after")
-    def _told_once(self) -> Self:
+    def _paired_or_n_pairs(self) -> Self:
         if self.paired and self.n_pairs:
             raise ValueError("paired: true makes a pair of every training image; leave n_pairs out")
         return self

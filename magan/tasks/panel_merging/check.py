@@ -13,7 +13,7 @@ def check(study: StudySettings, dataset: str, settings: Panels) -> None:
     if not settings.arms[settings.deployed].calibrate:
         raise InputError(
             f"{here}.arms.{settings.deployed}: calibrate is 0; set it, e.g. 0.2, for this arm merges the panels and "
-            "needs a calibration split to tell what may be trusted"
+            "needs a calibration split to judge what may be trusted"
         )
     audits = settings.audits(dataset)
     if len(audits) < len(settings.panels) * (len(settings.panels) - 1):

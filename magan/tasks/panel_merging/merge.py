@@ -193,7 +193,7 @@ def _mapped(aligner: Aligner, to: str, cells: AnnData, markers: Sequence[str]) -
     """Map the cells in chunks and return the layers of the merged cells, ``(n, len(markers))`` each."""
     names = {
         keys.EXPECTED: keys.CONSENSUS,
-        **{layer: layer for layer in panel_merging_merged_table.TOLD if layer != keys.EXPECTED},
+        **{layer: layer for layer in panel_merging_merged_table.IMPUTED if layer != keys.EXPECTED},
     }
     parts = [aligner.map(cells[i : i + CELLS], to)[:, list(markers)].layers for i in range(0, cells.n_obs, CELLS)]
     return {layer: np.concatenate([part[name] for part in parts]) for layer, name in names.items()}

@@ -13,7 +13,7 @@ from magan.errors import InputError
 
 Panels = Mapping[str, Sequence[str]]  # panel -> the markers it measures
 
-TOLD = (keys.EXPECTED, keys.SAMPLED, keys.SPREAD, keys.LOW, keys.HIGH)
+IMPUTED = (keys.EXPECTED, keys.SAMPLED, keys.SPREAD, keys.LOW, keys.HIGH)
 
 
 def sources(panels: Panels) -> dict[str, dict[str, str]]:
@@ -51,7 +51,7 @@ def sources(panels: Panels) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Imputed:
-    """The imputed markers of the cells of a panel: a matrix ``(n, M)`` for each layer of ``TOLD``."""
+    """The imputed markers of the cells of a panel: a matrix ``(n, M)`` for each layer of ``IMPUTED``."""
 
     markers: tuple[str, ...]
     layers: Mapping[str, np.ndarray]
@@ -85,12 +85,12 @@ def merge(adata: AnnData, panels: Panels, imputed: Mapping[str, Sequence[Imputed
     part = adata[of_panel.isin(list(panels)).to_numpy(), markers]
     rows = {panel: (part.obs[by].astype(str) == panel).to_numpy() for panel in panels}
     measured = np.array(part.layers[keys.PREPROCESSED], dtype=np.float32)
-    layers = {layer: measured.copy() for layer in TOLD}
+    layers = {layer: measured.copy() for layer in IMPUTED}
     layers[keys.SPREAD] = np.where(np.isnan(measured), measured, 0)
     for panel, parts in imputed.items():
         for imputation in parts:
             place = np.ix_(rows[panel], part.var_names.get_indexer(pd.Index(imputation.markers)))
-            for layer in TOLD:
+            for layer in IMPUTED:
                 layers[layer][place] = imputation.layers[layer]
     described = [c for c in (keys.CHANNEL, keys.MARKER, keys.MARKER_TYPE, keys.TO_CORRECT, "cofactor") if c in part.var]
     merged = AnnData(

@@ -105,9 +105,9 @@ def _rule(asked: Mapping[str, Sequence[float]]) -> str:
         for word, (r, seeds, methods) in asked.items()
     ]
     return (
-        "The claimed r is that of the other panel's cells which were kept from training and predicted from the shared "
-        "markers alone, weighted to be like this panel's cells. Of the shared markers that were hidden in the audit "
-        "the truth is known: the expected r is the claimed one times the median share of such claims that held; the "
+        "The claimed r is that of held-out cells of the source panel, predicted from the shared "
+        "markers alone and weighted to be like this panel's cells. Of the shared markers that were hidden in the audit "
+        "the truth is known: the expected r is the claimed r times the median share of such claims that held; the "
         "lowest r is the lower end of the claim's one-sided 95 % interval times the share in the worst tenth. Seeds "
         "and methods agree by Pearson's r between predictions of the same cells: the mean over two seeds, and the "
         "least with kNN and boosting. "

@@ -15,7 +15,7 @@ WORST = 0.1  # quantile of the shared markers by which the rule lowers a claim
 # Thresholds of each verdict: the lowest expected r, the agreement of seeds, and the agreement of methods.
 ASKED = {USABLE: (0.8, 0.9, 0.9), TREND: (0.5, 0.7, 0.7)}
 EVIDENCE = ("lower", "seeds", "methods")
-TOLD = {
+REASONS = {
     "lower": "its r may be as low as {}",
     "seeds": "seeds agree with one another by {} alone",
     "methods": "methods agree with one another by {} alone",
@@ -108,8 +108,8 @@ def _holds(name: str, value: float, least: float, word: str) -> bool:
 
 def _reason(name: str, value: float) -> str:
     if np.isnan(value):
-        return "one seed says nothing of the others" if name == "seeds" else f"{name} unknown"
+        return "a single seed shows no agreement" if name == "seeds" else f"{name} unknown"
     down = (
         np.floor(round(100 * value, 6)) / 100
     )  # round down: a value just below the threshold must not be printed as the threshold
-    return TOLD[name].format(f"{down:.2f}".replace("0.", ".", 1))
+    return REASONS[name].format(f"{down:.2f}".replace("0.", ".", 1))

@@ -9,7 +9,7 @@ from magan.report.phrasing import Question, counted, number
 
 QUESTION = Question(
     "Digits",
-    "Images of digits are mapped to images of the same digits turned; nothing tells the map which belongs to "
+    "Images of digits are mapped to images of the same digits turned; the map does not know which belongs to "
     "which but its correspondence.",
     "identity_accuracy",
     "group",

@@ -8,7 +8,7 @@ from magan.config.tasks import TaskSettings
 
 
 class Digits(TaskSettings):
-    """Images of a few classes and the same classes turned; no image is in both domains but for ``n_pairs`` a class."""
+    """Images of a few classes and the same classes turned; only ``n_pairs`` images a class are in both domains."""
 
     reads: ClassVar[tuple[str, ...]] = ("images",)
     offered: ClassVar[frozenset[str]] = frozenset({"images", "labels", "shared features"})

@@ -79,7 +79,7 @@ def test_every_cell_is_mapped_once_a_draw_and_the_truth_knows_its_own_measuremen
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        ({"n_pairs": 50}, "cells_1 and cells_2 have 50 common pairs and n_pairs tells 50 of them"),
+        ({"n_pairs": 50}, "cells_1 and cells_2 have 50 common pairs and n_pairs asks for 50 of them"),
         ({"batch_size": 61}, "cells_1 has 60 cells, fewer than a minibatch; lower training.batch_size"),
     ],
 )

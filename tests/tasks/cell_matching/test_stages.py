@@ -97,5 +97,5 @@ def test_both_figures_are_drawn(folder):
     scores, cells = ((folder / "figures" / f"matching_{name}.svg").read_text() for name in ("scores", "cells"))
     for word in (*methods, "FOSCTTM", "label transfer", "2 draws"):
         assert word in scores
-    for word in ("120 real and 120 mapped cells, 15 pairs told", "consensus of 2 seeds", ">NK<", "pair told"):
+    for word in ("120 real and 120 mapped cells, 15 known pairs", "consensus of 2 seeds", ">NK<", "known pair"):
         assert word in cells

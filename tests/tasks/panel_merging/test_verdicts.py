@@ -42,7 +42,7 @@ def test_markers_without_a_number_or_with_an_empty_claim_are_passed_over():
         ({"kept_worst": 0.6}, "as a trend", "its r may be as low as .54"),
         ({"seeds": 0.89}, "as a trend", "seeds agree with one another by .89 alone"),
         ({"methods": 0.7}, "as a trend", "methods agree with one another by .70 alone"),
-        ({"seeds": np.nan}, "as a trend", "one seed says nothing of the others"),
+        ({"seeds": np.nan}, "as a trend", "a single seed shows no agreement"),
         ({"kept_worst": 0.5}, "not usable", "its r may be as low as .45"),
         ({"seeds": 0.69}, "not usable", "seeds agree with one another by .69 alone"),
         ({"methods": 0.2}, "not usable", "methods agree with one another by .20 alone"),
