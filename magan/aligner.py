@@ -48,7 +48,7 @@ class Aligner:
     model
         A key of ``magan.models.ALIGNING``.
     correspondence, correspondence_options
-        A key of ``magan.correspondence.CORRESPONDENCES`` and its options.
+        A key of ``magan.correspondences.CORRESPONDENCES`` and its options.
     options
         Keyword arguments of the model.
     techniques

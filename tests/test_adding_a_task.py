@@ -50,7 +50,7 @@ def added(tmp_path_factory):
         patch.setattr(magan.tasks, "__path__", [*magan.tasks.__path__, str(folder.parent)])
         importlib.invalidate_caches()
         settings = importlib.import_module("magan.tasks.population_shares.settings").PopulationShares
-        patch.setitem(TASKS, "shares", eval(LINE, {"Task": Task, "PopulationShares": settings}))
+        patch.setitem(TASKS, "shares", eval(LINE, {"Task": Task}))
         name, about = SCORE.groups()
         patch.setitem(keys.SCORES, name, ast.literal_eval(about))
         patch.setitem(summary.DIRECTIONS, name, keys.SCORES[name][1])

@@ -78,7 +78,7 @@ class Training(Strict):
 
 
 class Correspondence(Strict):
-    """A key of ``magan.correspondence.CORRESPONDENCES`` and its options."""
+    """A key of ``magan.correspondences.CORRESPONDENCES`` and its options."""
 
     name: str
     options: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Every task that a study can ask for: one entry a task, whose folder holds all that is particular to it.
+"""Every task that a study can ask for: an entry for each, whose folder holds all that is particular to it.
 
 A folder ``magan/tasks/<folder>`` holds ``settings.py`` (pydantic), ``check.py`` (what can be known before a run),
 ``folds.py`` (what training, mapping and scoring may each see), ``score.py``, ``figures.py`` and ``report.py``. A part
@@ -9,15 +9,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
-
-from magan.config.tasks import TaskSettings
-from magan.tasks.batch_correction.settings import BatchAlignment
-from magan.tasks.cell_matching.settings import Matching
-from magan.tasks.heldout_markers.settings import HeldOut
-from magan.tasks.image_generation.settings import Generation
-from magan.tasks.image_translation.settings import Translation
-from magan.tasks.panel_merging.settings import Panels
-from magan.tasks.rotated_digits.settings import Digits
 
 
 class Part:
@@ -43,14 +34,14 @@ class Task:
     ----------
     folder
         In ``magan/tasks``.
-    settings
-        The section of a study, one object for each data set.
     data
         What its data sets hold.
     makes_samples
         Whether its models make samples (``magan.models.GENERATING``) rather than maps (``ALIGNING``).
     maps_back
         Whether the query is also mapped to the target domain and back.
+    settings
+        The section of a study, a class of `magan.config.tasks.TaskSettings`: an object for each data set.
     split
         ``(settings, cells, batch_size) -> magan.tasks.folds.Folds``.
     join
@@ -75,11 +66,11 @@ class Task:
     """
 
     folder: str
-    settings: type[TaskSettings]
     data: Literal["cells", "images"]
     makes_samples: bool = False
     maps_back: bool = False
 
+    settings = Part("settings", "SETTINGS")
     split = Part("folds", "split")
     join = Part("folds", "join")
     score = Part("score", "score")
@@ -95,13 +86,13 @@ class Task:
 
 # The section of a study, the ``task`` column of every table and the folder of the results -> the task.
 TASKS: dict[str, Task] = {
-    "heldout": Task("heldout_markers", HeldOut, "cells"),
-    "batch": Task("batch_correction", BatchAlignment, "cells"),
-    "digits": Task("rotated_digits", Digits, "images", maps_back=True),
-    "translation": Task("image_translation", Translation, "images"),
-    "generation": Task("image_generation", Generation, "images", makes_samples=True),
-    "matching": Task("cell_matching", Matching, "cells"),
+    "heldout": Task("heldout_markers", "cells"),
+    "batch": Task("batch_correction", "cells"),
+    "digits": Task("rotated_digits", "images", maps_back=True),
+    "translation": Task("image_translation", "images"),
+    "generation": Task("image_generation", "images", makes_samples=True),
+    "matching": Task("cell_matching", "cells"),
 }
 
 # Panels to be merged are audited by held-out markers; see `magan.tasks.panel_merging`.
-MERGING = Task("panel_merging", Panels, "cells")
+MERGING = Task("panel_merging", "cells")

@@ -1,4 +1,4 @@
-"""AnnData as this package uses it: tables in memory, so that `obs` and `var` are data frames and matrices are arrays."""
+"""AnnData as this package uses it: in memory, so that `obs` and `var` are data frames and matrices are arrays."""
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from os import PathLike

@@ -91,3 +91,6 @@ class BatchAlignment(TaskSettings):
 def _saved() -> list[str]:
     """Baselines whose maps can be saved and can correct files."""
     return [name for name, entry in BASELINES.entries.items() if entry.deployable]
+
+
+SETTINGS = BatchAlignment

@@ -22,3 +22,6 @@ class Matching(TaskSettings):
     cells_2: str
     n_pairs: PositiveInt = 20
     n_draws: PositiveInt = 1
+
+
+SETTINGS = Matching

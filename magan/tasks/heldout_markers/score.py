@@ -70,7 +70,7 @@ def ceiling(truth: AnnData) -> pd.DataFrame:
 
     Gradient boosting that learns each held-out marker from panel 1's training
     cells with all remaining markers of panel 1, and the truth. Empty where
-    ``uns["paired"]`` does not hold them, see `magan.tasks.folds.heldout`.
+    ``uns["paired"]`` does not hold them, see `magan.tasks.heldout_markers.folds.split`.
     """
     if keys.PAIRED not in truth.uns:
         return table()

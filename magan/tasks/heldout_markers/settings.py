@@ -22,3 +22,6 @@ class HeldOut(TaskSettings):
     hold_out: tuple[str, ...] | None = None  # default: every shared marker
     n_cells: PositiveInt | None = None  # default: all
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+
+
+SETTINGS = HeldOut

@@ -21,3 +21,6 @@ class Generation(TaskSettings):
     classes: tuple[Word, ...] = ()  # of obs "cell_type"; default: all images, with their classes if they have any
     n_train: PositiveInt | None = None  # default: all that are not test images
     n_test: PositiveInt = 1000
+
+
+SETTINGS = Generation

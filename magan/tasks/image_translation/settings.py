@@ -38,3 +38,6 @@ class Translation(TaskSettings):
     def offers(self) -> frozenset[str]:
         """Pairs too, where some are known."""
         return self.offered | ({"pairs"} if self.n_pairs or self.paired else set())
+
+
+SETTINGS = Translation

@@ -43,3 +43,6 @@ class Panels(TaskSettings):
 def audit_name(name: str, first: str, second: str) -> str:
     """Name of the audit of panel ``second``'s markers on cells of panel ``first``, safe as the name of a folder."""
     return "_".join([name, *(re.sub(r"[^A-Za-z0-9]+", "-", panel) for panel in (first, second))])
+
+
+SETTINGS = Panels

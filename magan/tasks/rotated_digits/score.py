@@ -23,7 +23,7 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
     Parameters
     ----------
     truth
-        The mapped and the real target images, as the classifier saw them (`magan.classifier.look`);
+        The mapped and the real target images, as the classifier saw them (`magan.classifier.annotate`);
         ``layers["truth"]``, if present, is the result of a perfect map.
     mapped
         Images of domain 1, in domain 2, as the classifier saw them.

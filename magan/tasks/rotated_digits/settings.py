@@ -23,3 +23,6 @@ class Digits(TaskSettings):
     def offers(self) -> frozenset[str]:
         """Pairs too, where some are known."""
         return self.offered | ({"pairs"} if self.n_pairs else set())
+
+
+SETTINGS = Digits

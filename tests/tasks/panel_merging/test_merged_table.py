@@ -5,7 +5,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.errors import InputError
-from magan.tasks.panel_merging.merged_table import TOLD, Imputed, merge, sources
+from magan.tasks.panel_merging.merged_table import IMPUTED, Imputed, merge, sources
 
 PANELS = {"A": ["CD3", "CD4", "CD8"], "B": ["CD3", "CD19"], "C": ["CD3", "CD4", "CD19", "CD56"]}
 
@@ -45,7 +45,7 @@ def cells() -> AnnData:
 
 @pytest.fixture
 def whole(cells: AnnData) -> AnnData:
-    layers = {layer: np.full((2, 1), i, np.float32) for i, layer in enumerate(TOLD)}
+    layers = {layer: np.full((2, 1), i, np.float32) for i, layer in enumerate(IMPUTED)}
     panels = {"A": ["CD3"], "B": ["CD3", "CD19"]}
     return merge(cells, panels, {"A": [Imputed(("CD19",), layers)], "B": []}, by="kit")
 
@@ -61,7 +61,7 @@ def test_what_was_measured_stays_and_what_was_not_is_missing_in_its_layer_alone(
     known = cells[list("uvwxz"), ["CD3", "CD19"]].layers[keys.PREPROCESSED]
     np.testing.assert_array_equal(whole.layers[keys.MEASURED], known)
     seen = np.isfinite(known)
-    for i, layer in enumerate(TOLD):
+    for i, layer in enumerate(IMPUTED):
         np.testing.assert_array_equal(whole.layers[layer][~seen], [i, i])
         if layer != keys.SPREAD:
             np.testing.assert_array_equal(whole.layers[layer][seen], known[seen])
