@@ -347,7 +347,7 @@ def test_what_of_images_cannot_be_compared_is_refused():
     x1, x2 = [pictures()], [pictures(3, "x2")]
     for name in ("transformation", "feature"):
         assert message(CORRESPONDENCES[name], x1, [domain(name="x2")], [0]) == (
-            f"domain 'x2' is not of images, which '{name}' compares; use another one"
+            f"domain 'x2' is not of images, which '{name}' compares; use another correspondence"
         )
         assert message(CORRESPONDENCES[name], x1, x2, [0]) == (
             "domains 'x1' and 'x2' have 1 and 3 channels; read them alike, or use the correspondence feature: lightness"
