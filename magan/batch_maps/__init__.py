@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magan.batch_maps import flow, identity, monotone, monotone_balanced, population_monotone, quantile, zscore
+from magan.batch_maps import average, flow, identity, monotone, monotone_balanced, population_monotone, quantile, zscore
 
 State = Mapping[str, np.ndarray]
 
@@ -22,8 +22,8 @@ class BatchMap:
 
     fit: Callable[..., dict[str, np.ndarray]]
     apply: Callable[[State, np.ndarray], np.ndarray]
-    # Of simplicity: of two that are as good the lower is taken. Shrunk curves cost nothing by being more: where
-    # cells do not support curves of populations, these are the common curve.
+    # Of caution: of maps that are as good the lowest is taken. A line tears nothing, and a median of maps follows
+    # none of them alone.
     rank: int
     title: str
     sentence: str  # what it does, for a report
@@ -35,20 +35,29 @@ MAPS = {
     "zscore": BatchMap(
         zscore.fit, zscore.apply, 1, "z-score", "Each marker is shifted and stretched to the reference's mean and sd."
     ),
+    "average": BatchMap(
+        average.fit,
+        average.apply,
+        2,
+        "average of maps",
+        "The median of four maps fitted on cells of equal composition: rising curves, the quantile map, curves by "
+        "population, and a flow.",
+        balanced=True,
+    ),
     "quantile": BatchMap(
-        quantile.fit, quantile.apply, 2, "quantile map", "Each marker is given the reference's distribution."
+        quantile.fit, quantile.apply, 3, "quantile map", "Each marker is given the reference's distribution."
     ),
     "monotone": BatchMap(
         monotone.fit,
         monotone.apply,
-        2,
+        3,
         "monotone map",
         "Each marker moves along a rising curve, no further than the cells can tell.",
     ),
     "monotone_balanced": BatchMap(
         monotone_balanced.fit,
         monotone_balanced.apply,
-        2,
+        3,
         "monotone map, balanced",
         "The rising curves are fitted on cells in which each population is as common in either batch.",
         balanced=True,
@@ -56,7 +65,7 @@ MAPS = {
     "population_monotone": BatchMap(
         population_monotone.fit,
         population_monotone.apply,
-        2,
+        3,
         "monotone map by population",
         "After the balanced curves, each population found without labels moves along further curves.",
         balanced=True,

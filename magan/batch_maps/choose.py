@@ -1,7 +1,8 @@
 """The choice of a batch map on the user's cells, by cross-fitting.
 
 Every candidate is fitted on a part of the cells and judged on the rest, by `magan.batch_maps.criterion`. Whole samples
-are left out where each batch has at least four. The simplest candidate within the noise of the best is taken. Cells on
+are left out where each batch has at least four. Of the candidates that are as good as the best the most cautious is
+taken. Cells on
 which the chosen map is to be judged later must not be given to `choose`.
 """
 
@@ -22,7 +23,7 @@ LEAST_SAMPLES = 4  # of either batch, for whole samples to be left out
 CELLS = 4500  # of either batch that candidates are compared on, to bound time; the chosen map is fitted on all
 FEWEST = 60  # cells of either batch, below which nothing can be compared
 WORTHWHILE = 0.1  # share of the difference between batches that a map must take away, else cells stay as measured
-NEAR = 0.02  # share of the best criterion within which a simpler map may be taken, however large the noise
+NEAR = 0.03  # share of the best criterion within which maps are as good: halves of one sample differ by as much
 
 Samples = tuple[np.ndarray | None, np.ndarray | None]
 
@@ -34,7 +35,7 @@ class Choice:
     name: str  # a key of ``MAPS``
     table: (
         pd.DataFrame
-    )  # candidate, criterion, low, high, within, marginal, mmd, rank, moved; a row each, simplest first
+    )  # candidate, criterion, low, high, within, marginal, mmd, rank, moved; a row each, most cautious first
     reason: str  # a sentence
     state: Mapping[str, np.ndarray]  # for ``MAPS[name].apply``
 
@@ -98,10 +99,9 @@ def leave(reason: str) -> Choice:
 
 
 def decide(wide: pd.DataFrame, test: SampleTest | None) -> tuple[str, str]:
-    """Take the simplest candidate within the noise of the best, of equally simple ones the best; say why in a sentence.
+    """Take the most cautious candidate within 3 % of the best, of equally cautious ones the best; and say why.
 
-    ``wide`` is the criterion by fold (rows) and candidate (columns, simplest first, identity among them). Noise is
-    the standard error over folds of the difference to the best, but no more than 2 % of the best.
+    ``wide`` is the criterion by fold (rows) and candidate (columns, most cautious first, identity among them).
     """
     means = wide.mean()
     best = str(means.idxmin())
@@ -113,8 +113,7 @@ def decide(wide: pd.DataFrame, test: SampleTest | None) -> tuple[str, str]:
             f"Nothing is to be corrected: on held-out cells no map takes away {WORTHWHILE:.0%} of the difference "
             "between the batches beyond doubt."
         )
-    worse = wide.sub(wide[best], axis=0)
-    near = [name for name in wide.columns if worse[name].mean() <= min(_error(worse[name]), NEAR * means[best])]
+    near = [name for name in wide.columns if means[name] <= (1 + NEAR) * means[best]]
     name = min(near, key=lambda candidate: (MAPS[candidate].rank, means[candidate]))
     title = MAPS[name].title
     if name == best:
@@ -123,7 +122,7 @@ def decide(wide: pd.DataFrame, test: SampleTest | None) -> tuple[str, str]:
             f"On held-out cells the {title} leaves least: {means[name]:.2f}, as measured {means['identity']:.2f}.",
         )
     return name, (
-        f"The {title} is the simplest of the best: on held-out cells it leaves {means[name]:.2f}, the "
+        f"The {title} is the most cautious of the best: on held-out cells it leaves {means[name]:.2f}, the "
         f"{MAPS[best].title} {means[best]:.2f}, as measured {means['identity']:.2f}."
     )
 

@@ -12,14 +12,17 @@ and smoothed.
 from functools import cache
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import isotonic_regression
 
+MOST = 64  # shares; more resolve no curve that cells of an instrument have
 WITHIN = 32  # points of the quantile function in the mean of a share
-DRAWS = 200  # of resampled cells, for the covariance
+DRAWS = 400  # of resampled cells, for the covariance
+DRAWN = 4  # points of the quantile function in the mean of a share of resampled cells
 JITTER = 1e-6  # squared arcsinh units, far below what an instrument resolves
 # The prior of the shift, all values equally probable: the variance of the constant and of the curve, by half decades,
 # in squared arcsinh units, and the length over which the curve changes, in arcsinh units.
-VARIANCES = (0.0, *10.0 ** np.arange(-4, 1.1, 0.5))
+VARIANCES = np.array([0.0, *10.0 ** np.arange(-4, 1.1, 0.5)])
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -27,14 +30,13 @@ def monotone_map(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np
     """Knots and their images, ``(K,)`` each and rising, of the shrunken map from ``source (n,)`` to ``target (m,)``.
 
     Straight lines join the knots; beyond the knots the shift is that of the
-    nearest knot. K is half the root of the size of the smaller sample, and
+    nearest knot. K is the root of the size of the smaller sample, at most 64, and
     smaller where values are tied. The images are the mean of posterior means
     over the prior, weighted by evidence, made monotone by least squares.
     """
-    n_shares = max(4, round(np.sqrt(min(len(source), len(target))) / 2))
-    grid = n_shares * WITHIN
-    means_1, draws_1 = _shares(source, n_shares, _resampled(len(source), grid, 1))
-    means_2, draws_2 = _shares(target, n_shares, _resampled(len(target), grid, 2))
+    n_shares = int(np.clip(round(np.sqrt(min(len(source), len(target)))), 4, MOST))
+    means_1, draws_1 = _shares(source, n_shares, 1)
+    means_2, draws_2 = _shares(target, n_shares, 2)
     tied = np.concatenate([[0], np.cumsum(np.diff(means_1) > JITTER)])  # a map is a function: equal values shift alike
     pool = np.eye(tied[-1] + 1)[tied].T
     pool /= pool.sum(axis=1, keepdims=True)
@@ -50,45 +52,60 @@ def mapped(values: np.ndarray, knots: np.ndarray, images: np.ndarray) -> np.ndar
 
 
 def posterior(x: np.ndarray, shift: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Expected shift ``(K,)`` at ``x (K,)``, given an observed shift whose errors have covariance ``noise (K, K)``."""
-    priors = _priors(x)
-    whole = priors + noise
-    weights = np.linalg.solve(whole, np.broadcast_to(shift[:, None], (len(priors), len(x), 1)))
-    determinant = np.linalg.slogdet(whole)[1]
-    evidence = -0.5 * (shift @ weights[..., 0].T) - 0.5 * determinant
-    share = np.exp(evidence - evidence.max())
-    return share @ (priors @ weights)[..., 0] / share.sum()
+    """Expected shift ``(K,)`` at ``x (K,)``, given an observed shift whose errors have covariance ``noise (K, K)``.
 
-
-def _priors(x: np.ndarray) -> np.ndarray:
-    """Covariances ``(P, K, K)`` of a constant plus a once differentiable curve (Matern 3/2)."""
-    distance = np.abs(x[:, None] - x[None])
-    curves = [np.zeros_like(distance)]
+    The prior covariance is ``a + b R`` with a constant's variance a, a curve's variance b, and its correlation R, a
+    once differentiable Matern 3/2 of each of the lengths. With the noise whitened and R diagonal, every pair (a, b) is
+    a diagonal matrix plus one of rank one.
+    """
+    root = np.linalg.cholesky(noise)
+    distance = np.sqrt(3) * np.abs(x[:, None] - x[None])
+    evidence, means, bases = [], [], []
     for length in LENGTHS:
-        scaled = np.sqrt(3) * distance / length
-        curves += [size * (1 + scaled) * np.exp(-scaled) for size in VARIANCES[1:]]
-    return (np.array(VARIANCES)[:, None, None, None] + np.stack(curves)).reshape(-1, *distance.shape)
+        scaled = distance / length
+        half = solve_triangular(root, (1 + scaled) * np.exp(-scaled), lower=True)
+        size, base = np.linalg.eigh(solve_triangular(root, half.T, lower=True))
+        seen, ones = (base.T @ solve_triangular(root, values, lower=True) for values in (shift, np.ones(len(x))))
+        diagonal = 1 + VARIANCES[:, None] * np.maximum(size, 0)  # (B, K), for each variance of the curve
+        left, pull = seen / diagonal, ones / diagonal
+        grip = 1 + VARIANCES[:, None] * (pull @ ones)  # (A, B), for each variance of the constant
+        share = VARIANCES[:, None] * (left @ ones) / grip
+        misfit = left @ seen - share * (left @ ones)
+        evidence.append(-0.5 * (misfit + np.log(diagonal).sum(axis=1) + np.log(grip)))
+        means.append(seen - left + share[..., None] * pull)  # what is seen less its whitened residual, (A, B, K)
+        bases.append(root @ base)
+    # A curve of variance 0 has no length, so that it would count once for each: it is to count once.
+    weight = np.exp(np.stack(evidence) - np.max(evidence))
+    weight[1:, :, 0] = 0
+    total = sum(base @ np.tensordot(w, mean, 2) for base, w, mean in zip(bases, weight, means))
+    return total / weight.sum()
 
 
-def _shares(values: np.ndarray, n_shares: int, resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _shares(values: np.ndarray, n_shares: int, stream: int) -> tuple[np.ndarray, np.ndarray]:
     """Means of equal shares of the cells by rank, ``(K,)``, and the same means of resampled cells, ``(DRAWS, K)``."""
-    ordered, places = np.sort(values.astype(np.float64)), np.arange(len(values))
-    points = np.concatenate([_midpoints(resampled.shape[1])[None], resampled])
-    quantiles = np.interp(points * len(values) - 0.5, places, ordered)
-    means = quantiles.reshape(len(points), n_shares, -1).mean(axis=2)
-    return means[0], means[1:]
+    ordered = np.sort(values.astype(np.float64))
+    means = _at(ordered, _midpoints(n_shares * WITHIN)).reshape(n_shares, WITHIN).mean(axis=1)
+    grid = _midpoints(n_shares * DRAWN)
+    resampled = np.clip(grid + _bridges(len(grid), stream) / np.sqrt(len(values)), 0, 1)
+    return means, _at(ordered, resampled).reshape(DRAWS, n_shares, DRAWN).mean(axis=2)
+
+
+def _at(ordered: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The quantiles of rising values ``(n,)`` at ``levels`` in [0, 1], linear between cells."""
+    place = np.clip(levels * len(ordered) - 0.5, 0, len(ordered) - 1)
+    below = place.astype(int)
+    return ordered[below] + (place - below) * np.diff(ordered, append=ordered[-1])[below]
 
 
 @cache
-def _resampled(n: int, grid: int, stream: int) -> np.ndarray:
-    """The quantiles that replace the quantiles of a sample in a resample of ``n``, ``(DRAWS, grid)``.
+def _bridges(grid: int, stream: int) -> np.ndarray:
+    """Brownian bridges at the middles of ``grid`` equal steps, ``(DRAWS, grid)``.
 
-    The distribution function of a sample differs from the true function by a Brownian bridge over the root of n.
+    The distribution function of a sample differs from the true function by such a bridge over the root of n.
     """
     steps = np.random.default_rng(stream).standard_normal((DRAWS, grid + 1)) / np.sqrt(grid + 1)
     walk = np.cumsum(steps, axis=1)
-    bridge = walk[:, :-1] - _midpoints(grid) * walk[:, -1:]
-    return np.clip(_midpoints(grid) + bridge / np.sqrt(n), 0, 1)
+    return walk[:, :-1] - _midpoints(grid) * walk[:, -1:]
 
 
 def _midpoints(n: int) -> np.ndarray:

@@ -86,7 +86,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 def read_gate(path: str | Path) -> pd.DataFrame:
     """Read the safety gate's table; what names something is text, "" where there is none."""
-    words = (keys.BATCH, "population", keys.MARKER, keys.FLAG)
+    words = (keys.BATCH, "population", keys.MARKER, "partners", keys.FLAG)
     blank = {column: [""] for column in keys.GATE if column not in words}
     table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=blank)
     return unquoted(table)

@@ -13,6 +13,8 @@ from magan import keys
 from magan.batch_mapper import BatchMapper
 from magan.batch_maps import MAPS
 from magan.correction import load_mapper
+from magan.cytometry.gating import otsu
+from magan.metrics.donor_effects import DESIGN, EFFECTS, INVENTED, LOST, PRESERVED, donor_effects
 from magan.metrics.group_effects import confounded
 from magan.stages.atomic_files import write, write_table
 from magan.stages.method import read_folds
@@ -28,7 +30,8 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     Parameters
     ----------
     files
-        ``truth``, ``mapped`` and ``model`` of the deployed method; ``gate``, ``verdict`` and ``written`` are outputs.
+        ``truth``, ``mapped`` and ``model`` of the deployed method; ``gate``, ``groups``, ``verdict`` and ``written``
+        are outputs.
     folders
         ``train`` and ``query``.
     fallback
@@ -39,6 +42,7 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     method, error = _name(after), str(after.uns[keys.ERROR])
     both = confounded(cells.obs[keys.BATCH], cells.obs[keys.GROUP]) if keys.GROUP in cells.obs else ""
     put_back: dict[str, list[str]] = {}
+    effects = pd.DataFrame(columns=list(EFFECTS))
     if error or not np.isfinite(after.X).all():
         table = pd.DataFrame(columns=list(keys.GATE))
         sentence = f"Do not use this correction: {method} failed ({error or 'every seed'})."
@@ -49,8 +53,11 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
             put_back = flagged_by_batch(table)
             after = with_fallback(cells, after, put_back, Path(files["model"]), fallback)
             table = gates.gate(cells, after)
+        effects = group_effects(cells, after)
         found = _verdict(cells, after, table, both, folders)
+        found = found._replace(sentence=f"{found.sentence} {_survived(effects)}".rstrip())
     write_table(table, files["gate"])
+    write_table(effects, files["groups"])
     write(written(after, method), files["written"])
     about = {"arm": method, **found._asdict(), "fallback": fallback, "put_back": put_back}
     Path(files["verdict"]).write_text(json.dumps(about, indent=2) + "\n")
@@ -84,6 +91,43 @@ def with_fallback(
             values = carried[:, [source.index(marker) for marker in markers]]
         after.X[np.ix_(rows, columns)] = values
     return after
+
+
+def group_effects(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
+    """The differences between groups of donors before and after, `magan.metrics.donor_effects.donor_effects`.
+
+    Held-out cells of all batches take part. A cell is positive for a marker above Otsu's threshold: before the map that
+    of its batch, after it that of the reference. A sample counts as a donor where donors are not named; without
+    groups the table has no row.
+    """
+    if keys.GROUP not in truth.obs:
+        return pd.DataFrame(columns=list(EFFECTS))
+    cells = truth[:, mapped.var_names]
+    before = np.array(cells.layers[keys.PREPROCESSED])
+    after = before.copy()
+    after[cells.obs_names.get_indexer(mapped.obs_names)] = np.asarray(mapped.X)
+    batches = cells.obs[keys.BATCH].astype(str).to_numpy()
+    threshold = {name: np.array([otsu(column) for column in before[batches == name].T]) for name in np.unique(batches)}
+    positive = np.empty(before.shape, bool)
+    for name, limit in threshold.items():
+        positive[batches == name] = before[batches == name] > limit
+    design = pd.DataFrame({name: cells.obs.get(name, "") for name in DESIGN}, index=cells.obs_names)
+    if keys.DONOR not in cells.obs:
+        design[keys.DONOR] = cells.obs.get(keys.SAMPLE, batches)
+    also = after > threshold[str(truth.uns[keys.REFERENCE])]
+    return donor_effects(design, (before, after), (positive, also), list(mapped.var_names))
+
+
+def _survived(effects: pd.DataFrame) -> str:
+    """How many differences between groups survived, as a sentence; "" where there is none to tell of."""
+    n = effects["status"].value_counts()
+    preserved, lost, invented = (int(n.get(status, 0)) for status in (PRESERVED, LOST, INVENTED))
+    if not preserved + lost + invented:
+        return "" if effects.empty else "Donors prove no difference between groups, before or after."
+    return (
+        f"Of {preserved + lost} differences between groups that donors prove before, {preserved} are proven after, "
+        f"{lost} are lost and {invented} are new (groups.tsv)."
+    )
 
 
 def written(mapped: AnnData, method: str) -> AnnData:

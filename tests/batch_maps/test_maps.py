@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from magan.batch_maps import MAPS, flow, identity, monotone, monotone_balanced, population_monotone, quantile, zscore
+from magan.batch_maps import (
+    MAPS,
+    average,
+    flow,
+    identity,
+    monotone,
+    monotone_balanced,
+    population_monotone,
+    quantile,
+    zscore,
+)
 
 
 def cells(n: int, shares: list[float], shift: np.ndarray | float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -96,14 +106,14 @@ def test_a_depleted_population_bends_quantile_but_not_the_balanced_map(depleted)
     x2, _ = cells(1500, few if depleted == 2 else EQUAL, seed=2)
     truth = x1 - SHIFT
     error = {}
-    for name in ("quantile", "monotone_balanced", "population_monotone"):
+    for name in ("quantile", "monotone_balanced", "population_monotone", "average"):
         state = MAPS[name].fit(x1, x2, seed=0)
         error[name] = np.abs(MAPS[name].apply(state, x1) - truth)[of != 1].mean()
     assert error["monotone_balanced"] < 0.12 < error["quantile"]
-    assert error["population_monotone"] < 0.12
+    assert error["population_monotone"] < 0.12 and error["average"] < 0.6 * error["quantile"]
     found = monotone_balanced.balance(x1, x2)
     n_left_out = len(x1) - len(found.rows_1), len(x2) - len(found.rows_2)
-    assert n_left_out[2 - depleted] > 200 and n_left_out[depleted - 1] < 75
+    assert n_left_out[2 - depleted] > 300 and n_left_out[depleted - 1] < 150
 
 
 def test_population_map_recovers_shifts_that_differ_between_populations():
@@ -116,6 +126,14 @@ def test_population_map_recovers_shifts_that_differ_between_populations():
         for name in ("monotone", "population_monotone")
     }
     assert error["population_monotone"] < 0.5 * error["monotone"]
+
+
+def test_the_average_is_the_median_of_its_maps_on_cells_of_equal_composition(pair):
+    start = monotone_balanced.balance(*pair)
+    members = [monotone.apply(start.curves, pair[0])]
+    members.append(quantile.apply(quantile.fit(pair[0][start.rows_1], pair[1][start.rows_2]), pair[0]))
+    members += [MAPS[name].apply(MAPS[name].fit(*pair), pair[0]) for name in ("population_monotone", "flow")]
+    np.testing.assert_allclose(average.apply(average.fit(*pair), pair[0]), np.median(members, axis=0), atol=1e-5)
 
 
 def test_a_population_of_few_cells_follows_the_common_curves_alone():

@@ -10,6 +10,7 @@ import flowio
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from fcs_bytes import write as write_fcs
 
 from magan import keys
@@ -19,7 +20,7 @@ from magan.cytometry.load import own_cells
 from magan.cytometry.read_cells import read
 from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.correct import correct_files
-from magan.stages.judge import judge
+from magan.stages.judge import _survived, group_effects, judge
 from magan.tasks.batch_correction.folds import split
 from magan.tasks.batch_correction.settings import BatchAlignment
 
@@ -67,7 +68,7 @@ def judged(folder: Path, output: Path, mapped: str = "mapped.h5ad", fallback: st
     """What rule `judge` writes of a map in the folder, and its verdict."""
     output.mkdir()
     files = {"truth": "truth.h5ad", "mapped": mapped, "model": "model.safetensors"}
-    made = {"gate": "gate.tsv", "verdict": "verdict.json", "written": "written.h5ad"}
+    made = {"gate": "gate.tsv", "groups": "groups.tsv", "verdict": "verdict.json", "written": "written.h5ad"}
     judge(
         {name: str(folder / file) for name, file in files.items()} | {k: str(output / v) for k, v in made.items()},
         {name: str(folder / name) for name in ("train", "query")},
@@ -115,6 +116,25 @@ def test_a_method_that_failed_is_not_to_be_used(study, tmp_path):
     verdict = judged(folder, tmp_path / "judged", "failed.h5ad")
     assert verdict["word"] == "do not use" and "too hot" in verdict["sentence"]
     assert read_gate(tmp_path / "judged/gate.tsv").empty
+
+
+def test_a_planted_difference_between_groups_is_proven_before_and_after_and_its_loss_is_counted():
+    random = np.random.default_rng(0)
+    donors = np.repeat([f"d{i}" for i in range(16)], 30)
+    ill, second = np.repeat(np.arange(16) % 2 == 0, 30), np.repeat(np.arange(16) // 2 % 2 == 1, 30)
+    x = random.normal(2, 0.5, (480, 2)) + ill[:, None] * [0.4, 0] + second[:, None] * [0.5, 0.5]
+    obs = pd.DataFrame({"batch": second + 1, "donor": donors, "group": np.where(ill, "ill", "well")}).astype(str)
+    truth = AnnData(x, obs=obs, layers={keys.PREPROCESSED: x}, uns={keys.REFERENCE: "1"})
+    truth.obs_names, truth.var_names = [f"c{i}" for i in range(480)], ["CD4", "CD8"]
+    mapped = truth[second].copy()
+    mapped.X = x[second] - 0.5
+    found = group_effects(truth, mapped).query("measure == 'mean'").set_index("marker")
+    assert found.loc["CD4", "effect_after"] == pytest.approx(-0.4, rel=0.2)
+    assert found["status"].to_list() == ["preserved", ""]
+    assert found.loc["CD8", "low_after"] < 0 < found.loc["CD8", "high_after"]
+    assert "before, 1 are proven" in _survived(found.reset_index()) and "0 are lost" in _survived(found)
+    assert group_effects(truth[:, ["CD8"]], mapped[:, ["CD8"]])["status"].eq("").all()
+    assert "prove no difference" in _survived(group_effects(truth[:, ["CD8"]], mapped[:, ["CD8"]]))
 
 
 def test_a_map_that_changes_nothing_needs_no_correction(study, tmp_path):

@@ -8,6 +8,7 @@ rule judge:
         model=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/model.safetensors",
     output:
         gate=report(f"{BATCH}/gate.tsv", category="Tables", caption="../report/gate.rst"),
+        groups=f"{BATCH}/groups.tsv",
         verdict=f"{BATCH}/verdict.json",
         written=f"{BATCH}/written.h5ad",
     log:

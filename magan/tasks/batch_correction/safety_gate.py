@@ -12,6 +12,7 @@ from magan.errors import InputError
 from magan.metrics import batch_distance
 from magan.metrics.density_peaks import peaks
 from magan.metrics.group_effects import effect
+from magan.metrics.marker_pairs import pairs, partners
 from magan.metrics.tidy import same_rows
 
 MARGIN = 0.05  # arcsinh units; a smaller change is harmless
@@ -29,7 +30,7 @@ SPLITS = 8  # random halvings of the reference's samples, for the distance betwe
 FEW = 4  # most markers whose flags are listed in the sentence
 CLEAR = 2.0  # factor on the demands by which a peak is clearly present or clearly absent
 
-WORSE, PEAKS, GROUPS = "worse EMD", "peaks", "group effect"
+WORSE, PEAKS, GROUPS, TORN = "worse EMD", "peaks", "group effect", "torn pair"
 
 
 class Verdict(NamedTuple):
@@ -51,7 +52,9 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
       counts on the two sides use twice and half of the demands of `peaks.peaks`;
     - "group effect" where, within the batch, a difference between groups of `keys.GROUP` changed by more than
       0.05, half of what it was, two of its standard errors over cells, and two standard errors of the difference
-      over samples, so that variation between donors is not blamed on the map.
+      over samples, so that variation between donors is not blamed on the map;
+    - "torn pair" where the marker and one of ``partners`` have together a correlation or a division of cells that
+      neither batch has (`marker_pairs.pairs`).
 
     ``improved`` is true where the EMD fell by more than 0.05 and more than
     ``floor``, and was above twice ``floor``.
@@ -84,7 +87,7 @@ def gate(truth: AnnData, mapped: AnnData, labels: pd.Series | None = None) -> pd
         for name, inside, goal in _populations(cells, batch):
             sides = cells.original[inside], cells.mapped[inside], cells.target[goal]
             floor = between_samples(cells.target[goal], cells.target_samples[goal])
-            part = _judged(*sides, (cells.groups[inside], cells.samples[inside]), floor)
+            part = _judged(*sides, (cells.groups[inside], cells.samples[inside]), floor, mapped.var_names)
             tables.append(pd.DataFrame({keys.BATCH: batch, "population": name, keys.MARKER: mapped.var_names, **part}))
     return pd.concat(tables, ignore_index=True)[list(keys.GATE)]
 
@@ -300,7 +303,12 @@ def between_samples(values: np.ndarray, samples: np.ndarray) -> np.ndarray:
 
 
 def _judged(
-    x: np.ndarray, moved: np.ndarray, y: np.ndarray, design: tuple[np.ndarray, np.ndarray], least: np.ndarray
+    x: np.ndarray,
+    moved: np.ndarray,
+    y: np.ndarray,
+    design: tuple[np.ndarray, np.ndarray],
+    least: np.ndarray,
+    markers: pd.Index,
 ) -> dict[str, object]:
     """The columns of `gate` for cells ``x (n, M)``, the same ``moved (n, M)``, and reference cells ``y (m, M)``.
 
@@ -313,6 +321,7 @@ def _judged(
     (least_before, least_after, least_reference), (most_before, most_after, most_reference) = (
         [peaks(side, demand) for side in (x, moved, y)] for demand in (CLEAR, 1 / CLEAR)
     )
+    torn_with = partners(pairs(x, moved, y), len(markers))
     found = effect(x, moved, *design)
     unknown = np.full(x.shape[1], np.nan)
     group_before, group_after, change = (unknown, unknown, unknown) if found is None else found[:3]
@@ -325,6 +334,7 @@ def _judged(
         if found is None
         else change
         > np.max([np.full_like(change, MARGIN), LOST * group_before, 2 * found.error, 2 * found.sample_error], axis=0),
+        TORN: [bool(names) for names in torn_with],
     }
     flag_table = pd.DataFrame(flags, index=range(x.shape[1]))
     return {
@@ -332,6 +342,7 @@ def _judged(
         "improved": (after < before - step) & (before > CHANCE * floor),
         **dict(zip(("peaks_before", "peaks_after", "peaks_reference"), counts)),
         **{"group_before": group_before, "group_after": group_after, "group_change": change},
+        "partners": [", ".join(markers[names]) for names in torn_with],
         keys.FLAG: [", ".join(flag_table.columns[row]) for row in flag_table.to_numpy(bool)],
     }
 
