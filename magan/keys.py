@@ -63,6 +63,7 @@ IMAGE = "image"  # {"shape": (C, H, W)}; X is then pixels, bytes or floats in [0
 CLASSIFIER = "classifier"  # {"classes", "of" (their obs column), "sha256" (of the weights)}: who saw the features
 NAMES = "names"  # a table: what every channel of every file was called, and is
 CHANNELS = "channels"  # a table: what the run does with every channel of every file, and why (channel_roles.COLUMNS)
+ACQUISITION = "acquisition"  # obs: a flag (cytometry.acquisition); uns: a table of path, events, flagged and trouble
 LEFT_OUT = "left_out"  # a table of kind (file or marker), name and reason
 STATUS = "status"
 REFERENCE = "reference"  # the batch to which all remaining batches are mapped

@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
+from magan.cytometry.acquisition import acquisition, clock
 from magan.cytometry.arcsinh import arcsinh
 from magan.cytometry.channel_roles import assign, spreads, unusable
 from magan.cytometry.channel_table import channel_table
@@ -153,8 +154,9 @@ def stack(files: Files) -> AnnData:
     Returns
     -------
     AnnData
-        obs has a panel where files say so; a marker that a panel lacks is nan in its cells. ``uns["names"]`` holds
-        the name of every channel in its file, ``uns["left_out"]`` the files and markers left out.
+        obs has a panel where files say so; a marker that a panel lacks is nan in its cells. ``obs["acquisition"]``
+        flags trouble along time, and ``uns["acquisition"]`` says of which file. ``uns["names"]`` holds the name of
+        every channel in its file, ``uns["left_out"]`` the files and markers left out.
 
     Raises
     ------
@@ -162,6 +164,7 @@ def stack(files: Files) -> AnnData:
         No file or marker is left, or a single batch where there were more.
     """
     enough(files)
+    troubles = _flag_trouble(files)
     parts = list(files.cells.values())
     var = pd.concat([part.var for part in parts])
     var = var[~var.index.duplicated()]
@@ -175,8 +178,21 @@ def stack(files: Files) -> AnnData:
     is_used = [path in files.cells and marker in files.cells[path].var_names for path, marker in both]
     whole.uns[keys.NAMES] = files.names.assign(kept=is_used).reset_index(drop=True)
     whole.uns[keys.CHANNELS] = channel_table(files)
+    whole.uns[keys.ACQUISITION] = troubles
     whole.uns[keys.LEFT_OUT] = pd.DataFrame(files.left_out, columns=["kind", "name", "reason"], dtype=str)
     return whole
+
+
+def _flag_trouble(files: Files) -> pd.DataFrame:
+    """Write ``obs["acquisition"]`` of every file, and return path, events, flagged events and trouble of each."""
+    rows = []
+    for path, cells in files.cells.items():
+        layer = cells.layers.get(keys.PREPROCESSED, cells.X)
+        used = cells.var[keys.TO_CORRECT].to_numpy(bool)
+        found = acquisition(np.asarray(layer)[:, used], list(cells.var_names[used]), files.clocks.get(path))
+        cells.obs[keys.ACQUISITION] = found.flags
+        rows.append((path, cells.n_obs, int((found.flags > 0).sum()), "; ".join(found.sentences)))
+    return pd.DataFrame(rows, columns=["path", "events", "flagged", "trouble"])
 
 
 def _listed(files: Rows) -> None:
@@ -205,6 +221,8 @@ def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | N
     path = str(row["path"])
     cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""), fcs=fcs_options(row))
     found.channels[path] = cells.var.copy()
+    if (place := clock(list(cells.var[keys.CHANNEL]), list(cells.var[keys.MARKER]))) is not None:
+        found.clocks[path] = np.asarray(cells.X[:, place]).ravel()
     if is_counts:
         cells = preprocessed(cells, path)
     if panel is not None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
@@ -23,7 +24,8 @@ class Files:
     ``cells`` is path -> AnnData, with the same markers in all files of a panel; ``sizes`` path -> cells and channels of
     every readable file, ``channels`` path -> var of its channels as in the file, and ``names`` the table of
     `harmonise_names.harmonise` of them; ``given`` are the paths of files whose markers a panel, or the file itself,
-    names and sorts; ``left_out`` has a row (kind, name, reason) for each file and each marker that is not in ``cells``.
+    names and sorts; ``clocks`` path -> time of each event ``(n,)``, where a file has a clock; ``left_out`` has a
+    row (kind, name, reason) for each file and each marker that is not in ``cells``.
     """
 
     rows: Rows
@@ -32,6 +34,7 @@ class Files:
     channels: dict[str, pd.DataFrame] = field(default_factory=dict)
     names: pd.DataFrame = field(default_factory=pd.DataFrame)
     given: tuple[str, ...] = ()
+    clocks: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
 
     def fault(self, path: str, error: Exception | str, leave_out: bool) -> None:

@@ -7,6 +7,7 @@ corrected leaves as it came, in value, gain, range and name.
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.compensation import NONE, Spillover, compensate, identity_keyword
-from magan.cytometry.fcs_channels import column, put_column, unlinear
+from magan.cytometry.fcs_channels import Channel, column, event_type, put_column, unlinear
 from magan.cytometry.fcs_read import OPEN, ROWS, Events, FcsOptions, open_fcs
 from magan.cytometry.panel import columns
 from magan.errors import InputError
@@ -100,6 +101,68 @@ def rewrite(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def add_channel(source: Events, path: Path, name: str, values: np.ndarray, rows: int = ROWS) -> None:
+    """Write an FCS file again with one more channel, last; all stored numbers and other keywords are as they were.
+
+    Parameters
+    ----------
+    source
+        The file.
+    path
+        What to write.
+    name
+        Of the channel, which is stored as the last channel of the file is.
+    values
+        ``(n,)`` whole numbers from 0 to 7.
+
+    Raises
+    ------
+    InputError
+        The file has a channel of this name, or what was written does not read back the same.
+    """
+    if name in list(source.var[keys.CHANNEL]):
+        raise InputError(f"{source.path} has a channel {name!r} already; rename it, or write no such channel")
+    target = _with_channel(source, name)
+    start = TEXT_START + len(_text(target, {}, 10**19, {}))
+    ends: list[np.ndarray] = []
+    try:
+        with path.open("wb") as file:
+            text = _text(target, {}, start, {})
+            file.write(_header(target, len(text), start).ljust(TEXT_START) + text.ljust(start - TEXT_START))
+            for first in range(0, source.n, rows):
+                stored = source.stored(first, min(first + rows, source.n))
+                wider = np.empty(len(stored), event_type(target.channels))
+                if stored.dtype.names is None:
+                    wider[:, :-1] = stored
+                else:
+                    for field in stored.dtype.names:
+                        wider[field] = stored[field]
+                every = np.ones(len(stored), bool)
+                put_column(wider, len(source.channels), target.channels[-1], every, values[first : first + len(stored)])
+                file.write(wider.view(np.uint8).data)
+                ends = [*ends[:1], wider[[0, -1]]]
+        _as_meant(target, path, start, [ends[0][0], ends[-1][-1]])
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _with_channel(source: Events, name: str) -> Events:
+    """The file with one more channel, of the type of its last; its events are not in it yet."""
+    n, last = len(source.channels) + 1, source.channels[-1]
+    like = {key: source.keywords[f"p{n - 1}{key}"] for key in ("b", "datatype") if f"p{n - 1}{key}" in source.keywords}
+    about = {f"p{n}{key}": value for key, value in ({"n": name, "e": "0,0", "r": "8"} | like).items()}
+    channel = Channel(name, name, last.kind, last.width, last.order, 7 if last.kind == "I" else 0)
+    keywords = {key: value for key, value in source.keywords.items() if not re.fullmatch(rf"p{n}[a-z]+", key)}
+    words = {key: value for key, value in source.words.items() if key.lstrip("$").lower() in keywords}
+    return replace(
+        source,
+        words=words | {f"${key.upper()}": value for key, value in about.items()},
+        keywords=keywords | about | {"par": str(n)},
+        channels=(*source.channels, channel),
+    )
 
 
 def write_corrected(

@@ -30,10 +30,11 @@ class Rule(NamedTuple):
     of: str = "both"  # whether the pattern is searched in the "marker", the "channel" or "both"
 
 
-TIME, EVENT, SCATTER = "time of acquisition", "property of the event, no marker", "light scatter"
 DNA, BARCODE, BEADS, VIABILITY = "DNA stain", "barcode", "calibration beads", "viability stain"
 BACKGROUND, AUTOFLUORESCENCE = "background channel", "autofluorescence"
 NUMBERED, CLUSTER, EMBEDDING = "number of a sample, file or event", "cluster number", "coordinate of an embedding"
+
+TIME, EVENT, SCATTER = "time of acquisition", "property of the event, no marker", "light scatter"
 
 # What software adds to a table of cells. The rules come before LINEAGE_NAMES: "CD3_cluster" is a cluster.
 COMPUTED = (
@@ -47,6 +48,7 @@ COMPUTED = (
     Rule(CLUSTER, "FlowSOM, PhenoGraph, X-shift, SPADE, Leiden", r"(r?phenograph|flowsom|x-?shift|leiden|louvain|spade"
          r"|citrus|k-?means|depeche|flowmeans|seurat)([ _.-].*)?|som([ _.-]?(node|id|x|y|no))?"
          r"|population([ _.-]?(id|no|number))?|cell[ _.-]?(type|population)([ _.-].*)?"),
+    Rule(EVENT, "magan", r"magan_\w+"),
     Rule(EMBEDDING, "FlowJo, Cytobank, OMIQ, CATALYST", r"(.*[ _.-])?(opt-?|fit-?|bh-?|a-?|h-?)?"
          r"(t-?sne|sne|umap|phate|trimap|pacmap|visne|ee?mbedd?ing|pca)[ _.-]*"
          r"(x|y|z|\d+|cs?\d*|(dim(ension)?|axis|component)?[ _.-]?\d*)"

@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.config import OwnData
+from magan.cytometry.acquisition import troubles
 from magan.cytometry.arcsinh import RAW_BELOW
 from magan.cytometry.channel_table import channel_table, doubts, restricted
 from magan.cytometry.check_markers import check
@@ -140,6 +141,7 @@ def examine(
         ),
         warnings=(
             *_alike(said),
+            *([] if adata is None else troubles(adata.uns[keys.ACQUISITION])),
             *_alike({path: scale_hint(cells) for path, cells in files.cells.items()}),
             *unused(files.names, aliases),
             *proposals(files.names),

@@ -38,7 +38,8 @@ def render(
         result is reported (default: see `headline`), and ``controls`` its counterparts ("alone": without
         correspondence, "shuffled": with a wrong correspondence), ``verdicts`` the verdict of the safety gate on a
         correction and its reasons (see `judged`), ``channels`` the table of roles (see `channels`), ``lab_gates`` the
-        arguments of `gated`, ``left_out`` rows of (kind, name, reason), and ``trainings``
+        arguments of `gated`, ``troubles`` sentences on files that were not acquired evenly, ``left_out`` rows of
+        (kind, name, reason), and ``trainings``
         the arms' settings and costs (see `trainings`). ``panels`` are
         the arguments of `merged`, for each set of panels that was merged; their figures are of the task "panels".
         ``lectures`` are the arguments of `experiment`, with the ``path`` of the picture in place of its source.
@@ -65,6 +66,7 @@ def render(
                 "verdict": _verdict((task, dataset), study),
                 "choice": _choice((task, dataset), study),
                 "channels": channels(table) if (table := _of("channels", (task, dataset), study)) is not None else [],
+                "troubles": _of("troubles", (task, dataset), study) or [],
                 "gates": gated(*tables_of) if (tables_of := _of("lab_gates", (task, dataset), study)) else None,
                 "left_out": (study.get("left_out") or {}).get((task, dataset), []),
                 "tables": tables(task, dataset, summary, failures),

@@ -16,18 +16,22 @@ from magan import keys
 from magan.batch_mapper import BatchMapper
 from magan.config import OwnData
 from magan.correction import CELLS, Correction, correction, load_mapper, mapped_units
-from magan.cytometry.fcs_read import fcs_options
+from magan.cytometry.compensation import NONE
+from magan.cytometry.fcs_header import is_fcs
+from magan.cytometry.fcs_read import FcsOptions, fcs_options, open_fcs
+from magan.cytometry.fcs_write import add_channel
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.load import rows_of
 from magan.cytometry.panel import Panel
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.stages.apply_model import correct
-from magan.stages.atomic_files import read_gate, write, write_table
+from magan.stages.atomic_files import atomic_write, read_gate, write, write_table
 from magan.stages.gated import write_gates
 from magan.stages.judge import flagged_by_batch
 
-FILES = ("file", keys.BATCH, "events", "status", "reason")
+FILES = ("file", keys.BATCH, "events", "status", "reason", "corrected", "as_measured", "flagged", "trouble")
+FLAG_CHANNEL = "magan_acquisition"
 
 
 def correct_files(
@@ -38,11 +42,12 @@ def correct_files(
     gate: str,
     verdict: str,
     output: str,
+    acquisition: bool = False,
 ) -> None:
     """Rule `correct`: write every file on the scale of the reference batch, and all cells as a single .h5ad file.
 
-    Files of the reference are copied. A file that cannot be corrected is named in files.tsv, and all remaining files
-    are written.
+    Files of the reference are copied. With ``acquisition``, FCS files get a channel that flags events acquired
+    unevenly. A file that cannot be corrected is named in files.tsv, and all remaining files are written.
     """
     adata, folder, table = anndata.read_h5ad(cells), Path(output), read_gate(gate)
     judged = json.loads(Path(verdict).read_text())
@@ -65,11 +70,41 @@ def correct_files(
             if not reason:
                 written[str(path)] = place
         print(*lines[-1], sep="  ", flush=True)
-    write_table(pd.DataFrame(lines, columns=list(FILES)), folder / "files.tsv")
+    if acquisition:
+        _flag(adata, written)
+    table_of_files = pd.DataFrame(lines, columns=list(FILES[:5]))
+    write_table(_with_channels(table_of_files, adata, maps), folder / "files.tsv")
     if isinstance(user_data.gates, str):
         var = adata.var[adata.var[keys.TO_CORRECT].to_numpy(bool)]
         write_gates(Path(user_data.gates), rows, written, var, folder)
     write(_integrated(adata, maps, table, dataset), folder / "integrated.h5ad")
+
+
+def _with_channels(files: pd.DataFrame, adata: AnnData, maps: Mapping[str, Correction]) -> pd.DataFrame:
+    """Add to each file the markers that were corrected, the channels that were not, and trouble of its acquisition."""
+    troubles = adata.uns[keys.ACQUISITION].set_index("path")
+    channels = adata.uns[keys.CHANNELS]
+    rows = []
+    for file in files.itertuples():
+        done = set(maps[file.batch].both) if file.status == "corrected" else set()
+        of = channels[channels[PATH] == file.file]
+        names = zip(of[keys.CHANNEL], of[keys.MARKER])
+        stay = [m if m == c else f"{m} ({c})" for c, m in names if m not in done] if file.events else []
+        about = troubles.loc[file.file] if file.file in troubles.index else {"flagged": 0, "trouble": ""}
+        changed = [marker for marker in adata.var_names if marker in done]
+        rows.append((", ".join(changed), ", ".join(stay), about["flagged"], about["trouble"]))
+    return files.assign(**dict(zip(FILES[5:], zip(*rows))))
+
+
+def _flag(adata: AnnData, written: Mapping[str, Path]) -> None:
+    """Add the channel of flags to every FCS file that was written."""
+    flags, first = adata.obs[keys.ACQUISITION].to_numpy(), 0
+    for path, n in adata.uns[keys.ACQUISITION][[PATH, "events"]].itertuples(index=False):
+        if path in written and is_fcs(written[path]):
+            events = open_fcs(written[path], FcsOptions(compensation=NONE))
+            with atomic_write(written[path]) as part:
+                add_channel(events, part, FLAG_CHANNEL, flags[first : first + n])
+        first += n
 
 
 def _with_fallback(corrector: Correction, judged: Mapping[str, Any], flagged: Sequence[str]) -> Correction:

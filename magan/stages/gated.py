@@ -1,13 +1,15 @@
 """Apply a laboratory's gates to files before and after their correction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from magan import keys
-from magan.cytometry.fcs_read import OPEN, FcsOptions, fcs_options, open_fcs
+from magan.cytometry.fcs_header import data_sets
+from magan.cytometry.fcs_read import FcsOptions, fcs_options, open_fcs
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.lab_gates import LabGate, lab_gates
 from magan.cytometry.panel import columns
@@ -44,8 +46,9 @@ def write_gates(
             measured, corrected = Path(path), written[path]
             options, about = fcs_options(row), (path, str(row[keys.BATCH]))
             before = lab_gates(gates, measured, options)
-            after = lab_gates(gates, corrected, _of_copy(options), known_as=measured)
-            x, y = (_values(*pair, var) for pair in ((measured, options), (corrected, _of_copy(options))))
+            of_copy = options if len(data_sets(corrected)) > 1 else replace(options, data_set=None)
+            after = lab_gates(gates, corrected, of_copy, known_as=measured)
+            x, y = (_values(*pair, var) for pair in ((measured, options), (corrected, of_copy)))
             inside = {gate.path: gate.inside for gate in after}
             for gate in before:
                 here, there = gate.inside, inside[gate.path]
@@ -59,11 +62,6 @@ def write_gates(
                 ]
     write_table(pd.DataFrame(counts, columns=list(COUNTS)), folder / GATES)
     write_table(pd.DataFrame(intensities, columns=list(INTENSITIES)), folder / GATE_INTENSITIES)
-
-
-def _of_copy(options: FcsOptions) -> FcsOptions:
-    """How to read a corrected copy: it holds a single data set and does not contradict itself."""
-    return FcsOptions(options.compensation) if options != OPEN else options
 
 
 def _values(file: Path, options: FcsOptions, var: pd.DataFrame) -> np.ndarray:

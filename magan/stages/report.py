@@ -10,6 +10,7 @@ import pandas as pd
 
 from magan import keys, tracking
 from magan.config import Arm, TaskSettings
+from magan.cytometry.acquisition import troubles
 from magan.cytometry.channel_table import restricted
 from magan.report import render
 from magan.stages.atomic_files import atomic_write, read_gate, read_metrics, unquoted
@@ -42,6 +43,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
             "channels": {
                 place: table for place in trained if (table := _channels(root, place, trained[place])) is not None
             },
+            "troubles": {place: _troubles(root, trained[place]) for place in trained if place[0] == "batch"},
             "lab_gates": {place: found for place in trained if (found := _lab_gates(root, place)) is not None},
             "lectures": lectures(checked, root),
             "panels": [_merged(name, settings, root) for name, settings in checked.panels_to_merge().items()],
@@ -130,6 +132,12 @@ def _channels(root: str, place: tuple[str, str], settings: TaskSettings) -> pd.D
     table = anndata.read_h5ad(f"{root}/cells/{settings.data()[0]}.h5ad", backed="r").uns.get(keys.CHANNELS)
     listed = getattr(settings, "markers", None)
     return table if table is None or listed is None else restricted(table, list(listed))
+
+
+def _troubles(root: str, settings: TaskSettings) -> list[str]:
+    """A sentence for each file that was not acquired evenly."""
+    cells = anndata.read_h5ad(f"{root}/cells/{settings.data()[0]}.h5ad", backed="r")
+    return troubles(cells.uns[keys.ACQUISITION]) if keys.ACQUISITION in cells.uns else []
 
 
 def _lab_gates(root: str, place: tuple[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, str] | None:

@@ -14,7 +14,7 @@ from fcs_readers import readers
 from magan.cytometry import fcs_write
 from magan.cytometry.fcs_channels import column
 from magan.cytometry.fcs_read import open_fcs, read_fcs
-from magan.cytometry.fcs_write import rewrite, write_corrected
+from magan.cytometry.fcs_write import PLACES, add_channel, rewrite, write_corrected
 from magan.cytometry.panel import annotate
 from magan.errors import InputError
 
@@ -222,3 +222,32 @@ def test_events_written_a_few_at_a_time_are_the_same_bytes(tmp_path, rows):
     assert asked[:2] == [(0, 3), (0, rows)] and sum(n for _, n in asked) == 6
     np.testing.assert_array_equal(read_fcs(tmp_path / "parts").X[:, 0], [89996, -1, 196.25])
     assert open_fcs(tmp_path / "parts").keywords["p1r"] == "359984"  # as it is stored: times the gain
+
+
+@pytest.mark.parametrize("kind", ["float", "double", "whole", "types"])
+def test_a_channel_of_flags_is_added_and_all_else_stays(tmp_path, kind):
+    file, flags = tmp_path / "a.fcs", np.array([0, 1, 7], np.uint8)
+    if kind == "types":
+        numbers = np.zeros(3, np.dtype([("C1", "<f4"), ("C2", "<u2"), ("C3", "<f8")]))
+        numbers["C2"], numbers["C3"] = [1, 2, 3], [0.1, 0.2, 0.3]
+        write_types(file, numbers)
+    elif kind == "whole":
+        write(file, [[1, 70_000], [2, 3], [1023, 9]], datatype="I", bits=(16, 32), keywords={"$P1E": "4,1"})
+    else:
+        write(file, datatype="D" if kind == "double" else "F", bits=(64, 64) if kind == "double" else (32, 32))
+    events = open_fcs(file)
+    add_channel(events, tmp_path / "b.fcs", "magan_acquisition", flags, rows=2)
+    after = open_fcs(tmp_path / "b.fcs")
+    assert after.channels[:-1] == events.channels and after.n == 3
+    x, y = events.stored(0, 3), after.stored(0, 3)
+    for i, channel in enumerate(events.channels):
+        np.testing.assert_array_equal(column(x, i, channel), column(y, i, channel))
+    np.testing.assert_array_equal(after.read(0, 3)[:, -1], flags)
+    same = events.keywords.keys() - {"par", "begindata", "enddata", "originality", *PLACES}
+    assert {key: after.keywords.get(key) for key in same} == {key: events.keywords[key] for key in same}
+    if kind != "types":
+        flow = flowio.FlowData(str(tmp_path / "b.fcs"))
+        assert flow.text[f"p{flow.channel_count}n"] == "magan_acquisition" and flow.event_count == 3
+        np.testing.assert_array_equal(np.reshape(flow.events, (3, -1))[:, -1], flags)
+    with pytest.raises(InputError, match="has a channel 'magan_acquisition' already"):
+        add_channel(after, tmp_path / "c.fcs", "magan_acquisition", flags)

@@ -77,7 +77,7 @@ def judged(folder: Path, output: Path, mapped: str = "mapped.h5ad", fallback: st
     return json.loads((output / "verdict.json").read_text())
 
 
-def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.tsv") -> Path:
+def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.tsv", **further) -> Path:
     folder = Path(study["folder"])
     verdict = {"word": "safe but", "fallback": fallback, "put_back": {"B": ["CD4"]} if fallback != "none" else {}}
     Path(f"{output}.json").write_text(json.dumps(verdict))
@@ -89,6 +89,7 @@ def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.ts
         gate=str(folder / gate),
         verdict=f"{output}.json",
         output=str(output),
+        **further,
     )
     return output
 
@@ -170,6 +171,33 @@ def test_every_file_is_named_and_the_good_ones_are_written(corrected):
     assert list(table["events"]) == [1000, 1000, 1000, 0]
     assert table.loc["b3", "reason"]
     assert {path.name for path in (corrected / "files").iterdir()} == {"a1.fcs", "b1.fcs", "b2.fcs"}
+
+
+def test_the_table_of_files_says_what_is_corrected_in_each_and_what_stays(corrected):
+    table = pd.read_csv(corrected / "files.tsv", sep="\t", keep_default_na=False)
+    table.index = [Path(path).stem for path in table["file"]]
+    assert list(table["corrected"]) == ["", ", ".join(MARKERS), ", ".join(MARKERS), ""]
+    channels = read(corrected / "files/b1.fcs").n_vars
+    assert len(table.loc["b1", "as_measured"].split(", ")) == channels - len(MARKERS)
+    assert len(table.loc["a1", "as_measured"].split(", ")) == channels and "Time" in table.loc["a1", "as_measured"]
+
+
+def test_flags_of_the_acquisition_are_a_channel_of_their_file_where_asked_for(study, corrected, tmp_path):
+    flagged = anndata.read_h5ad(study["cells.h5ad"])
+    flags = np.random.default_rng(0).integers(0, 8, flagged.n_obs).astype(np.uint8)
+    flagged.obs[keys.ACQUISITION] = flags
+    flagged.uns[keys.ACQUISITION]["trouble"] = ["", "CD3 changes", ""]
+    write(flagged, tmp_path / "cells.h5ad")
+    folder = correct({**study, "cells.h5ad": str(tmp_path / "cells.h5ad")}, tmp_path / "out", acquisition=True)
+    for n, name in enumerate(("a1", "b1", "b2")):
+        without, with_flags = (flowio.FlowData(str(path / f"files/{name}.fcs")) for path in (corrected, folder))
+        assert with_flags.event_count == without.event_count == 1000
+        x, y = (np.reshape(found.events, (1000, -1)) for found in (without, with_flags))
+        np.testing.assert_array_equal(x, y[:, :-1])
+        np.testing.assert_array_equal(y[:, -1], flags[1000 * n : 1000 * (n + 1)])
+    table = pd.read_csv(folder / "files.tsv", sep="\t", keep_default_na=False)
+    assert list(table["trouble"]) == ["", "CD3 changes", "", ""]
+    np.testing.assert_array_equal(anndata.read_h5ad(folder / "integrated.h5ad").obs[keys.ACQUISITION], flags)
 
 
 def test_a_file_of_the_reference_is_the_same_to_the_byte(study, corrected):

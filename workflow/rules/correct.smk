@@ -46,5 +46,6 @@ rule correct:
         mem_mb=4000,
     params:
         own=lambda wildcards: STUDY.own_data[CORRECTIONS[wildcards.dataset].cells].model_dump(mode="json"),
+        acquisition=lambda wildcards: CORRECTIONS[wildcards.dataset].correct.acquisition,
     script:
         "../scripts/correct.py"

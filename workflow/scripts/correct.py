@@ -12,4 +12,5 @@ with log_to(snakemake.log[0]):
         gate=snakemake.input.gate,
         verdict=snakemake.input.verdict,
         output=snakemake.output[0],
+        acquisition=snakemake.params.acquisition,
     )

@@ -29,9 +29,12 @@ class Correct(Strict):
 
     A marker that the safety gate flags is corrected all the same ("none"), by
     the monotone map of that marker alone ("monotone"), or not at all ("input").
+    With ``acquisition``, FCS files get one more channel, ``magan_acquisition``, which flags events that were acquired
+    unevenly (1 flow, 2 shift, 4 drift, and their sums).
     """
 
     fallback: Literal["none", "monotone", "input"] = "none"
+    acquisition: bool = False
 
 
 class BatchAlignment(TaskSettings):
