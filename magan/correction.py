@@ -1,6 +1,7 @@
 """Prepare a saved model to correct the cells of a batch, in files and in tables in memory."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ class Correction:
 
     ``markers`` are the markers of the trained panel. ``both`` are the markers that the reference measures too; these
     are corrected. ``monotone`` are the markers of ``both`` that are corrected by their two scalings only, without the
-    network.
+    network. ``scales`` has the scale of each marker in files that are on another than the cells of the training.
     """
 
     mapper: "Aligner | BatchMapper"
@@ -41,16 +42,19 @@ class Correction:
     both: tuple[str, ...]
     provenance: dict[str, str]
     monotone: tuple[str, ...] = ()
+    scales: Mapping[str, float | str] | None = None
 
     @property
     def before(self) -> list[float | str]:
         """Cofactors of ``markers`` in the measured files."""
-        return [self.mapper.cofactors_["x1"][self.fold][marker] for marker in self.markers]
+        scales = self.scales or self.mapper.cofactors_["x1"][self.fold]
+        return [scales[marker] for marker in self.markers]
 
     @property
     def after(self) -> list[float | str]:
         """Cofactors of ``both`` after the map: those of the reference, but "none" for files already transformed."""
-        source, reference = (self.mapper.cofactors_[domain][self.fold] for domain in ("x1", "x2"))
+        reference = self.mapper.cofactors_["x2"][self.fold]
+        source = dict(zip(self.markers, self.before))
         return ["none" if source[marker] == "none" else reference[marker] for marker in self.both]
 
 

@@ -66,11 +66,8 @@ def noted(files: Files) -> dict[str, object]:
     """What a data set remembers in ``uns["cytof"]`` of the scales that `arcsinh` noted in its files.
 
     One note where all files have the same, one for each panel or, as JSON of batch -> marker -> scale, for each batch.
-
-    Raises
-    ------
-    InputError
-        Files of one batch and panel are on different scales.
+    Where files of a batch differ, the batch has the scale of its first file that is not transformed already, and
+    "files" is JSON of path -> marker -> scale for the files that are on another.
     """
     notes = {path: cells.uns.get(keys.CYTOF, {}).get("cofactor", "none") for path, cells in files.cells.items()}
     each = {path: cofactors(cells) for path, cells in files.cells.items()}
@@ -85,13 +82,14 @@ def noted(files: Files) -> dict[str, object]:
     batches: dict[str, dict[str, float | str]] = {}
     for path, scales in each.items():
         batch = batches.setdefault(files.batch_of(path), {})
-        for marker, scale in scales.items():
-            if batch.setdefault(marker, scale) != scale:
-                raise InputError(
-                    f"{path}: '{marker}' is on the scale {scale}, in other files of batch {files.batch_of(path)!r} on "
-                    f"{batch[marker]}; give all files of a batch one cofactor or transform"
-                )
-    return {"cofactor": "per batch", "batches": json.dumps(batches)}
+        batch |= {marker: scale for marker, scale in scales.items() if batch.get(marker, "none") == "none"}
+    unlike = {path: scales for path, scales in each.items() if scales.items() - batches[files.batch_of(path)].items()}
+    return {"cofactor": "per batch", "batches": json.dumps(batches), "files": json.dumps(unlike)}
+
+
+def scales_of_file(cytof: Mapping[str, object], path: str) -> dict[str, float | str] | None:
+    """Marker -> scale of a file that is on another scale than its batch, from what `noted` gave; None for others."""
+    return json.loads(str(cytof.get("files", "{}"))).get(path)
 
 
 def scale_hint(cells: AnnData) -> str:

@@ -17,6 +17,7 @@ from magan.images.arrays import shrink, with_channels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 BYTE, WORD = 255, 65535  # the brightest pixel of 8 and of 16 bits
+PAGE_KIND, PREVIEW = 254, 1  # a tag of TIFF, and its bit for a page that is a smaller copy of another
 LARGEST = 2**30  # bytes of an image file
 NO_IMAGE, NO_FILE, READ_ELSEWHERE = "not a PNG, JPEG or TIFF file", "no regular file", "a link to what is read anyway"
 
@@ -44,19 +45,20 @@ def read_folder(path: Path, form: Form, name: str) -> Folder:
     """The images of a folder and of its sub-folders, in the order of their places.
 
     PNG, JPEG and TIFF of 1 or 3 channels. Images of 8 bits stay bytes if all are; else all are float32 in [0, 1],
-    those of 16 bits by a division by 65535. What a camera says of the way up is followed. Each file is read once,
+    those of 16 bits by a division by 65535. Each page of a file is an image, ``stack.tif#1`` and on; a page that is
+    a preview of the first is none. What a camera says of the way up is followed. Each file is read once,
     however many links lead to it, see `walk`.
 
     Raises
     ------
     InputError
-        There is no image; an image cannot be read in full, has transparent parts or several pages, or is too small for
-        the form; or the images differ in size or channels and the form does not say what they are to be.
+        There is no image; an image cannot be read in full, has transparent parts or pages of several sizes, or is too
+        small for the form; or the images differ in size or channels and the form does not say what they are to be.
     """
     places, left_out = _places(path)
     if not places:
         raise InputError(f"{name}: folder {path} holds no PNG, JPEG or TIFF file; correct path, or convert the images")
-    digest, images = hashlib.sha256(), []
+    digest, images, names = hashlib.sha256(), [], []
     for place in places:
         content = _content(path / place)
         digest.update(place.encode() + b"\0" + content)
@@ -64,13 +66,14 @@ def read_folder(path: Path, form: Form, name: str) -> Folder:
         if images:
             _alike(image, images[0], str(path / place), str(path / places[0]))
         images.append(image)
+        names += [place] if len(image) == 1 else [f"{place}#{page}" for page in range(1, len(image) + 1)]
     if any(image.dtype != np.uint8 for image in images):
         images = [image / np.float32(BYTE) if image.dtype == np.uint8 else image for image in images]
-    return Folder(np.concatenate(images), tuple(places), tuple(left_out), digest.hexdigest())
+    return Folder(np.concatenate(images), tuple(names), tuple(left_out), digest.hexdigest())
 
 
 def read_image(content: bytes, what: str) -> np.ndarray:
-    """One image file as ``(1, C, H, W)``, C 1 or 3: uint8, or float32 in [0, 1] where it has 16 bits.
+    """The pages of an image file, ``(pages, C, H, W)``, C 1 or 3: uint8, or float32 in [0, 1] where it has more bits.
 
     Raises
     ------
@@ -80,19 +83,43 @@ def read_image(content: bytes, what: str) -> np.ndarray:
     try:
         bombs = warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning)
         with bombs, Image.open(io.BytesIO(content)) as picture:
-            pages, raw = getattr(picture, "n_frames", 1), str([tile.args for tile in picture.tile])
-            picture.load()
-            picture = ImageOps.exif_transpose(picture)
+            n_pages = getattr(picture, "n_frames", 1)
+            if n_pages > 1 and picture.format != "TIFF":
+                raise InputError(f"{what} holds {n_pages} pictures; save each as a file")
+            pages = [_page(picture, number, what) for number in range(n_pages)]
+    except InputError:
+        raise
     except Exception as error:  # decoders raise whatever they like at a broken file
         raise InputError(f"{what} cannot be read ({_short(error)}); replace it, or take it out of the folder") from None
-    if pages > 1:
-        raise InputError(f"{what} holds {pages} pages; save each page as a file")
+    found = [page for page in pages if page is not None]
+    shapes = {(page.shape, page.dtype) for page in found}
+    if len(shapes) > 1:
+        raise InputError(f"{what} holds {len(found)} pages of several sizes or kinds; save each page as a file")
+    return np.concatenate(found)
+
+
+def _page(picture: Image.Image, number: int, what: str) -> np.ndarray | None:
+    """A page as ``(1, C, H, W)``; None for a smaller copy of another page."""
+    picture.seek(number)
+    if number and int(getattr(picture, "tag_v2", {}).get(PAGE_KIND, 0)) & PREVIEW:
+        return None
+    raw = str([tile.args for tile in picture.tile])
+    picture.load()
+    picture = ImageOps.exif_transpose(picture)
     if ";16" in raw and not picture.mode.startswith("I;16"):
         raise InputError(f"{what} has several channels of 16 bits, of which 8 would be read; save it with 8 bits each")
     if picture.mode.startswith("I;16"):
         return np.asarray(picture, dtype=np.float32)[None, None] / np.float32(WORD)
+    if picture.mode == "F":
+        return _floats(np.asarray(picture), what)
     values = np.asarray(_without_alpha(picture, what))
     return values[None, None] if values.ndim == 2 else values.transpose(2, 0, 1)[None]
+
+
+def _floats(values: np.ndarray, what: str) -> np.ndarray:
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        raise InputError(f"{what} has pixels from {values.min():g} to {values.max():g}; scale them to lie in 0 to 1")
+    return values[None, None].astype(np.float32)
 
 
 def _without_alpha(picture: Image.Image, what: str) -> Image.Image:

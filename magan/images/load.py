@@ -70,7 +70,7 @@ def own_images(
         folder = read_folder(path, form, name)
         images, names, digest, left_out = folder.images, folder.places, folder.sha256, folder.left_out
         classes = None if labels is None else _subfolders(folder.places, labels, path)
-        pairs = [str(Path(place).with_suffix("")) for place in names]
+        pairs = [_without_suffix(place) for place in names]
     else:
         images, classes = _npz(path, array, labels) if path.suffix.lower() == ".npz" else _idx(path, labels)
         images = formed(_as_images(images, str(path)), form, str(path))
@@ -87,6 +87,12 @@ def own_images(
     )
     adata.uns[keys.SOURCE] = {"name": name, "files": {path.name: digest}, "licence": "", "citation": ""}
     return adata
+
+
+def _without_suffix(place: str) -> str:
+    """``a/stack.tif#2`` as ``a/stack#2``."""
+    file, mark, page = place.partition("#") if Path(place).suffix.partition("#")[2].isdigit() else (place, "", "")
+    return str(Path(file).with_suffix("")) + mark + page
 
 
 def _subfolders(places: Sequence[str], labels: str, path: Path) -> list[str]:
@@ -190,8 +196,10 @@ def _as_images(values: np.ndarray, what: str) -> np.ndarray:
     """Arrays of any of the usual layouts as ``(n, C, H, W)``, uint8 or float32 in [0, 1]."""
     if values.ndim == 3:
         values = values[:, None]
-    elif values.ndim == 4 and values.shape[-1] in (1, 3):
+    elif values.ndim == 4 and values.shape[-1] in (1, 3, 4):
         values = values.transpose(0, 3, 1, 2)
+    if values.ndim == 4 and values.shape[1] == 4 and (values[:, 3] == _opaque(values.dtype)).all():
+        values = values[:, :3]
     if values.ndim != 4 or values.shape[1] not in (1, 3) or not values.size:
         shape = " x ".join(map(str, values.shape))
         raise InputError(f"{what}: images of shape {shape} are not of 1 or 3 channels; give n x H x W or n x H x W x C")
@@ -207,6 +215,11 @@ def _as_images(values: np.ndarray, what: str) -> np.ndarray:
             "in [0, 1]"
         )
     return values
+
+
+def _opaque(kind: np.dtype) -> float:
+    """The alpha of a pixel without transparency."""
+    return float(np.iinfo(kind).max) if kind.kind == "u" else 1.0
 
 
 def own_pictures(settings: OwnImages, name: str) -> AnnData:

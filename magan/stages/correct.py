@@ -16,6 +16,7 @@ from magan import keys
 from magan.batch_mapper import BatchMapper
 from magan.config import OwnData
 from magan.correction import CELLS, Correction, correction, load_mapper, mapped_units
+from magan.cytometry.choose_scales import scales_of_file
 from magan.cytometry.compensation import NONE
 from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_read import FcsOptions, fcs_options, open_fcs
@@ -65,7 +66,12 @@ def correct_files(
             lines.append((str(path), batch, 0, "left out", left_out[str(path)]))
         else:
             stays = batch in maps and isinstance(mapper, BatchMapper) and mapper.leaves(maps[batch].fold)
-            events, status, reason = _again(row, place, None if stays else maps.get(batch), _panel(adata, path))
+            corrector = (
+                None
+                if stays or batch not in maps
+                else replace(maps[batch], scales=scales_of_file(adata.uns[keys.CYTOF], str(path)))
+            )
+            events, status, reason = _again(row, place, corrector, _panel(adata, path))
             lines.append((str(path), batch, events, "as measured" if stays and not reason else status, reason))
             if not reason:
                 written[str(path)] = place

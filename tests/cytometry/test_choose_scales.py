@@ -1,5 +1,7 @@
 """Which scale a study, a sheet and the data give to each marker, and raw fluorescence from files to files again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +12,12 @@ from typer.testing import CliRunner
 
 from magan import config, keys
 from magan.aligner import Aligner
+from magan.batch_mapper import BatchMapper
 from magan.cli import app
 from magan.config import Training
 from magan.correction import correction
 from magan.cytometry.arcsinh import arcsinh, channel_values, cofactors
-from magan.cytometry.choose_scales import scale_hint
+from magan.cytometry.choose_scales import scale_hint, scales_of_file
 from magan.cytometry.fcs_read import open_fcs, read_fcs
 from magan.cytometry.load import load_files, own_cells, scale_asked
 from magan.cytometry.panel import annotate
@@ -76,9 +79,29 @@ def test_rows_of_the_sheet_come_before_the_study(rows):
     rows[2] |= {"transform": "none"}
     with pytest.raises(InputError, match=r"c\.fcs: cofactor is none but the data looks raw"):
         load_files(rows)
-    rows[2] |= {"transform": "hyperlog(t=262144, w=0.8)"}
-    with pytest.raises(InputError, match=r"in other files of batch '2' on logicle.*give all files of a batch one"):
-        load_files(rows)
+
+
+def test_files_of_a_batch_may_be_on_different_scales_and_go_back_to_their_own(rows, tmp_path):
+    """A file that was exported in arcsinh units is beside raw ones, and comes out in these units."""
+    c = tmp_path / "c.csv"
+    read_fcs(rows[2]["path"])[:, list(NAMES)].to_df().set_axis(["CD3", "CD4", "CD8"], axis=1).pipe(
+        lambda x: np.arcsinh(x / 150)
+    ).to_csv(c, index=False)
+    rows[2] |= {"path": str(c), "cofactor": "none"}
+    adata = load_files(rows, cofactor=150.0, leave_out=True)
+    two = adata[adata.obs["batch"] == "2"]
+    assert cofactors(two)["CD3"] == 150.0 == cofactors(adata)["CD3"]
+    own = scales_of_file(adata.uns[keys.CYTOF], str(c))
+    assert own["CD3"] == "none" and scales_of_file(adata.uns[keys.CYTOF], str(rows[1]["path"])) is None
+    first, second = (x[:, ["CD3", "CD4", "CD8"]].copy() for x in (two, adata[adata.obs["batch"] == "1"]))
+    mapper = BatchMapper("zscore").fit([first], [second], names=["2"])
+    mapper.save(tmp_path / "model.safetensors")
+    one = correction(tmp_path / "model.safetensors")
+    correct(replace(one, scales=own), c, tmp_path / "out.csv")
+    rows_of_c = two.obs["sample"] == "c"
+    units = np.asarray(mapper.map(first[rows_of_c.to_numpy()].copy()).X)
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "out.csv").to_numpy(), units, rtol=1e-4, atol=1e-4)
+    assert np.abs(units - first.layers[keys.PREPROCESSED][rows_of_c]).max() > 0.01
 
 
 def test_each_marker_has_the_transform_that_the_study_gives(rows):

@@ -142,11 +142,21 @@ def test_the_way_up_that_a_camera_notes_is_followed():
         (np.dstack([rgb(), grey()]), {}, "has transparent parts; lay it on a background"),
         (grey(), {"transparency": int(grey()[0, 0])}, "has transparent parts; lay it on a background"),
         (Image.fromarray(rgb()).convert("CMYK"), {"format": "TIFF"}, "has pixels of kind CMYK; save it as grey or RGB"),
-        (np.ones((4, 4), np.float32), {"format": "TIFF"}, "has pixels of kind F; save it as grey or RGB with 8 bits"),
+        (
+            np.full((4, 4), 1.5, np.float32),
+            {"format": "TIFF"},
+            "has pixels from 1.5 to 1.5; scale them to lie in 0 to 1",
+        ),
+        (np.full((4, 4), np.nan, np.float32), {"format": "TIFF"}, "has pixels from nan to nan; scale them"),
         (
             grey(),
-            {"format": "TIFF", "save_all": True, "append_images": [Image.fromarray(grey(seed=1))]},
-            "holds 2 pages; save each page as a file",
+            {"format": "TIFF", "save_all": True, "append_images": [Image.fromarray(grey(4, seed=1))]},
+            "holds 2 pages of several sizes or kinds; save each page as a file",
+        ),
+        (
+            grey(),
+            {"save_all": True, "append_images": [Image.fromarray(grey(seed=1))]},
+            "holds 2 pictures; save each as a file",
         ),
     ],
 )
@@ -156,6 +166,24 @@ def test_what_would_be_read_in_part_is_refused(values, options, told):
             content(values, options.get("format", "PNG"), **{k: options[k] for k in options if k != "format"}), "x"
         )
     assert str(error.value).startswith(f"x {told}")
+
+
+def test_each_page_of_a_tiff_is_an_image_and_a_preview_is_none(tmp_path):
+    pages = [Image.fromarray(grey(seed=seed)) for seed in range(3)]
+    (tmp_path / "A/a").mkdir(parents=True)
+    pages[0].save(tmp_path / "A/a/stack.tif", save_all=True, append_images=pages[1:])
+    folder = read(tmp_path)
+    assert folder.places == ("a/stack.tif#1", "a/stack.tif#2", "a/stack.tif#3")
+    np.testing.assert_array_equal(folder.images[:, 0], [grey(seed=seed) for seed in range(3)])
+    small = Image.fromarray(grey(4, seed=1))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    file = content(grey(), "TIFF", save_all=True, append_images=[small])
+    np.testing.assert_array_equal(read_image(file, "x")[:, 0], [grey()])
+
+
+def test_floats_of_a_tiff_are_taken_as_they_are():
+    values = np.random.default_rng(0).random((8, 8)).astype(np.float32)
+    np.testing.assert_array_equal(read_image(content(values, "TIFF"), "x")[0, 0], values)
 
 
 def test_a_broken_jpeg_among_good_ones_is_named(save, tmp_path):

@@ -55,11 +55,14 @@ def test_without_being_told_so_images_are_no_pairs_and_have_no_class(folder):
     assert list(own_images(folder).obs) == []
 
 
-@pytest.mark.parametrize("values", [GREY, COLOUR, COLOUR.transpose(0, 3, 1, 2), GREY[..., None]])
+OPAQUE = np.concatenate([COLOUR, np.full((6, 8, 8, 1), 255, np.uint8)], axis=3)
+
+
+@pytest.mark.parametrize("values", [GREY, COLOUR, COLOUR.transpose(0, 3, 1, 2), GREY[..., None], OPAQUE])
 def test_arrays_of_the_usual_layouts_are_read(tmp_path, values):
     np.savez(tmp_path / "a.npz", x=values, y=np.arange(6) % 2)
     adata = own_images(tmp_path / "a.npz", labels="y", paired=True)
-    shown = COLOUR.transpose(0, 3, 1, 2) if 3 in values.shape else GREY[:, None]
+    shown = COLOUR.transpose(0, 3, 1, 2) if {3, 4} & {*values.shape} else GREY[:, None]
     np.testing.assert_array_equal(images_of(adata), shown)
     assert list(adata.obs["cell_type"]) == list("010101") and list(adata.obs["pair"]) == list("012345")
 
