@@ -17,7 +17,7 @@ PAIR = "pair"  # rows of two domains with the same value are the same thing; "" 
 DOMAIN = "domain"  # "1" or "2"
 SPLIT = "split"  # train or test
 DIGIT, COLOUR = "digit", "colour"  # the words of a coloured digit's caption
-TOLD = "told"  # whether a cell is of a known pair that methods train on
+KNOWN_PAIR = "known_pair"  # whether a cell is of a known pair that methods train on
 FOLD = "fold"  # which pair of domains a row was mapped by
 CONFIDENCE = "confidence"  # how ordinary a merged cell would be in the panel its markers come from, 0 to 1
 

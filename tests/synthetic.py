@@ -250,7 +250,7 @@ def matching_cells(n: int = 60) -> tuple[AnnData, AnnData]:
         {
             keys.DOMAIN: np.repeat(["1", "1", "2"], n),
             keys.FOLD: np.repeat(["draw_1", "draw_2", ""], n),
-            keys.TOLD: np.concatenate([np.arange(n) < 3, np.arange(n) >= n - 3, np.zeros(n, bool)]),
+            keys.KNOWN_PAIR: np.concatenate([np.arange(n) < 3, np.arange(n) >= n - 3, np.zeros(n, bool)]),
             keys.CELL_TYPE: np.tile(np.where(np.arange(n) % 2, "H1", "GM"), 3),
         },
         index=[f"cell_{i}" for i in range(3 * n)],

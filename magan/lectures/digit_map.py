@@ -33,7 +33,7 @@ def digit_map(
 ) -> pd.DataFrame:
     """Encode test digits by an autoencoder trained without labels, and lay the codes out by t-SNE.
 
-    Quantities of each seed: "kept", the share of digits whose 10 nearest neighbours on the page (without the digit
+    Quantities of each seed: "agreement", the share of digits whose 10 nearest neighbours on the page (without the digit
     itself) vote for their class. Arms are "t-SNE" and "components", the first two principal components of the pixels.
     "first" and "second" are the coordinates of the first seed, in the order of the digits, with their "class"; the arm
     "components" has no seed.
@@ -50,14 +50,14 @@ def digit_map(
     order = np.arange(len(labels))
     flat = PCA(2, random_state=0).fit_transform(tested.flatten(1).numpy())
     parts = [result_table.points("class", labels, x=order)]
-    parts.append(result_table.points("kept", [neighbour_agreement(flat, labels.numpy())], arm="components"))
+    parts.append(result_table.points("agreement", [neighbour_agreement(flat, labels.numpy())], arm="components"))
     parts += [
         result_table.points(name, flat[:, i], x=order, arm="components") for i, name in enumerate(("first", "second"))
     ]
     for seed, code in zip(seeds, codes):
         places = TSNE(random_state=seed, init="pca", perplexity=min(30, len(code) // 4)).fit_transform(code)
         parts.append(
-            result_table.points("kept", [neighbour_agreement(places, labels.numpy())], seeds=[seed], arm="t-SNE")
+            result_table.points("agreement", [neighbour_agreement(places, labels.numpy())], seeds=[seed], arm="t-SNE")
         )
         if seed == seeds[0]:
             parts += [
@@ -70,8 +70,8 @@ def digit_map(
 def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claim: t-SNE of codes has more neighbours of the same class than the two principal components have."""
     page, plain = (
-        result_table.by_seed(points, "kept", "t-SNE"),
-        result_table.values(points, "kept", "components")["value"].item(),
+        result_table.by_seed(points, "agreement", "t-SNE"),
+        result_table.values(points, "agreement", "components")["value"].item(),
     )
     claim = f"more than {plain:.2f}, of two principal components"
     return result_table.numbers(

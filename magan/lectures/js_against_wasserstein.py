@@ -41,9 +41,9 @@ def js_against_wasserstein(
     JS is log 2 at every distance but 0, and their W is the distance. "mixture" is two Gaussians on a line, moved: W is
     the distance, and JS goes to log 2 as the distance grows.
 
-    Quantities, as curves over the distance: "JS" and "W" are exact; "JS told" and "W told" are the estimates of each
-    seed. JS is estimated from the discriminator's value, ``(V(D) + 2 log 2) / 2``, and W from the critic's gap divided
-    by its steepest slope, which is a lower bound of W for any critic.
+    Quantities, as curves over the distance: "JS" and "W" are exact; "JS estimated" and "W estimated" are those of
+    each seed. JS is estimated from the discriminator's value, ``(V(D) + 2 log 2) / 2``, and W from the critic's gap
+    divided by its steepest slope, which is a lower bound of W for any critic.
     """
     replicates = [(distance, seed) for distance in distances for seed in seeds]
     replicate_seeds = [seed for _, seed in replicates]
@@ -60,8 +60,8 @@ def js_against_wasserstein(
         js, w = _estimates(networks, *_pair(arm, moved, fresh), fresh["alpha"])
         parts.append(result_table.points("JS", _js(arm, x), x=x, arm=arm))
         parts.append(result_table.points("W", x, x=x, arm=arm))
-        parts.append(result_table.points("JS told", js.reshape(shape).T, seeds=seeds, x=x, arm=arm))
-        parts.append(result_table.points("W told", w.reshape(shape).T, seeds=seeds, x=x, arm=arm))
+        parts.append(result_table.points("JS estimated", js.reshape(shape).T, seeds=seeds, x=x, arm=arm))
+        parts.append(result_table.points("W estimated", w.reshape(shape).T, seeds=seeds, x=x, arm=arm))
     return result_table.table(parts)
 
 
@@ -69,10 +69,10 @@ def check_claims(points: pd.DataFrame) -> pd.DataFrame:
     """Check the claims: estimated W grows with slope 1 to within .05; estimated JS of the lines is log 2 within .01."""
     rows = []
     for arm in ARMS:
-        wide = result_table.values(points, "W told", arm).pivot(index="seed", columns="x", values="value")
+        wide = result_table.values(points, "W estimated", arm).pivot(index="seed", columns="x", values="value")
         slopes = np.polyfit(wide.columns, wide.to_numpy().T, 1)[0]
         rows.append(result_table.number("slope of estimated W", slopes, "1", abs(slopes.mean() - 1) < 0.05, arm))
-    js = result_table.values(points, "JS told", LINES)
+    js = result_table.values(points, "JS estimated", LINES)
     far = js[js["x"] >= FAR].groupby("seed")["value"].mean().to_numpy()
     rows.append(
         result_table.number(
@@ -83,7 +83,7 @@ def check_claims(points: pd.DataFrame) -> pd.DataFrame:
             LINES,
         )
     )
-    js = result_table.values(points, "JS told", MIXTURE)
+    js = result_table.values(points, "JS estimated", MIXTURE)
     last = js[js["x"] == js["x"].max()].sort_values("seed")["value"].to_numpy()
     claim = f"at most log 2 = {np.log(2):.4f}"
     rows.append(

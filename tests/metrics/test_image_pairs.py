@@ -144,6 +144,18 @@ def test_outlines_of_an_image_depend_on_no_other_image():
     np.testing.assert_allclose(image_pairs.outlines(x, SHAPE), np.concatenate(alone), atol=1e-12)
 
 
+@pytest.mark.parametrize("angle", [0.0, 10.0, 40.0, 75.0, 100.0, 165.0, 190.0])
+def test_outlines_of_a_slope_are_the_shares_of_its_two_nearest_directions(angle):
+    """A plane has the same gradient everywhere, so every field has the two weights of its angle, in steps of 30."""
+    down, right = np.meshgrid(np.arange(16.0), np.arange(16.0), indexing="ij")
+    plane = np.sin(np.radians(angle)) * down + np.cos(np.radians(angle)) * right
+    step, share = divmod((angle % 180) / 30, 1)
+    expected = np.zeros(6)
+    expected[int(step)], expected[int(step + 1) % 6] = 1 - share, share
+    found = image_pairs.outlines(plane.reshape(1, -1), (1, 16, 16)).reshape(6, 8, 8)
+    np.testing.assert_allclose(found, np.broadcast_to(np.sqrt(expected)[:, None, None] / 8, (6, 8, 8)), atol=1e-6)
+
+
 def test_outlines_see_where_an_edge_is():
     left, right = (np.zeros((1, 1, 16, 16)) for _ in range(2))
     left[..., 3:], right[..., 12:] = 1, 1

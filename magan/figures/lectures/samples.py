@@ -122,7 +122,7 @@ def digit_map(points: pd.DataFrame, numbers: pd.DataFrame, *, digest: str) -> Fi
             middle = np.median(x[members]), np.median(y[members])
             box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": tint, "lw": 1, "alpha": 0.9}
             axes.text(*middle, str(k), ha="center", va="center", fontsize=9, bbox=box)
-        share = points[(points["quantity"] == "kept") & (points["arm"] == arm)]["value"].mean()
+        share = points[(points["quantity"] == "agreement") & (points["arm"] == arm)]["value"].mean()
         axes.set(title=f"{title}: {short(share)}", xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     return figure

@@ -114,7 +114,7 @@ def js_against_wasserstein(points: pd.DataFrame, numbers: pd.DataFrame, *, diges
     grid = figure.subplots(len(names), 2, sharex=True, sharey="col")
     for row, arm in zip(grid, names):
         for axes, quantity, tint in zip(row, ("JS", "W"), (ORANGE, BLUE)):
-            exact, estimates = curve(points, quantity, arm)[-1], curve(points, f"{quantity} told", arm)
+            exact, estimates = curve(points, quantity, arm)[-1], curve(points, f"{quantity} estimated", arm)
             if arm.startswith("parallel") and quantity == "JS":  # it jumps at 0
                 axes.plot([0, exact.index.max()], [np.log(2)] * 2, color=INK, lw=1.2, ls=DASHED)
                 axes.plot(0, 0, "o", color=INK, ms=4)

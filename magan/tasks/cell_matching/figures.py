@@ -29,7 +29,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     Parameters
     ----------
     truth
-        As in `folds`: mapped cells (``obs["fold"]``, ``obs["told"]``) and real cells (domain "2").
+        As in `folds`: mapped cells (``obs["fold"]``, ``obs["known_pair"]``) and real cells (domain "2").
     mapped
         Cells after the map; of seeds, their consensus is drawn.
     digest
@@ -46,7 +46,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     real = truth[(truth.obs[keys.DOMAIN].astype(str) == "2").to_numpy(), mapped.var_names]
     onto, shares = _directions(np.asarray(real.layers[keys.PREPROCESSED], dtype=np.float64))
     places = {"real": onto(real.layers[keys.PREPROCESSED]), "mapped": onto(np.asarray(mapped.X)[first])}
-    is_training_pair = about[keys.TOLD].to_numpy(bool)[first]
+    is_training_pair = about[keys.KNOWN_PAIR].to_numpy(bool)[first]
     foot = (
         f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {is_training_pair.sum()} known pairs"
     )

@@ -90,7 +90,7 @@ def _answers(cells: AnnData, target: AnnData, training_pairs: set[str], fold: st
     partner = np.arange(cells.n_obs) if not fold else np.array([at.get(word, -1) for word in words])
     values[partner >= 0] = np.asarray(target.layers[keys.PREPROCESSED])[partner[partner >= 0]]
     obs = pd.DataFrame(
-        {keys.DOMAIN: "1" if fold else "2", keys.FOLD: fold, keys.TOLD: words.isin(training_pairs).to_numpy()},
+        {keys.DOMAIN: "1" if fold else "2", keys.FOLD: fold, keys.KNOWN_PAIR: words.isin(training_pairs).to_numpy()},
         index=f"{fold}:" + cells.obs_names if fold else cells.obs_names,
     )
     obs[keys.CELL_TYPE] = cells.obs[keys.CELL_TYPE].astype(str).to_numpy() if keys.CELL_TYPE in cells.obs else ""

@@ -37,7 +37,7 @@ def score(truth: AnnData, mapped: AnnData) -> pd.DataFrame:
         return failures(mapped)
     answers = same_rows(truth, mapped)
     real = truth[truth.obs[keys.DOMAIN].astype(str) == "2", mapped.var_names]
-    hidden = ~answers.obs[keys.TOLD].to_numpy(bool)
+    hidden = ~answers.obs[keys.KNOWN_PAIR].to_numpy(bool)
     fold = answers.obs[keys.FOLD].astype(str).to_numpy()
     draws = list(dict.fromkeys(fold))
     partners = np.asarray(answers.layers[keys.PREPROCESSED])

@@ -157,7 +157,7 @@ def _imputation(
             "source": source,
             "n_shared": len(set(cells.var_names) & set(source_cells.var_names)),
             "claimed": claims,
-            "n_apart": n_calibration,
+            "n_calibration": n_calibration,
             "kept": held[0],
             "kept_worst": held[1],
             **dict(zip(("seeds", "methods"), agreements)),

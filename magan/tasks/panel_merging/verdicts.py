@@ -66,8 +66,8 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     evidence
-        Columns ``claimed``, ``n_apart`` (the number of calibration cells), ``kept``, ``kept_worst``, ``seeds`` (mean r
-        between two seeds, nan where a single seed was trained: then a marker is a trend at best) and ``methods`` (the
+        Columns ``claimed``, ``n_calibration`` (number of calibration cells), ``kept``, ``kept_worst``, ``seeds`` (mean
+        r between two seeds, nan where a single seed was trained: then a marker is a trend at best) and ``methods`` (the
         least r between the map and a baseline); one row per panel and marker.
 
     Returns
@@ -78,7 +78,7 @@ def verdicts(evidence: pd.DataFrame) -> pd.DataFrame:
     """
     table = evidence.copy()
     table["expected"] = table["claimed"] * table["kept"]
-    table["lower"] = _least(table["claimed"], table["n_apart"]) * table["kept_worst"]
+    table["lower"] = _least(table["claimed"], table["n_calibration"]) * table["kept_worst"]
     judged = [_judged(cast(dict[str, float], row)) for row in table[list(EVIDENCE)].to_dict("records")]
     return table.assign(verdict=[word for word, _ in judged], reason=[reason for _, reason in judged])
 

@@ -72,8 +72,8 @@ def test_every_cell_is_mapped_once_a_draw_and_the_truth_knows_its_own_measuremen
     np.testing.assert_array_equal(answers.layers[keys.PREPROCESSED][:50], own[:50])
     assert np.isnan(answers.layers[keys.PREPROCESSED][50:60]).all()  # cells without a pair
     x1, _ = parts.train["draw_2"]
-    assert list(answers.obs[keys.TOLD][60:120]) == list(x1.obs[keys.PAIR] != "")
-    assert (parts.truth.obs[keys.DOMAIN] == "2").sum() == 60 and not parts.truth.obs[keys.TOLD][180:].any()
+    assert list(answers.obs[keys.KNOWN_PAIR][60:120]) == list(x1.obs[keys.PAIR] != "")
+    assert (parts.truth.obs[keys.DOMAIN] == "2").sum() == 60 and not parts.truth.obs[keys.KNOWN_PAIR][180:].any()
 
 
 @pytest.mark.parametrize(

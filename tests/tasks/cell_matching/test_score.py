@@ -90,7 +90,7 @@ def truth():
         {
             keys.DOMAIN: np.repeat(["1", "1", "2"], 40),
             keys.FOLD: np.repeat([fold for fold, _ in parts], 40),
-            keys.TOLD: [i in told for _, told in parts for i in range(40)],
+            keys.KNOWN_PAIR: [i in told for _, told in parts for i in range(40)],
             keys.CELL_TYPE: np.tile(labels, 3),
         },
         index=[f"{fold}:{i}" for fold, _ in parts for i in range(40)],
@@ -128,7 +128,7 @@ def test_draws_are_groups_and_all_is_their_mean(truth, mapped):
 
 def test_cells_whose_pair_was_told_do_not_count(truth, mapped):
     changed = mapped.copy()
-    told = truth.obs.loc[mapped.obs_names, keys.TOLD].to_numpy()
+    told = truth.obs.loc[mapped.obs_names, keys.KNOWN_PAIR].to_numpy()
     for layer in changed.layers:
         changed.layers[layer][told] = 99.0
     pd.testing.assert_frame_equal(cell_matching_score.score(truth, mapped), cell_matching_score.score(truth, changed))

@@ -7,8 +7,8 @@ import pytest
 from magan.tasks.panel_merging.verdicts import WORDS, kept, verdicts
 
 
-def judged(claimed=0.9, n_apart=np.inf, kept=1.0, kept_worst=1.0, seeds=0.95, methods=0.95) -> pd.Series:
-    row = {"claimed": claimed, "n_apart": n_apart, "kept": kept, "kept_worst": kept_worst}
+def judged(claimed=0.9, n_calibration=np.inf, kept=1.0, kept_worst=1.0, seeds=0.95, methods=0.95) -> pd.Series:
+    row = {"claimed": claimed, "n_calibration": n_calibration, "kept": kept, "kept_worst": kept_worst}
     row |= {"seeds": seeds, "methods": methods}
     return verdicts(pd.DataFrame([row])).iloc[0]
 
@@ -35,8 +35,8 @@ def test_markers_without_a_number_or_with_an_empty_claim_are_passed_over():
         ({}, "usable", ""),
         ({"claimed": 0.8001}, "usable", ""),
         ({"claimed": 0.7999}, "as a trend", "its r may be as low as .79"),  # never rounded up to what is asked
-        ({"claimed": 0.81, "n_apart": 50}, "as a trend", "its r may be as low as .70"),
-        ({"n_apart": 3}, "not usable", "its r may be as low as -1.00"),
+        ({"claimed": 0.81, "n_calibration": 50}, "as a trend", "its r may be as low as .70"),
+        ({"n_calibration": 3}, "not usable", "its r may be as low as -1.00"),
         ({"kept": 0.2}, "usable", ""),  # the middle is told, the worst tenth decides
         ({"claimed": 0.79}, "as a trend", "its r may be as low as .79"),
         ({"kept_worst": 0.6}, "as a trend", "its r may be as low as .54"),
@@ -64,14 +64,16 @@ def test_a_claim_that_few_cells_make_is_lowered_by_its_interval():
     draw = np.random.default_rng(0)
     shared, own = draw.normal(size=(2, 4000, 40))
     found = [np.corrcoef(a, a + b)[0, 1] for a, b in zip(shared, own)]
-    table = pd.DataFrame({"claimed": found, "n_apart": 40, "kept": 1, "kept_worst": 1, "seeds": 1, "methods": 1})
+    table = pd.DataFrame({"claimed": found, "n_calibration": 40, "kept": 1, "kept_worst": 1, "seeds": 1, "methods": 1})
     assert np.mean(verdicts(table)["lower"] <= np.sqrt(0.5)) == pytest.approx(0.95, abs=0.01)
 
 
 def test_better_evidence_never_makes_a_worse_word():
     levels = (0.3, 0.55, 0.75, 0.92, 1.0)
     names = ("claimed", "kept_worst", "seeds", "methods")
-    grid = pd.DataFrame(list(itertools.product(levels, repeat=4)), columns=list(names)).assign(kept=1.0, n_apart=900)
+    grid = pd.DataFrame(list(itertools.product(levels, repeat=4)), columns=list(names)).assign(
+        kept=1.0, n_calibration=900
+    )
     place = verdicts(grid).set_index(list(names))["verdict"].map(WORDS.index)
     for key, word in place.items():
         for i, value in enumerate(key):
@@ -80,6 +82,6 @@ def test_better_evidence_never_makes_a_worse_word():
 
 
 def test_other_columns_stay():
-    names = ("claimed", "n_apart", "kept", "kept_worst", "seeds", "methods")
+    names = ("claimed", "n_calibration", "kept", "kept_worst", "seeds", "methods")
     table = pd.DataFrame([{"marker": "CD4", **dict.fromkeys(names, 1)}])
     assert verdicts(table)["marker"].tolist() == ["CD4"] and "verdict" not in table
