@@ -122,7 +122,7 @@ def constant(token: str) -> str:
 
 
 def tests_of(module: Path, tree: Path) -> list[Path]:
-    """Return the test files of a module: its mirror, else those that import it, else those named after its room."""
+    """Return the test files of a module: its mirror, what imports it, what is named after its room or imports that."""
     *rooms, name = module.relative_to("magan").with_suffix("").parts
     room = tree.joinpath("tests", *rooms)
     dotted = ".".join(("magan", *rooms, name)).removesuffix(".__init__")
@@ -135,6 +135,7 @@ def tests_of(module: Path, tree: Path) -> list[Path]:
         sorted(tree.glob(f"tests/test_{name}*.py")),
         sorted(tree.glob(f"tests/test_{room.name}*.py")),
         sorted(room.glob("test_*.py")),
+        [path for path in quick if f"from {parent} import" in path.read_text()],
     )
     return next((files for files in choices if files), [])
 

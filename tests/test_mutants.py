@@ -57,6 +57,7 @@ def test_every_change_of_a_module_can_be_parsed_and_differs(mutants):
         ("magan/losses/travel.py", ["tests/losses/test_travel.py"]),
         ("magan/models/lapgan.py", ["tests/models/test_applications.py"]),
         ("magan/figures/forest.py", ["tests/test_figures.py", "tests/test_figures_images.py"]),
+        ("magan/figures/lectures/theory.py", ["tests/lectures/test_lectures.py"]),
     ],
 )
 def test_a_module_is_tested_by_its_mirror_or_by_what_imports_it_or_by_its_room(mutants, module, expected):
