@@ -151,7 +151,7 @@ def _lab_gates(root: str, place: tuple[str, str]) -> tuple[pd.DataFrame, pd.Data
 
 
 def _read_gates(path: Path) -> pd.DataFrame:
-    words = dict.fromkeys(("file", keys.BATCH, "gate", "parent", "drawn_on", keys.MARKER), str)
+    words: Any = dict.fromkeys(("file", keys.BATCH, "gate", "parent", "drawn_on", keys.MARKER), str)
     numbers = {"before": [""], "after": [""]}
     return unquoted(pd.read_csv(path, sep="\t", dtype=words, keep_default_na=False, na_values=numbers))
 

@@ -1,6 +1,7 @@
 """Report the result of the safety gate on a batch correction."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -70,7 +71,7 @@ def gated(shares: pd.DataFrame, medians: pd.DataFrame, reference: str) -> dict:
     n_moved = int((others[keys.FLAG] != "").sum())
     summary = f"{n_moved} of {counted(len(others), 'share')} moved" if n_moved else "no gate moved"
     summary += f", {len(away)} away from the reference" if len(away) else ""
-    known = {(row.batch, row.gate, row.marker): row for row in medians.itertuples()}
+    known: dict[Any, Any] = {(row.batch, row.gate, row.marker): row for row in medians.itertuples()}
     lines = []
     for row in others.to_dict("records"):
         drawn_on = [known.get((row[keys.BATCH], row["gate"], marker)) for marker in row["drawn_on"].split(", ")]
@@ -96,7 +97,7 @@ def channels(table: pd.DataFrame) -> list[dict[str, str]]:
     return [{**row, "files": "all" if row["files"] == n_files else f"{row['files']} of {n_files}"} for row in rows]
 
 
-def _corrected_first(group: tuple[tuple[str, str], pd.DataFrame]) -> bool:
+def _corrected_first(group: tuple[Any, pd.DataFrame]) -> bool:
     return group[0][1] != ""
 
 
