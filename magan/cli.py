@@ -49,7 +49,7 @@ def correct_files(
     """
     # PyTorch takes seconds to import, and --help does not need it.
     from magan.atomic_write import only_writer
-    from magan.correction import correction
+    from magan.correction import correction, described
     from magan.cytometry.fcs_read import FcsOptions
     from magan.cytometry.panel import read_panel
     from magan.stages.apply_model import destinations
@@ -58,16 +58,16 @@ def correct_files(
         places = destinations(files, output)
         names = read_panel(panel) if panel else None
         corrector = correction(model, batch, seed)
-        typer.echo(f"{model} corrects {len(corrector.both)} markers: {', '.join(corrector.both)}")
+        for sentence in described(model, corrector):
+            typer.echo(sentence)
         with only_writer(output):
             arguments = (names, FcsOptions(compensation, trust), stay_compensated)
             n_bad = sum(not _corrected(corrector, *pair, *arguments) for pair in zip(files, places))
     except InputError as error:
         raise _ended(error) from None
-    lacking = [marker for marker in corrector.markers if marker not in corrector.both]
-    if lacking:
-        _ended(f"{model} does not correct {', '.join(lacking)}, which its reference lacks; they stay as measured")
-    if n_bad or lacking:
+    if corrector.lacking:
+        _ended(f"{model} lacks {', '.join(corrector.lacking)} in its reference; they stay as measured")
+    if n_bad or corrector.lacking:
         raise typer.Exit(1)
 
 
@@ -81,7 +81,8 @@ def _corrected(corrector, file: Path, place: Path, *arguments) -> bool:
     except (InputError, OSError) as error:
         _ended(error if isinstance(error, InputError) else f"{file} could not be corrected ({error})")
         return False
-    typer.echo(f"{place}: {n} events, {len(corrector.both)} markers, {time.monotonic() - start:.1f} s")
+    what = "as measured" if corrector.leaves else f"{len(corrector.both)} markers"
+    typer.echo(f"{place}: {n} events, {what}, {time.monotonic() - start:.1f} s")
     return True
 
 

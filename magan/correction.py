@@ -1,10 +1,10 @@
 """Prepare a saved model to correct the cells of a batch, in files and in tables in memory."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
 CELLS = ROWS  # mapped at a time: the maps of all seeds are held for so many
 JUDGED = 100  # fewest cells for a check of their scale
+UNJUDGED = "no safety gate has judged this map; files mapped by it carry no verdict"
+GATE = "gate"  # key of what the safety gate decided, in the description of a model
 
 
 @dataclass(frozen=True)
 class Correction:
     """A fold and a layer of a saved model, and the markers that they read and correct.
 
-    ``markers`` are the markers of the trained panel. ``both`` are the markers that the reference measures too; these
-    are corrected. ``monotone`` are the markers of ``both`` that are corrected by their two scalings only, without the
-    network. ``scales`` has the scale of each marker in files that are on another than the cells of the training.
+    ``markers`` are the markers of the trained panel. ``both`` are the markers that are corrected: those that the
+    reference measures too, but for those that the safety gate put back. ``monotone`` are the markers of ``both`` that
+    are corrected by their two scalings only, without the network. ``put_back`` are the markers that the safety gate
+    leaves as measured, and ``verdict`` is its sentence, "" for a model that was not judged. ``scales`` has the scale of
+    each marker in files that are on another than the cells of the training.
     """
 
     mapper: "Aligner | BatchMapper"
@@ -43,6 +47,18 @@ class Correction:
     provenance: dict[str, str]
     monotone: tuple[str, ...] = ()
     scales: Mapping[str, float | str] | None = None
+    put_back: tuple[str, ...] = ()
+    verdict: str = ""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether every cell stays as measured: files are copied."""
+        return not self.both or (isinstance(self.mapper, BatchMapper) and self.mapper.leaves(self.fold))
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Markers of the trained panel that the reference lacks; they stay as measured."""
+        return tuple(marker for marker in self.markers if marker not in (*self.both, *self.put_back))
 
     @property
     def before(self) -> list[float | str]:
@@ -76,6 +92,7 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
         The model cannot be read, does not know the batch or the seed, maps images, or was trained on cells without
         a record of their transformation.
     """
+    about, _ = model_file.load(model)
     mapper = load_mapper(model)
     fold = _fold(mapper, model, batch)
     layers = {layer.removeprefix(f"{keys.SEED}_"): layer for layer in mapper.layers_}
@@ -99,7 +116,7 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
                 f"model {model} maps raw counts of '{marker}' to transformed values of an unknown cofactor; "
                 "train it on two raw domains"
             )
-    about = {
+    provenance = {
         "MAGAN_VERSION": __version__,
         "MAGAN_MODEL": model.name,
         "MAGAN_MODEL_SHA256": hashlib.sha256(model.read_bytes()).hexdigest(),
@@ -108,7 +125,62 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
         "MAGAN_SEED": seed,
         "MAGAN_MARKERS": ",".join(both),
     }
-    return Correction(mapper, fold, layers[seed], tuple(markers), tuple(both), about)
+    found = Correction(mapper, fold, layers[seed], tuple(markers), tuple(both), provenance)
+    return _obeying(found, about[GATE]) if GATE in about else found
+
+
+def _obeying(corrector: Correction, gate: Mapping[str, Any]) -> Correction:
+    """The correction as the safety gate let it pass, see `decided`; its verdict is on the mean map of all seeds."""
+    batch = corrector.provenance["MAGAN_BATCH"]
+    put_back = tuple(gate["put_back"].get(batch, ()))
+    flagged = dict.fromkeys([*put_back, *gate["flagged"].get(batch, ())])
+    about = corrector.provenance | {"MAGAN_FLAGGED": ",".join(flagged), "MAGAN_FALLBACK": gate["fallback"]}
+    verdict = ""
+    if about["MAGAN_SEED"] == keys.CONSENSUS:
+        about, verdict = about | {"MAGAN_VERDICT": gate["word"]}, gate["sentence"]
+    if gate["fallback"] == "monotone":
+        return replace(corrector, provenance=about, monotone=put_back, verdict=verdict)
+    both = tuple(marker for marker in corrector.both if marker not in put_back)
+    about["MAGAN_MARKERS"] = ",".join(both)
+    return replace(corrector, both=both, provenance=about, put_back=put_back, verdict=verdict)
+
+
+def decided(model: Path, gate: Mapping[str, Any], output: Path) -> None:
+    """Write a model again with what the safety gate decided, which `correction` obeys.
+
+    Parameters
+    ----------
+    model
+        A trained model; an empty file, of a method that failed, stays empty.
+    gate
+        ``word`` and ``sentence`` of the verdict, ``fallback``, and batch -> markers in ``put_back``, which the
+        fallback treats, and in ``flagged``, which have a flag all the same.
+    output
+        The file to write.
+    """
+    if not model.stat().st_size:
+        output.write_bytes(b"")
+        return
+    about, arrays = model_file.load(model)
+    model_file.save(output, {**about, GATE: gate}, arrays)
+
+
+def described(model: Path, corrector: Correction) -> list[str]:
+    """Sentences on the markers that a model corrects and leaves, and on the verdict of the safety gate."""
+    batch = corrector.provenance["MAGAN_BATCH"]
+    if corrector.leaves:
+        told = [f"{model} corrects nothing in batch {batch}: cells stay as measured, and files are copied"]
+    else:
+        told = [f"{model} corrects {_named(corrector.both)}"]
+    if corrector.put_back:
+        told.append(f"the safety gate leaves {_named(corrector.put_back)} as measured")
+    if corrector.monotone:
+        told.append(f"the safety gate maps {_named(corrector.monotone)} without the network, each marker by itself")
+    return [*told, f"verdict of the safety gate: {corrector.verdict}" if corrector.verdict else UNJUDGED]
+
+
+def _named(markers: Sequence[str]) -> str:
+    return f"{len(markers)} marker{'s' * (len(markers) != 1)}: {', '.join(markers)}"
 
 
 def load_mapper(model: Path) -> "Aligner | BatchMapper":
@@ -132,7 +204,9 @@ def of_model(corrector: Correction, cells: AnnData, file: Path | str) -> AnnData
     missing = [marker for marker in corrector.markers if marker not in cells.var_names]
     if missing:
         named = ", ".join(f"'{marker}'{nearest(marker, cells.var_names)}" for marker in missing)
-        raise InputError(f"{file} lacks {len(missing)} markers of the model: {named}; name its channels with --panel")
+        raise InputError(
+            f"{file} lacks {len(missing)} markers of the model: {named}; name its channels in a panel table"
+        )
     cells, wanted = cells[:, list(corrector.markers)].copy(), corrector.before
     if keys.PREPROCESSED in cells.layers:
         noted = cofactors(cells)
@@ -222,7 +296,7 @@ def _fold(mapper: "Aligner | BatchMapper", model: Path, batch: str | None) -> in
         raise InputError(f"model {model} maps images, not cells; give the model of a batch study")
     known = f"it knows {', '.join(mapper.names_)}"
     if batch is None and len(mapper.names_) > 1:
-        raise InputError(f"model {model} has a map for each of {len(mapper.names_)} batches; give --batch, {known}")
+        raise InputError(f"model {model} has a map for each of {len(mapper.names_)} batches; give the batch, {known}")
     if batch is None:
         return 0
     if batch not in mapper.names_:

@@ -19,8 +19,10 @@ from typer.testing import CliRunner
 
 from magan import keys
 from magan.aligner import Aligner
+from magan.batch_mapper import BatchMapper
 from magan.cli import app
 from magan.config import Training
+from magan.correction import decided
 from magan.cytometry import fcs_write
 from magan.cytometry.arcsinh import arcsinh, transformed
 from magan.cytometry.fcs_read import read_fcs
@@ -87,8 +89,9 @@ def test_a_file_is_written_as_the_model_maps_it_and_the_rest_of_it_stays(trained
     model, aligner = trained
     told, _ = run(model, files["PTLG034"], "-o", tmp_path / "out", "--batch", "PTLG034")
     path = tmp_path / "out" / files["PTLG034"].name
-    corrects, written = told.splitlines()
+    corrects, unjudged, written = told.splitlines()
     assert corrects == f"{model} corrects 5 markers: {', '.join(MARKERS)}"
+    assert unjudged == "no safety gate has judged this map; files mapped by it carry no verdict"
     assert written.startswith(f"{path}: 1000 events, 5 markers, ") and written.endswith(" s")
     assert [file.name for file in (tmp_path / "out").iterdir()] == [path.name]
     before, after = read(files["PTLG034"]), read(path)
@@ -111,6 +114,27 @@ def test_a_map_that_is_the_identity_gives_the_file_back(still, files, tmp_path):
     np.testing.assert_array_equal(again, measured)
     run(still, files["PTLG034"], "-o", tmp_path)  # written again, over the last; the mean of seeds is rounded
     np.testing.assert_allclose(read_fcs(tmp_path / files["PTLG034"].name).X, measured, rtol=2e-6)
+
+
+@pytest.mark.parametrize("method", ["identity", "quantile"])
+def test_the_markers_that_a_model_corrects_leaves_and_lacks_are_told(files, tmp_path, method):
+    pair = [cells(files[name], name) for name in ("PTLG028", "PTLG021")]
+    BatchMapper(method).fit(pair[:1], pair[1:], names=["PTLG028"]).save(tmp_path / "trained")
+    gates = {"word": "safe but", "sentence": "Safe but for CD4.", "fallback": "input"}
+    gates |= {"flagged": {}, "put_back": {"PTLG028": ["CD4"]}}
+    decided(tmp_path / "trained", gates, tmp_path / "model")
+    told, _ = run(tmp_path / "model", files["PTLG028"], "-o", tmp_path / "out")
+    first, *rest, written = told.splitlines()
+    assert rest == ["the safety gate leaves 1 marker: CD4 as measured", "verdict of the safety gate: Safe but for CD4."]
+    before, after = (path.read_bytes() for path in (files["PTLG028"], tmp_path / "out" / files["PTLG028"].name))
+    if method == "identity":
+        assert "corrects nothing in batch PTLG028: cells stay as measured" in first and "events, as measured" in written
+        assert before == after
+        return
+    assert first.endswith("corrects 4 markers: CD3, CD8a, CD14, HLADR")
+    measured, mapped = (read(path).to_df() for path in (files["PTLG028"], tmp_path / "out" / files["PTLG028"].name))
+    changed = [marker for marker in measured if not measured[marker].equals(mapped[marker])]
+    assert sorted(changed) == ["CD14", "CD3", "CD8a", "HLADR"]
 
 
 @pytest.mark.parametrize("rows", [17, 300])
@@ -251,12 +275,12 @@ def test_bad_files_are_named_and_the_others_written(still, files, tmp_path):
     absent = tmp_path / "absent.fcs"
     told, said = run(still, files["PTLG021"], torn, strange, absent, files["PTLG034"], "-o", tmp_path / "out", code=1)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [files[n].name for n in ("PTLG021", "PTLG034")]
-    assert told.count("\n") == 3 and "Traceback" not in said
+    assert told.count("\n") == 4 and "Traceback" not in said
     lines = said.splitlines()
     assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
     assert "torn.fcs is cut short" in lines[0] and "absent.fcs does not exist" in lines[2]
     assert "strange.fcs lacks 4 markers of the model: 'CD4'" in lines[1]
-    assert "'HLADR' (did you mean 'HLA-DR'?); name its channels with --panel" in lines[1]
+    assert "'HLADR' (did you mean 'HLA-DR'?); name its channels in a panel table" in lines[1]
 
 
 def test_a_file_that_is_transformed_already_is_refused(still, files, tmp_path):
@@ -273,7 +297,7 @@ def test_a_file_that_is_transformed_already_is_refused(still, files, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ([], "has a map for each of 2 batches; give --batch, it knows PTLG028, PTLG034"),
+        ([], "has a map for each of 2 batches; give the batch, it knows PTLG028, PTLG034"),
         (["--batch", "PTLG82"], "the batch 'PTLG82' (did you mean 'PTLG028'?); it knows PTLG028, PTLG034"),
         (["--batch", "PTLG021"], "'PTLG021' (the reference needs no map); it knows PTLG028, PTLG034"),
         (["--batch", "PTLG028", "--seed", "7"], "has no seed '7'; there are consensus, 0, 1"),

@@ -1,5 +1,6 @@
 """Apply a trained model to new files: write a corrected copy of each."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def correct(
     """Write a corrected copy of a file and return its number of events.
 
     An FCS file is never in memory as a whole: it is read twice and written once, a few thousand events at a time.
-    The copy is compensated if the file was, or where ``stay_compensated`` asks for it.
+    The copy is compensated if the file was, or where ``stay_compensated`` asks for it. A map that leaves every cell as
+    measured gives the bytes of the file.
 
     Raises
     ------
@@ -56,6 +58,8 @@ def correct(
         The file cannot be read, lacks a marker of the model, is raw where the model was trained on transformed
         values or the reverse, or would get a value that is not finite.
     """
+    if corrector.leaves:
+        return copy(file, place, panel, fcs)
     provenance = {**corrector.provenance, "MAGAN_SOURCE": file.name}
     if is_fcs(file):
         events = open_fcs(file, fcs)
@@ -75,6 +79,20 @@ def correct(
     with atomic_write(place) as part:
         write_corrected.write(file, out, part, provenance=provenance)
     return out.n_obs
+
+
+def copy(file: Path, place: Path, panel: Panel | None = None, fcs: FcsOptions = OPEN) -> int:
+    """Copy a file that nothing corrects, and return its number of events.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    n_events = read(file, panel=panel, fcs=fcs).n_obs
+    with atomic_write(place) as part:
+        shutil.copyfile(file, part)
+    return n_events
 
 
 def _change_of(corrector: Correction, events: Events, panel: Panel | None) -> tuple[Change, list[int]]:

@@ -1,7 +1,5 @@
 """Write the user's files, corrected by the deployed method."""
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,6 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
-from magan.batch_mapper import BatchMapper
 from magan.config import OwnData
 from magan.correction import CELLS, Correction, correction, load_mapper, mapped_units
 from magan.cytometry.choose_scales import scales_of_file
@@ -24,12 +21,10 @@ from magan.cytometry.fcs_write import add_channel
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.load import rows_of
 from magan.cytometry.panel import Panel
-from magan.cytometry.read_cells import read
 from magan.errors import InputError
-from magan.stages.apply_model import correct
+from magan.stages.apply_model import copy, correct
 from magan.stages.atomic_files import atomic_write, read_gate, write, write_table
 from magan.stages.gated import write_gates
-from magan.stages.judge import flagged_by_batch
 
 FILES = ("file", keys.BATCH, "events", "status", "reason", "corrected", "as_measured", "flagged", "trouble")
 FLAG_CHANNEL = "magan_acquisition"
@@ -41,7 +36,6 @@ def correct_files(
     cells: str,
     model: str,
     gate: str,
-    verdict: str,
     output: str,
     acquisition: bool = False,
 ) -> None:
@@ -51,11 +45,7 @@ def correct_files(
     unevenly. A file that cannot be corrected is named in files.tsv, and all remaining files are written.
     """
     adata, folder, table = anndata.read_h5ad(cells), Path(output), read_gate(gate)
-    judged = json.loads(Path(verdict).read_text())
-    flagged, mapper = flagged_by_batch(table), load_mapper(Path(model))
-    maps = {
-        name: _with_fallback(correction(Path(model), name), judged, flagged.get(name, [])) for name in mapper.names_
-    }
+    maps = {name: correction(Path(model), name) for name in load_mapper(Path(model)).names_}
     user_data = OwnData.model_validate(own)
     rows = rows_of(user_data)
     left_out = adata.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
@@ -65,14 +55,11 @@ def correct_files(
         if str(path) in left_out.index:
             lines.append((str(path), batch, 0, "left out", left_out[str(path)]))
         else:
-            stays = batch in maps and isinstance(mapper, BatchMapper) and mapper.leaves(maps[batch].fold)
-            corrector = (
-                None
-                if stays or batch not in maps
-                else replace(maps[batch], scales=scales_of_file(adata.uns[keys.CYTOF], str(path)))
-            )
+            corrector = maps.get(batch)
+            if corrector is not None:
+                corrector = replace(corrector, scales=scales_of_file(adata.uns[keys.CYTOF], str(path)))
             events, status, reason = _again(row, place, corrector, _panel(adata, path))
-            lines.append((str(path), batch, events, "as measured" if stays and not reason else status, reason))
+            lines.append((str(path), batch, events, status, reason))
             if not reason:
                 written[str(path)] = place
         print(*lines[-1], sep="  ", flush=True)
@@ -113,29 +100,13 @@ def _flag(adata: AnnData, written: Mapping[str, Path]) -> None:
         first += n
 
 
-def _with_fallback(corrector: Correction, judged: Mapping[str, Any], flagged: Sequence[str]) -> Correction:
-    """Add the fallback of the verdict, for markers that the gate flagged, to the correction of a batch."""
-    put_back = judged["put_back"].get(corrector.provenance["MAGAN_BATCH"], [])
-    about = corrector.provenance | {
-        "MAGAN_VERDICT": judged["word"],
-        "MAGAN_FLAGGED": ",".join(dict.fromkeys([*put_back, *flagged])),
-        "MAGAN_FALLBACK": judged["fallback"],
-    }
-    if judged["fallback"] == "input":
-        both = tuple(marker for marker in corrector.both if marker not in put_back)
-        return replace(corrector, both=both, provenance=about | {"MAGAN_MARKERS": ",".join(both)})
-    return replace(corrector, provenance=about, monotone=tuple(put_back))
-
-
 def _again(row: Mapping[str, object], place: Path, corrector: Correction | None, panel: Panel) -> tuple[int, str, str]:
-    """Write a file and return its events, status and reason; a file without a correction is copied."""
+    """Write a file and return its events, status and reason; a file of the reference is copied."""
     path, fcs = Path(str(row[PATH])), fcs_options(row)
     try:
         if corrector is None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
-            return read(path, panel=panel, fcs=fcs).n_obs, "reference", ""
-        return correct(corrector, path, place, panel, fcs), "corrected", ""
+            return copy(path, place, panel, fcs), "reference", ""
+        return correct(corrector, path, place, panel, fcs), "as measured" if corrector.leaves else "corrected", ""
     except InputError as error:
         return 0, "failed", str(error)
 
@@ -161,6 +132,8 @@ def _integrated(adata: AnnData, maps: Mapping[str, Correction], table: pd.DataFr
     whole = np.array(adata.layers[keys.PREPROCESSED], dtype=np.float32)
     batches = adata.obs[keys.BATCH].astype(str).to_numpy()
     for name, corrector in maps.items():
+        if corrector.leaves:
+            continue
         read, write = (
             adata.var_names.get_indexer(pd.Index(markers)) for markers in (corrector.markers, corrector.both)
         )

@@ -12,11 +12,11 @@ from anndata import AnnData
 from magan import keys
 from magan.batch_mapper import BatchMapper
 from magan.batch_maps import MAPS
-from magan.correction import load_mapper
+from magan.correction import decided, load_mapper
 from magan.cytometry.gating import otsu
 from magan.metrics.donor_effects import DESIGN, EFFECTS, INVENTED, LOST, PRESERVED, donor_effects
 from magan.metrics.group_effects import confounded
-from magan.stages.atomic_files import write, write_table
+from magan.stages.atomic_files import atomic_write, write, write_table
 from magan.stages.method import read_folds
 from magan.tasks.batch_correction import safety_gate as gates
 
@@ -30,8 +30,8 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     Parameters
     ----------
     files
-        ``truth``, ``mapped`` and ``model`` of the deployed method; ``gate``, ``groups``, ``verdict`` and ``written``
-        are outputs.
+        ``truth``, ``mapped`` and ``trained``, the model of the deployed method; ``gate``, ``groups``, ``verdict``,
+        ``written`` and ``model``, which is the trained model with the decisions of the gate, are outputs.
     folders
         ``train`` and ``query``.
     fallback
@@ -51,7 +51,7 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
         table = gates.gate(cells, after)
         if fallback != "none":
             put_back = flagged_by_batch(table)
-            after = with_fallback(cells, after, put_back, Path(files["model"]), fallback)
+            after = with_fallback(cells, after, put_back, Path(files["trained"]), fallback)
             table = gates.gate(cells, after)
         effects = group_effects(cells, after)
         found = _verdict(cells, after, table, both, folders)
@@ -61,6 +61,8 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     write(written(after, method), files["written"])
     about = {"arm": method, **found._asdict(), "fallback": fallback, "put_back": put_back}
     Path(files["verdict"]).write_text(json.dumps(about, indent=2) + "\n")
+    with atomic_write(files["model"]) as part:
+        decided(Path(files["trained"]), {**about, "flagged": flagged_by_batch(table)}, part)
 
 
 def flagged_by_batch(table: pd.DataFrame) -> dict[str, list[str]]:

@@ -62,8 +62,8 @@ def _chosen(arm: Arm, training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model(name: str, place: Path, arm: str) -> tracking.Model | None:
-    """An arm's model for the registry, and five cells of its first batch; None, with a word, if it corrects nothing."""
-    path, query = place / arm / "model.safetensors", min((place / "query").glob("*.h5ad"))
+    """The judged model for the registry, with five cells of a batch; None, with a word, where it corrects nothing."""
+    path, query = place / "model.safetensors", min((place / "query").glob("*.h5ad"))
     if not path.stat().st_size:
         print(f"{name} is not registered: every seed of {arm} failed")
         return None

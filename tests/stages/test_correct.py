@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 from fcs_bytes import write as write_fcs
+from typer.testing import CliRunner
 
 from magan import keys
 from magan.aligner import Aligner
+from magan.cli import app
 from magan.config import OwnData, Training
+from magan.correction import decided
 from magan.cytometry.load import own_cells
 from magan.cytometry.read_cells import read
 from magan.stages.atomic_files import read_gate, write, write_table
@@ -67,8 +70,9 @@ def study(tmp_path_factory) -> dict[str, str]:
 def judged(folder: Path, output: Path, mapped: str = "mapped.h5ad", fallback: str = "none") -> dict:
     """What rule `judge` writes of a map in the folder, and its verdict."""
     output.mkdir()
-    files = {"truth": "truth.h5ad", "mapped": mapped, "model": "model.safetensors"}
+    files = {"truth": "truth.h5ad", "mapped": mapped, "trained": "model.safetensors"}
     made = {"gate": "gate.tsv", "groups": "groups.tsv", "verdict": "verdict.json", "written": "written.h5ad"}
+    made["model"] = "model.safetensors"
     judge(
         {name: str(folder / file) for name, file in files.items()} | {k: str(output / v) for k, v in made.items()},
         {name: str(folder / name) for name in ("train", "query")},
@@ -79,15 +83,17 @@ def judged(folder: Path, output: Path, mapped: str = "mapped.h5ad", fallback: st
 
 def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.tsv", **further) -> Path:
     folder = Path(study["folder"])
-    verdict = {"word": "safe but", "fallback": fallback, "put_back": {"B": ["CD4"]} if fallback != "none" else {}}
-    Path(f"{output}.json").write_text(json.dumps(verdict))
+    gates = {"word": "safe but", "sentence": "Safe but for CD4.", "fallback": fallback, "flagged": {"B": ["CD4"]}}
+    gates["put_back"] = gates["flagged"] if fallback != "none" else {}
+    model = output.parent / "model" / "model.safetensors"
+    model.parent.mkdir(exist_ok=True)
+    decided(folder / "model.safetensors", gates, model)
     correct_files(
         dataset="lab",
         own=study["own"],
         cells=study["cells.h5ad"],
-        model=str(folder / "model.safetensors"),
+        model=str(model),
         gate=str(folder / gate),
-        verdict=f"{output}.json",
         output=str(output),
         **further,
     )
@@ -237,6 +243,16 @@ def test_a_flagged_marker_can_stay_as_measured(study, corrected, tmp_path):
         ours = read(changed / f"files/{sample}.fcs")
         assert np.array_equal(ours[:, "CD4"].X, measured[:, "CD4"].X)
         assert np.array_equal(ours[:, "CD3"].X, read(corrected / f"files/{sample}.fcs")[:, "CD3"].X)
+
+
+@pytest.mark.parametrize("fallback", ["none", "monotone", "input"])
+def test_mapping_a_training_file_again_gives_the_bytes_of_the_workflow(study, tmp_path, fallback):
+    folder = correct(study, tmp_path / "out", fallback)
+    file = Path(study["folder"], "b1.fcs")
+    arguments = ["map", str(tmp_path / "model/model.safetensors"), str(file), "-o", str(tmp_path / "again")]
+    done = CliRunner().invoke(app, [*arguments, "--batch", "B"])
+    assert done.exit_code == 0 and "Safe but for CD4." in done.output, done.output
+    assert (tmp_path / "again/b1.fcs").read_bytes() == (folder / "files/b1.fcs").read_bytes()
 
 
 def test_a_flagged_marker_can_be_mapped_by_itself(study, corrected, tmp_path):

@@ -152,7 +152,7 @@ def collected(tables, tmp_path, monkeypatch, capsys):
         for name, x in (("mon", x1), ("tue", x2)):
             x.write_h5ad(place / "query" / f"{name}.h5ad")
         training = Training(steps=1, batch_size=20)
-        save(Aligner(training=training, device="cpu").fit([x1, x2], [y, y], names=["mon", "tue"]), place / "magan")
+        save(Aligner(training=training, device="cpu").fit([x1, x2], [y, y], names=["mon", "tue"]), place)
         given = {}
         monkeypatch.setattr(track.tracking, "collect", lambda uri, **given_: given.update(given_) or pd.DataFrame())
         study = {"name": "demo", "title": "Demo", "heldout": {"control_1": HELDOUT}, "batch": {"days": BATCH}}

@@ -5,12 +5,13 @@ rule judge:
         train=f"{BATCH}/train",
         query=f"{BATCH}/query",
         mapped=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/mapped.h5ad",
-        model=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/model.safetensors",
+        trained=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/model.safetensors",
     output:
         gate=report(f"{BATCH}/gate.tsv", category="Tables", caption="../report/gate.rst"),
         groups=f"{BATCH}/groups.tsv",
         verdict=f"{BATCH}/verdict.json",
         written=f"{BATCH}/written.h5ad",
+        model=f"{BATCH}/model.safetensors",
     log:
         f"logs/{STUDY.name}/judge/{{dataset}}.log",
     benchmark:
@@ -30,9 +31,8 @@ rule correct:
     """Every file of the user's again as the reference batch would have measured it, and all cells as one .h5ad."""
     input:
         cells=lambda wildcards: f"{ROOT}/cells/{CORRECTIONS[wildcards.dataset].cells}.h5ad",
-        model=lambda wildcards: f"{BATCH}/{deployed_of(wildcards)}/model.safetensors",
+        model=rules.judge.output.model,
         gate=rules.judge.output.gate,
-        verdict=rules.judge.output.verdict,
     output:
         directory(f"{BATCH}/corrected"),
     log:

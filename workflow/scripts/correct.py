@@ -10,7 +10,6 @@ with log_to(snakemake.log[0]):
         cells=snakemake.input.cells,
         model=snakemake.input.model,
         gate=snakemake.input.gate,
-        verdict=snakemake.input.verdict,
         output=snakemake.output[0],
         acquisition=snakemake.params.acquisition,
     )
