@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import ValidationError, create_model
 
 from magan.config.arms import Arm, Seeds, Strict, Training
 from magan.config.lectures import Lecture
@@ -30,7 +30,7 @@ class Tracking(Strict):
 class StudySettings(Strict):
     """Everything that a run of the workflow depends on, but for its tasks."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    name: Name
     title: str
     summary: str = ""
     seeds: Seeds = (0, 1, 2)

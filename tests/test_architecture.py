@@ -89,7 +89,10 @@ ROOMS["preflight"] = {
     *("aligner", "atomic_write", "baselines", "config", "cytometry", "errors", "keys", "metrics", "stages", "study"),
     *("tasks/folds", "tasks/registry"),
 }
-ROOMS["cli"] = {"atomic_write", "correction", "cytometry", "datasets", "errors", "methods", "preflight", "stages"}
+ROOMS["proposal"] = {"cytometry", "errors", "keys"}
+ROOMS["commands"] = {"atomic_write", "cytometry", "errors", "keys", "preflight", "proposal", "study"}
+ROOMS["cli"] = {"atomic_write", "commands", "correction", "cytometry", "errors", "methods", "preflight", "proposal"}
+ROOMS["cli"] |= {"stages", "study"}
 
 # library: its only rooms
 TENSORS = {

@@ -1,6 +1,6 @@
 """What is wrong with settings, in a sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -27,7 +27,7 @@ def arm_of(values: Any) -> Arm:
 
 def sentence(invalid: ValidationError, values: Any, root: type[BaseModel]) -> str:
     """The first thing wrong with ``values`` of the model ``root``: full key path, value and remedy."""
-    first = invalid.errors(include_url=False)[0]
+    first = _telling(invalid.errors(include_url=False))
     error = first.get("ctx", {}).get("error")
     location = tuple(part for part in first["loc"] if part != "[key]")  # pydantic's mark of a wrong name
     *parents, key = _path(location, values) or ["arm"]
@@ -42,6 +42,16 @@ def sentence(invalid: ValidationError, values: Any, root: type[BaseModel]) -> st
     if isinstance(first["input"], Mapping):  # the sentence is about several keys of it
         return f"{'.'.join([*parents, key])}: {message}"
     return f"{'.'.join([*parents, key])}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
+
+
+def _telling(errors: Sequence[Any]) -> Any:
+    """The first error, or the misspelt key that explains it where it is a missing key."""
+    first = errors[0]
+    *place, key = first["loc"] or ("",)
+    if first["type"] == "missing":
+        unknown = (e for e in errors if e["type"] == "extra_forbidden" and [*e["loc"][:-1]] == place)
+        return next((e for e in unknown if nearest(str(e["loc"][-1]), [str(key)])), first)
+    return first
 
 
 def _path(location: tuple, values: Any) -> list[str]:

@@ -11,6 +11,7 @@ from magan.errors import InputError, nearest
 PATH = "path"
 NEEDED = (keys.SAMPLE, PATH, keys.BATCH)
 OPTIONAL = tuple(name for name in OwnFile.model_fields if name not in NEEDED)
+SURE = 0.75  # likeness of a misspelt column; plate, comment and condition are columns of their own
 TABLES = (".csv", ".tsv", ".txt")
 
 
@@ -83,7 +84,7 @@ def _header(where: str, header: list[str]) -> None:
             raise InputError(f"{where}: column {header.index('') + 1} has no name; give every column one")
         if header.count(column) > 1:
             raise InputError(f"{where}: column '{column}' is there {header.count(column)} times; keep one of them")
-        if column not in (*NEEDED, *OPTIONAL) and (hint := nearest(column, OPTIONAL)):
+        if column not in (*NEEDED, *OPTIONAL) and (hint := nearest(column, OPTIONAL, SURE)):
             raise InputError(f"{where}: unknown column '{column}'{hint}; correct it, or give it another name")
 
 

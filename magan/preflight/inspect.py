@@ -181,7 +181,7 @@ def preflights(
     """
     if sheet.suffix.lower() not in (".yaml", ".yml"):
         FcsOptions(compensation, trust)  # refuses what it does not know
-        own = {"sheet": str(sheet), "panel": panel and str(panel), "cofactor": _number(cofactor)}
+        own = {"sheet": str(sheet), "panel": panel and str(panel), "cofactor": number(cofactor)}
         own |= {"transform": transform, "compensation": compensation, "trust": trust}
         return {str(sheet): _of_sheet(OwnData(**own, aliases=str(aliases) if aliases else {}))}
     if panel or aliases or transform or compensation or trust:
@@ -189,15 +189,25 @@ def preflights(
             f"{sheet} is a study, which names its own panel, aliases, transform, compensation and trust; "
             "leave these options out"
         )
-    study = load(sheet)
+    return of_study(load(sheet), str(sheet))
+
+
+def of_study(study: Study, title: str) -> dict[str, Findings]:
+    """The preflight of each data set of a study's own files; paths begin at the working directory.
+
+    Raises
+    ------
+    InputError
+        The study is wrong, or has no files of its own.
+    """
     validate_study(study.model_dump(mode="json", exclude_unset=True))
     if not study.own_data:
-        raise InputError(f"{sheet} has no own_data; give a sample sheet, or a study of your own files")
+        raise InputError(f"{title} has no own_data; give a sample sheet, or a study of your own files")
     read = {name: _read(own) for name, own in study.own_data.items()}
     cells = {name: adata for name, (_, adata) in read.items() if adata is not None}
     rehearsals, folders = rehearse(study, cells), tuple(unwritable(study.name))
     return {
-        f"{sheet}, {name}": _with(_as_asked(found, study, name), rehearsals.get(name, Rehearsal((), 0.0)), folders)
+        f"{title}, {name}": _with(_as_asked(found, study, name), rehearsals.get(name, Rehearsal((), 0.0)), folders)
         for name, (found, _) in read.items()
     }
 
@@ -240,7 +250,14 @@ def _as_asked(found: Findings, study: Study, data: str) -> Findings:
     return replace(found, channels=channels, warnings=(*warnings, *doubts(channels)))
 
 
-def _number(cofactor: str) -> float | None:
+def number(cofactor: str) -> float | None:
+    """The cofactor that a word gives, None for none.
+
+    Raises
+    ------
+    InputError
+        It is no positive number.
+    """
     if cofactor.lower() in ("none", "null"):
         return None
     try:

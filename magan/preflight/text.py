@@ -20,7 +20,7 @@ NOTED = 8  # markers, or pairs of batches, that are listed one by one
 def text(found: Findings, title: str) -> str:
     """All of it, under headings, the judgement last."""
     parts = [
-        (f"{title}: {_overall(found)}", _indented(_files(found))),
+        (f"{title}: {overall(found)}", _indented(_files(found))),
         ("Batches", _indented(found.batches)),
         ("Channels", _listed(lines(found.channels), "none")),
         ("Names made the same", _listed(differences(found.names), "every marker has one name in all files")),
@@ -65,7 +65,8 @@ def accept(all_found: Iterable[Findings], path: Path) -> int:
     return len(flat) + sum(map(len, aliases.values()))
 
 
-def _overall(found: Findings) -> str:
+def overall(found: Findings) -> str:
+    """The numbers of files, cells and batches."""
     n_cells = int(found.files["cells"].sum())
     return f"{len(found.files)} files, {n_cells:,} cells, {found.files[keys.BATCH].nunique()} batches"
 

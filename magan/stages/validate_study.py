@@ -7,7 +7,7 @@ from magan.config.options import check_options
 from magan.datasets.kinds import KINDS
 from magan.errors import InputError
 from magan.lectures import LECTURES
-from magan.study import Study, parse
+from magan.study import SECTIONS, Study, parse
 from magan.tasks.check import check_name
 from magan.tasks.registry import MERGING, TASKS
 
@@ -19,7 +19,7 @@ def validate_study(values: Mapping[str, Any]) -> Study:
     ------
     InputError
         The first unknown key, model, option, technique, correspondence, baseline or data set, with the nearest known
-        name; or what is wrong with a sample sheet or a panel table.
+        name; what is wrong with a sample sheet or a panel table; or the study asks for nothing.
     """
     study = parse(values)
     if study.own_data:
@@ -31,6 +31,8 @@ def validate_study(values: Mapping[str, Any]) -> Study:
         MERGING.check(study, dataset, settings)
     kinds = _kinds(study)
     _lectures(study, kinds)
+    if not any((study.panels_to_merge(), study.lectures, *study.tasks())):
+        raise InputError(f"the study asks for nothing; add a section: {', '.join(SECTIONS)} or lectures")
     for task, dataset, settings in study.tasks():
         for name in settings.data():
             _check_data(name, kinds, TASKS[task].data, f"{task}.{dataset}")

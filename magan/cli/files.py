@@ -1,4 +1,4 @@
-"""The command line: what is done to files outside of a study."""
+"""Commands on files: what is done to them outside of a study."""
 
 import time
 from pathlib import Path
@@ -6,28 +6,8 @@ from typing import Annotated
 
 import typer
 
-from magan import __version__
+from magan.cli.application import COMPENSATION, TRUST, app, ended
 from magan.errors import InputError
-
-COMPENSATION = "of fluorescence: file (the matrix in each FCS file), none, or the path of a matrix"
-TRUST = "header: where an FCS file contradicts itself, its header says where the data are"
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"magan {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def magan(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="say the version and end")
-    ] = False,
-) -> None:
-    """Align single-cell batches with trained models."""
 
 
 @app.command("map")
@@ -64,9 +44,9 @@ def correct_files(
             arguments = (names, FcsOptions(compensation, trust), stay_compensated)
             n_bad = sum(not _corrected(corrector, *pair, *arguments) for pair in zip(files, places))
     except InputError as error:
-        raise _ended(error) from None
+        raise ended(error) from None
     if corrector.lacking:
-        _ended(f"{model} lacks {', '.join(corrector.lacking)} in its reference; they stay as measured")
+        ended(f"{model} lacks {', '.join(corrector.lacking)} in its reference; they stay as measured")
     if n_bad or corrector.lacking:
         raise typer.Exit(1)
 
@@ -79,7 +59,7 @@ def _corrected(corrector, file: Path, place: Path, *arguments) -> bool:
     try:
         n = correct(corrector, file, place, *arguments)
     except (InputError, OSError) as error:
-        _ended(error if isinstance(error, InputError) else f"{file} could not be corrected ({error})")
+        ended(error if isinstance(error, InputError) else f"{file} could not be corrected ({error})")
         return False
     what = "as measured" if corrector.leaves else f"{len(corrector.both)} markers"
     typer.echo(f"{place}: {n} events, {what}, {time.monotonic() - start:.1f} s")
@@ -124,7 +104,7 @@ def check_files(
             n = accept(found.values(), write_aliases)
             typer.echo(f"{write_aliases}: {n} aliases; name it as aliases in the study")
     except InputError as error:
-        raise _ended(error) from None
+        raise ended(error) from None
     if not all(map(passes, found.values())):
         raise typer.Exit(1)
 
@@ -141,7 +121,7 @@ def fetch_files(
     try:
         places = fetch(name, mirror, folder)
     except InputError as error:
-        raise _ended(error) from None
+        raise ended(error) from None
     typer.echo(f"{folder / name}: {len(places)} files")
 
 
@@ -151,9 +131,3 @@ def list_methods() -> None:
     from magan.methods import table
 
     typer.echo(table())
-
-
-def _ended(error: Exception | str) -> typer.Exit:
-    """Say what is wrong on stderr."""
-    typer.echo(f"error: {error}", err=True)
-    return typer.Exit(1)

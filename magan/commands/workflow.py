@@ -1,0 +1,189 @@
+"""Run a study by Snakemake: its words go to a file, its progress to the terminal, a failure into a sentence."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from magan.errors import InputError, MachineError
+
+TOTAL = re.compile(r"^total +(\d+)")
+DONE = re.compile(r"^(\d+) of (\d+) steps \(\d+%\) done")
+FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)")
+FAILED = re.compile(r"^Error in (?:local)?rule (\w+)")
+SENTENCE = re.compile(r"^(?:error: |(?:WorkflowError: *)?the study cannot run: )(.+)")
+LOCKED = "cannot be locked"
+EVERY = 5.0  # seconds between two plain lines
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a study is run.
+
+    ``cores`` and ``profile`` are Snakemake's; without a profile all cores are used. ``targets`` are rules or files,
+    by default all. ``unlock`` frees a folder that a killed run left locked.
+    """
+
+    cores: int | None = None
+    profile: str | None = None
+    targets: tuple[str, ...] = ()
+    unlock: bool = False
+
+    def arguments(self) -> list[str]:
+        """The arguments of Snakemake."""
+        found = list(self.targets)
+        if self.cores or not self.profile:
+            found += ["--cores", str(self.cores or "all")]
+        return [*found, *(["--profile", self.profile] if self.profile else [])]
+
+
+def snakefile() -> Path:
+    """The Snakefile in the installed package, or of the clone that the package is imported from."""
+    package = Path(__file__).parents[1]
+    places = [folder / "workflow" / "Snakefile" for folder in (package, package.parent)]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def run(study: Path, folder: Path, log: Path, launch: Launch) -> None:
+    """Run a study to its end; an interrupted run goes on where it stopped.
+
+    Parameters
+    ----------
+    study
+        The YAML file.
+    folder
+        Where ``results`` and ``logs`` come, and where paths of the study begin.
+    log
+        File that all words of Snakemake are appended to.
+    launch
+        Cores, profile and targets.
+
+    Raises
+    ------
+    InputError
+        A job ended with a sentence on its input, or another run holds the folder.
+    MachineError
+        A job, or Snakemake, ended in another way.
+    """
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile()), "--directory", str(folder)]
+    command += ["--configfile", str(study.resolve())]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as words:
+        if launch.unlock:
+            unlock = [*command, "--cores", "1", "--unlock"]
+            subprocess.run(unlock, stdout=words, stderr=subprocess.STDOUT, check=False)
+        code, said = _followed([*command, *launch.arguments()], words)
+    if code:
+        raise said.failure(log)
+
+
+@dataclass
+class _Said:
+    """What Snakemake has said so far."""
+
+    done: int = 0
+    total: int = 0
+    rule: str = ""
+    failed: dict[str, None] = field(default_factory=dict)  # rules, in order
+    sentences: dict[str, None] = field(default_factory=dict)  # of jobs, in order
+    locked: bool = False
+
+    def hear(self, line: str) -> bool:
+        """Note a line; True where a job has ended or the number of jobs is known."""
+        if found := SENTENCE.match(line.strip()):
+            self.sentences[found[1]] = None
+        elif found := FAILED.match(line):
+            self.failed[found[1]] = None
+        elif found := FINISHED.match(line):
+            self.rule = found[1]
+        elif found := TOTAL.match(line):
+            self.total = int(found[1])
+            return True
+        elif found := DONE.match(line):
+            self.done, self.total = int(found[1]), int(found[2])
+            return True
+        self.locked = self.locked or LOCKED in line
+        return False
+
+    def failure(self, log: Path) -> Exception:
+        """The error of a run that did not come to its end."""
+        if self.locked:
+            return InputError(
+                "another run is in this folder, or a run was killed; wait for it, or give --unlock if there is none"
+            )
+        if self.sentences:
+            return InputError(f"{'; '.join(self.sentences)} (all words of the run: {log})")
+        rules = f" in rule {', '.join(self.failed)}" if self.failed else ""
+        return MachineError(f"the run failed{rules}; read {log}, then give the same command to go on")
+
+
+def _followed(command: Sequence[str], words: TextIO) -> tuple[int, _Said]:
+    """Run a command, copy its words to a file, and show its progress."""
+    said = _Said()
+    # In a session of its own, so that an interrupt reaches it once, from here.
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+    )
+    assert process.stdout is not None
+    with _interrupting(process), _progress() as show:
+        for line in process.stdout:
+            words.write(line)
+            words.flush()
+            if said.hear(line):
+                show(said)
+        return process.wait(), said
+
+
+@contextlib.contextmanager
+def _interrupting(process: subprocess.Popen) -> Iterator[None]:
+    """Hand an interrupt on to a process and its jobs, wait for them, and raise it."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[_Said], None]]:
+    """A bar of jobs with the time left on a terminal, and lines in a file."""
+    if sys.stderr.isatty():
+        with tqdm(bar_format="{n_fmt} of {total_fmt} jobs |{bar}| {elapsed}, {remaining} left") as bar:
+
+            def draw(said: _Said) -> None:
+                bar.total = said.total
+                bar.update(said.done - bar.n)
+                bar.refresh()
+
+            yield draw
+        return
+    start, last = time.monotonic(), -EVERY
+
+    def line(said: _Said) -> None:
+        nonlocal last
+        seconds = time.monotonic() - start
+        if seconds - last < EVERY and said.done < said.total:
+            return
+        last = seconds
+        left = f", about {seconds * (said.total - said.done) / said.done:.0f} s left" if said.done else ""
+        print(f"{said.done} of {said.total} jobs done, {seconds:.0f} s{left}", file=sys.stderr, flush=True)
+
+    yield line
