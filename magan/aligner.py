@@ -20,6 +20,7 @@ from magan.domains.domain import batch_of, from_anndata, lists_of_folds
 from magan.domains.minibatches import batches, check_folds, of_folds, resident
 from magan.domains.scaling import SCALINGS, scalings
 from magan.errors import InputError
+from magan.estimator import Estimator
 from magan.maps import ROLE, SOURCE, Maps, Pair, Show, empty, no_pictures
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated
@@ -40,7 +41,7 @@ KNOWN = {"model": ALIGNING, "correspondence": CORRESPONDENCES, "scale": SCALINGS
 
 
 @dataclass(eq=False)
-class Aligner:
+class Aligner(Estimator):
     """Learn the maps between two domains, one pair of maps per seed.
 
     Parameters

@@ -13,11 +13,12 @@ from magan.batch_maps import MAPS, State
 from magan.batch_maps.choose import FEWEST, Choice, choose, leave
 from magan.cytometry.arcsinh import cofactors, preprocessed
 from magan.errors import InputError, among
+from magan.estimator import Estimator
 
 AUTO = "auto"
 
 
-class BatchMapper:
+class BatchMapper(Estimator):
     """Learns a map of each batch to the reference; it saves, loads and maps as `magan.aligner.Aligner` does.
 
     Parameters

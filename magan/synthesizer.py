@@ -18,6 +18,7 @@ from magan.domains.minibatches import Table, batches, noise_of
 from magan.domains.scaling import from_tensors, scalings
 from magan.domains.scaling import tensors as scaling_tensors
 from magan.errors import InputError
+from magan.estimator import Estimator
 from magan.models import GENERATING
 from magan.networks.replicate import Replicated, role_seed
 from magan.networks.standing_statistics import standing
@@ -42,7 +43,7 @@ def no_pictures(step: int, seeds: Sequence[int], samples: np.ndarray) -> None:
 
 
 @dataclass(eq=False)
-class Synthesizer:
+class Synthesizer(Estimator):
     """Learn to make samples like those of a training set, one model per seed.
 
     Parameters

@@ -35,6 +35,7 @@ ROOMS = {
     "progress": set(),
     "uncertainty": {"keys"},
     "atomic_write": {"errors"},
+    "estimator": {"errors"},
     "config": {"errors", "option_types", "presets"},
     "networks": {"recipe"},
     "models": {"losses", "networks", "option_types", "recipe", "registry"},
@@ -47,7 +48,7 @@ ROOMS = {
     "correspondence": {"domains", "errors", "keys", "losses", "option_types", "recipe"},
     "correspondences": {"registry"},
     "batch_maps": {"domains", "errors"},
-    "batch_mapper": {"batch_maps", "cytometry", "errors", "keys", "model_file"},
+    "batch_mapper": {"batch_maps", "cytometry", "errors", "estimator", "keys", "model_file"},
     "regressors": {"batch_maps", "metrics"},
     "baselines": {"batch_maps", "batch_mapper", "domains", "errors", "images", "keys", "registry", "regressors"},
     "classifier": {"errors", "keys", "training"},
@@ -68,13 +69,24 @@ ROOMS = {
     "tasks/figures": {"figures", "keys"},
     "tasks/report": {"keys", "report"},
     "aligner": {
-        *("config", "correspondences", "cytometry", "domains", "errors", "keys", "models", "networks", "recipe"),
+        *(
+            "config",
+            "correspondences",
+            "cytometry",
+            "domains",
+            "errors",
+            "estimator",
+            "keys",
+            "models",
+            "networks",
+            "recipe",
+        ),
         *("techniques", "training", "uncertainty", "maps", "aligner_file"),
     },
     "maps": {"domains", "errors", "keys", "recipe", "training", "uncertainty"},
     "aligner_file": {"domains", "maps", "training", "uncertainty"},
     "synthesizer": {
-        *("config", "domains", "errors", "keys", "models", "networks", "recipe", "techniques", "training"),
+        *("config", "domains", "errors", "estimator", "keys", "models", "networks", "recipe", "techniques", "training"),
     },
 }
 ROOMS["lectures"] = {

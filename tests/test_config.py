@@ -108,7 +108,7 @@ def test_a_missing_title_is_named():
             {"own_data": {"mine": {"files": [{"path": "a.fcs"}], "cofactor": -5}}},
             "own_data.mine.cofactor: input should be greater than 0, not -5",
         ),
-        ({"name": "a b"}, "name: string should match pattern '^[A-Za-z0-9_-]+$', not 'a b'"),
+        ({"name": "a b"}, "name: give a name for a folder, of letters, digits, '_', '-' and, inside, '.', not 'a b'"),
         ({"heldout": ["blood"]}, "heldout: input should be a valid dictionary, not ['blood']"),
     ],
 )  # fmt: skip

@@ -29,7 +29,7 @@ def checked_name(value: str) -> str:
     if len(value) > LONGEST:
         raise ValueError(f"give a name of at most {LONGEST} characters")
     if not NAME.fullmatch(value):
-        raise ValueError("give a name of letters, digits, '_', '-' and, inside, '.'; it names a folder")
+        raise ValueError("give a name for a folder, of letters, digits, '_', '-' and, inside, '.'")
     return value
 
 

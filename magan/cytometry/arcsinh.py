@@ -5,9 +5,11 @@ A scale is a number where it is an arcsinh, so "cofactor" stands for the scale o
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
+from scipy.sparse import issparse
 
 from magan import keys
 from magan.cytometry.check_markers import known_marker, technical
@@ -78,6 +80,11 @@ def arcsinh(adata: AnnData, cofactor: float | str | Mapping[str, float | str | N
     return adata
 
 
+def dense(values: Any) -> np.ndarray:
+    """Values of a layer, which may be sparse, as an array."""
+    return values.toarray() if issparse(values) else np.asarray(values)
+
+
 def preprocessed(adata: AnnData, name: str) -> np.ndarray:
     """The variance-stabilised intensities of cells, ``(n, M)`` float32; ``name`` stands for them in messages.
 
@@ -88,7 +95,7 @@ def preprocessed(adata: AnnData, name: str) -> np.ndarray:
     """
     if keys.PREPROCESSED not in adata.layers:
         raise InputError(f"domain '{name}' has no layers['{keys.PREPROCESSED}']; transform it with arcsinh first")
-    values = np.ascontiguousarray(adata.layers[keys.PREPROCESSED], dtype=np.float32)
+    values = np.ascontiguousarray(dense(adata.layers[keys.PREPROCESSED]), dtype=np.float32)
     bad = ~np.isfinite(values)
     if bad.any():
         column = int(bad.sum(0).argmax())

@@ -10,7 +10,7 @@ from anndata import AnnData
 from torch import Tensor
 
 from magan import keys
-from magan.cytometry.arcsinh import preprocessed
+from magan.cytometry.arcsinh import dense, preprocessed
 from magan.errors import InputError
 
 
@@ -54,7 +54,7 @@ def from_anndata(adata: AnnData, name: str) -> Domain:
     if keys.IMAGE in adata.uns:
         shape = tuple(int(n) for n in adata.uns[keys.IMAGE]["shape"])
         kind = np.uint8 if adata.X.dtype == np.uint8 else np.float32
-        values = torch.from_numpy(np.ascontiguousarray(adata.X, dtype=kind)).reshape(-1, *shape)
+        values = torch.from_numpy(np.ascontiguousarray(dense(adata.X), dtype=kind)).reshape(-1, *shape)
         return Domain(name, values if kind is np.uint8 else 2 * values - 1, (), labels, pairs)
     return Domain(name, torch.from_numpy(preprocessed(adata, name)), tuple(adata.var_names), labels, pairs)
 

@@ -34,6 +34,7 @@ from magan.study import Study, load, parse
 
 BYTES = 16  # of a value: measured and transformed, once in its file and once among all cells
 ROW_BYTES = 1000  # of a cell's name and labels
+JOB_SECONDS = 5.0  # of a job besides its fit: Python starts, libraries are loaded, cells are scored or drawn
 STOPS = "The run would stop: "
 
 
@@ -110,7 +111,7 @@ def examine(
         adata = gate(whole, gates) if gates else whole
     except InputError as error:
         faults.append(f"{STOPS}{error}")
-    seconds = {"reading": 2 * (time.monotonic() - start), "training": 0.0}
+    seconds = {"reading": 2 * (time.monotonic() - start), "training": 0.0, "jobs": 0.0}
     start_of = "Left out: " if leave_out else STOPS
     bad = [f"{start_of}{reason}" for kind, _, reason in files.left_out if kind == "file"]
     samples = pd.DataFrame([{keys.PANEL: "", **row} for row in rows]).astype({keys.BATCH: str})
@@ -219,24 +220,28 @@ def _read(own: OwnData) -> tuple[Findings, AnnData | None]:
 
 
 def _of_sheet(own: OwnData) -> Findings:
-    """What a sheet alone meets; a batch alignment with default settings is no more than a warning and an estimate."""
+    """What a sheet alone meets; what `magan correct` does with it is no more than a warning and an estimate."""
     found, adata = _read(own)
     if adata is None or adata.obs[keys.BATCH].nunique() < 2:
         return found
-    alignment = {"cells": "sheet", "reference": "median", "arms": {"magan": {"model": "magan"}}}
+    alignment = {"cells": "sheet", "reference": "median", "method": "auto"}
     study = parse({"name": "sheet", "title": "", "batch": {"sheet": alignment}})
     rehearsal = rehearse(study, {"sheet": adata})["sheet"]
     warnings = [
-        f"A batch alignment with default settings would stop: {fault.removeprefix('batch.sheet: ')}."
+        f"magan correct with default settings would stop: {fault.removeprefix('batch.sheet: ')}."
         for fault in rehearsal.faults
     ]
-    seconds = {**found.seconds, "training": rehearsal.seconds}
+    seconds = {**found.seconds, **_seconds(rehearsal)}
     return replace(found, warnings=(*found.warnings, *warnings), seconds=seconds)
 
 
 def _with(found: Findings, rehearsal: Rehearsal, folders: Sequence[str]) -> Findings:
     faults = (*found.faults, *(f"{STOPS}{fault}" for fault in (*rehearsal.faults, *folders)))
-    return replace(found, faults=faults, seconds={**found.seconds, "training": rehearsal.seconds})
+    return replace(found, faults=faults, seconds={**found.seconds, **_seconds(rehearsal)})
+
+
+def _seconds(rehearsal: Rehearsal) -> dict[str, float]:
+    return {"training": rehearsal.seconds, "jobs": JOB_SECONDS * rehearsal.jobs}
 
 
 def _as_asked(found: Findings, study: Study, data: str) -> Findings:

@@ -23,18 +23,21 @@ from magan.study import Study
 from magan.tasks.folds import Folds
 from magan.tasks.registry import TASKS
 
+AROUND = 9  # jobs of a task besides its methods: from reading to the report
 STEPS, UNTIMED = 14, 3  # of training in a rehearsal, and those at its start that are not timed
 FEW = 2000  # cells of a domain that baselines are tried on
+COMPARED = 5000  # cells of a domain, above which the time of a baseline hardly grows
 SLOW = ("cytovi",)  # baselines that are not tried: they train for minutes whatever the number of cells
 FOLDERS = ("results", "logs")  # what the workflow writes, in addition to its temporary files
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Sentences on what would stop the run, and an estimate of the seconds of its training on a core of this kind."""
+    """Sentences on what would stop the run; seconds, on a core of this kind, of all fits, and the jobs of the run."""
 
     faults: tuple[str, ...]
     seconds: float
+    jobs: int = 0
 
 
 def rehearse(study: Study, cells: Mapping[str, AnnData]) -> dict[str, Rehearsal]:
@@ -60,7 +63,8 @@ def rehearse(study: Study, cells: Mapping[str, AnnData]) -> dict[str, Rehearsal]
         before = found[names[0]]
         faults, seconds = _task(study, task, settings, [cells[name].copy() for name in names])
         named = (f"{task}.{dataset}: {fault}" for fault in faults)
-        found[names[0]] = Rehearsal((*before.faults, *named), before.seconds + seconds)
+        jobs = before.jobs + AROUND + len(settings.arms) + len(settings.baselines)
+        found[names[0]] = Rehearsal((*before.faults, *named), before.seconds + seconds, jobs)
     return found
 
 
@@ -86,7 +90,7 @@ def _methods(study: Study, settings: TaskSettings, parts: Folds) -> Iterator[tup
             yield f"arm {name}: {error}", 0.0
     for name in settings.baselines:
         if name not in SLOW:
-            yield _tried(name, parts), 0.0
+            yield _tried(name, parts)
 
 
 def _trained(study: Study, settings: TaskSettings, arm: Arm, parts: Folds) -> float:
@@ -105,17 +109,19 @@ def _trained(study: Study, settings: TaskSettings, arm: Arm, parts: Folds) -> fl
     return (step * training.steps + around) * len(seeds) / len(at_once)
 
 
-def _tried(name: str, parts: Folds) -> str:
-    """The sentence by which a baseline refuses some cells of the first fold, or ""."""
+def _tried(name: str, parts: Folds) -> tuple[str, float]:
+    """The sentence by which a baseline refuses some cells of the first fold, or "", and the seconds for all folds."""
     fold, pair = next(iter(parts.train.items()))
+    start = time.perf_counter()
     try:
         with warnings.catch_warnings(action="ignore"):
             BASELINES[name](*(_some(x) for x in (*pair, parts.query[fold])))
     except InputError as error:
-        return str(error)
+        return str(error), 0.0
     except Exception:  # a baseline that breaks is in the tables as failed, and stops nothing
-        return ""
-    return ""
+        return "", 0.0
+    more = [max(min(x.n_obs, COMPARED) / FEW for x in pair) for pair in parts.train.values()]
+    return "", (time.perf_counter() - start) * sum(max(1.0, factor) for factor in more)
 
 
 def _some(x: AnnData) -> AnnData:

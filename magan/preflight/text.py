@@ -116,9 +116,10 @@ def batch_effects(effects: pd.DataFrame) -> Iterator[str]:
 
 def time_and_memory(found: Findings) -> str:
     """A line with the estimates of seconds and megabytes."""
-    reading, training = found.seconds["reading"], found.seconds["training"]
+    reading, training, jobs = (found.seconds[part] for part in ("reading", "training", "jobs"))
     return (
-        f"about {_span(reading)} to read, {_span(training)} to train; {found.megabytes:,.0f} MB of memory for the cells"
+        f"about {_span(reading)} to read, {_span(training)} to fit maps and networks, {_span(jobs)} to score, draw and "
+        f"write; {found.megabytes:,.0f} MB of memory for the cells"
     )
 
 
