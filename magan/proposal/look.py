@@ -12,10 +12,14 @@ import pandas as pd
 
 from magan import keys
 from magan.cytometry.arcsinh import RAW_BELOW
+from magan.cytometry.fcs_header import SUFFIXES as FCS
+from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_read import ROWS, open_fcs
 from magan.cytometry.read_cells import SUFFIXES, TEXT, opened, stem_of
 from magan.errors import InputError
 
+H5AD = ".h5ad"
+TABLES = tuple(suffix for suffix in SUFFIXES if suffix.startswith(TEXT))
 OURS = ("study.yaml", "files.tsv", ".snakemake")  # a folder with one of these holds results, or a proposal
 LIGHT = re.compile(r"^[FS]SC\b|^[FS]SC-")  # scatter channels: only a flow cytometer has them
 
@@ -54,12 +58,11 @@ def look(folder: Path, output: Path) -> list[File]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the folder of the files")
     found = sorted(_below(folder, output), key=lambda path: path.relative_to(folder).parts)
-    for kinds in ((".fcs",), (".h5ad",), tuple(suffix for suffix in SUFFIXES if suffix.startswith(TEXT))):
-        chosen = [path for path in found if path.name.lower().endswith(kinds)]
-        chosen = [path for path in chosen if kinds[0] in (".fcs", ".h5ad") or not _is_sheet(path)]
-        if chosen:
-            return [_seen(path, path.relative_to(folder).parts[:-1]) for path in chosen]
-    raise InputError(f"{folder} holds no file of cells; give a folder with {', '.join(SUFFIXES[:3])} files")
+    tables = [path for path in found if path.name.lower().endswith(TABLES) and not _is_sheet(path)]
+    h5ad = [path for path in found if path.name.lower().endswith(H5AD)]
+    if chosen := [path for path in found if is_fcs(path)] or h5ad or tables:
+        return [_seen(path, path.relative_to(folder).parts[:-1]) for path in chosen]
+    raise InputError(f"{folder} holds no file of cells; give a folder with FCS, h5ad or CSV files")
 
 
 def _below(folder: Path, output: Path) -> Iterator[Path]:
@@ -67,18 +70,18 @@ def _below(folder: Path, output: Path) -> Iterator[Path]:
         here = Path(place)
         inside = [name for name in folders if not name.startswith(".") and (here / name).resolve() != output.resolve()]
         folders[:] = [name for name in inside if not any((here / name / ours).exists() for ours in OURS)]
-        yield from (here / name for name in names if not name.startswith(".") and name.lower().endswith(SUFFIXES))
+        yield from (here / name for name in names if not name.startswith("."))
 
 
 def _is_sheet(path: Path) -> bool:
     """Whether a table describes files and holds no cells: a cell of its first row is the name of a file."""
     lines = path.read_bytes()[:4096].decode("utf-8", "replace").lower().splitlines()
-    return any(suffix in line for line in lines[1:3] for suffix in SUFFIXES[:2])
+    return any(suffix in line for line in lines[1:3] for suffix in (*FCS, H5AD))
 
 
 def _seen(path: Path, folders: Sequence[str]) -> File:
     try:
-        if path.name.lower().endswith(".fcs"):
+        if is_fcs(path):
             events = open_fcs(path)
             names = [str(name) for name in events.var[keys.CHANNEL]]
             light = any(LIGHT.match(name.upper()) for name in names)
