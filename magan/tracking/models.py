@@ -72,7 +72,7 @@ def register(client, experiment: str, run_id: str, model: Model) -> tuple[str, s
 def requirements() -> list[str]:
     """What the package needs to correct cells, and MLflow to load it: exactly what is installed here."""
     wanted = [line for line in importlib.metadata.requires("magan") or [] if "extra ==" not in line]
-    names = ["magan", "mlflow", *(re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in wanted)]
+    names = dict.fromkeys(["magan", "mlflow", *(re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in wanted)])
     return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 
