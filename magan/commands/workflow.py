@@ -1,6 +1,7 @@
 """Run a study by Snakemake: its words go to a file, its progress to the terminal, a failure into a sentence."""
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)")
 FAILED = re.compile(r"^Error in (?:local)?rule (\w+)")
 SENTENCE = re.compile(r"^(?:error: |(?:WorkflowError: *)?the study cannot run: )(.+)")
 LOCKED = "cannot be locked"
+PARENT_DEATH_SIGNAL = 1  # of prctl
 EVERY = 5.0  # seconds between two plain lines
 
 
@@ -129,9 +131,14 @@ class _Said:
 def _followed(command: Sequence[str], words: TextIO) -> tuple[int, _Said]:
     """Run a command, copy its words to a file, and show its progress."""
     said = _Said()
-    # In a session of its own, so that an interrupt reaches it once, from here.
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # an interrupt reaches it once, from here
+        preexec_fn=_end_with_parent,
     )
     assert process.stdout is not None
     with _interrupting(process), _progress() as show:
@@ -141,6 +148,13 @@ def _followed(command: Sequence[str], words: TextIO) -> tuple[int, _Said]:
             if said.hear(line):
                 show(said)
         return process.wait(), said
+
+
+def _end_with_parent() -> None:
+    """Have Linux interrupt this process when its parent is killed, so that no run goes on alone."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a command in the background of a shell ignores it
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGINT)
 
 
 @contextlib.contextmanager

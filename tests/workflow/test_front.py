@@ -62,7 +62,7 @@ def magan(installed, lab):
     def call(*arguments: str, code: int = 0) -> str:
         environment = {**os.environ, "PYTHONPATH": str(installed)}
         command = [str(installed / "bin" / "magan"), *arguments]
-        done = subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, timeout=1800)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -1,0 +1,114 @@
+"""Snakemake's words become progress and a sentence; a command that is killed leaves no run behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from magan.commands import workflow
+from magan.commands.workflow import Launch
+from magan.errors import InputError, MachineError
+
+HEARD = """job          count
+---------  -------
+train            1
+total            3
+
+[Fri Nov 27 06:34:15 2026]
+Finished jobid: 4 (Rule: read)
+1 of 3 steps (33%) done
+"""
+FAILED = """[Fri Nov 27 06:34:15 2026]
+Error in rule train:
+    jobid: 1
+error: marker 'CD9' is not in the data; correct the list
+error: marker 'CD9' is not in the data; correct the list
+"""
+
+
+@pytest.fixture
+def snakemake(monkeypatch):
+    """A program in place of Snakemake that says some words and ends with a code."""
+
+    def stand_in(words: str, code: int = 0, then: str = "") -> None:
+        program = f"import sys, time; print({words!r}, flush=True); {then}\nsys.exit({code})"
+        real = subprocess.Popen
+        monkeypatch.setattr(
+            workflow.subprocess, "Popen", lambda command, **how: real([sys.executable, "-c", program], **how)
+        )
+
+    return stand_in
+
+
+def run(tmp_path: Path) -> Path:
+    log = tmp_path / "logs/workflow.log"
+    workflow.run(tmp_path / "study.yaml", tmp_path, log, Launch())
+    return log
+
+
+def test_words_go_to_the_log_and_progress_to_the_user(snakemake, tmp_path, capsys):
+    snakemake(HEARD + "3 of 3 steps (100%) done")
+    assert HEARD in run(tmp_path).read_text()
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("0 of 3 jobs done, ") and said[-1].startswith("3 of 3 jobs done, ")
+    assert said[-1].endswith("about 0 s left")
+
+
+def test_a_failure_is_the_sentence_of_its_job_and_the_place_of_the_log(snakemake, tmp_path):
+    snakemake(HEARD + FAILED, 1)
+    with pytest.raises(InputError) as raised:
+        run(tmp_path)
+    assert str(raised.value).startswith("marker 'CD9' is not in the data; correct the list (all words of the run: ")
+    assert str(raised.value).endswith("logs/workflow.log)")
+
+
+def test_a_failure_without_a_sentence_names_the_rule(snakemake, tmp_path):
+    snakemake("Error in rule train:", 1)
+    with pytest.raises(MachineError, match="the run failed in rule train; read .*workflow.log"):
+        run(tmp_path)
+
+
+def test_a_locked_folder_says_what_to_do(snakemake, tmp_path):
+    snakemake("Error: Directory cannot be locked. Please make sure", 1)
+    with pytest.raises(InputError, match="another run is in this folder, or a run was killed; .*--unlock"):
+        run(tmp_path)
+
+
+def test_cores_are_all_unless_a_number_or_a_profile_says_otherwise():
+    assert Launch().arguments() == ["--cores", "all"] and Launch(cores=3).arguments() == ["--cores", "3"]
+    assert Launch(profile="slurm").arguments() == ["--profile", "slurm"]
+    assert Launch(cores=2, profile="slurm", targets=("zoo",)).arguments() == [
+        *("zoo", "--cores", "2", "--profile", "slurm")
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_command_that_is_ended_ends_its_run(tmp_path, how):
+    """The stand-in writes a file when it is interrupted."""
+    (tmp_path / "snakemake.py").write_text(
+        "import pathlib, time\npathlib.Path('started').touch()\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('interrupted').touch()\n"
+    )
+    code = (
+        "from pathlib import Path; from magan.commands import workflow; "
+        "workflow.run(Path('study.yaml'), Path(), Path('log'), workflow.Launch())"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    assert _there(tmp_path / "started")
+    parent.send_signal(how)
+    assert _there(tmp_path / "interrupted")
+    assert parent.wait(timeout=60)
+
+
+def _there(path: Path) -> bool:
+    """Whether a file comes within a minute."""
+    end = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return path.exists()
