@@ -368,7 +368,7 @@ def test_a_registered_model_corrects_a_table_as_the_file_of_its_cells_is_correct
     two = loaded.predict(table[["CD4", "CD3"]].assign(more=1.0), params={"batch": "mon", "seed": "1"})
     pd.testing.assert_frame_equal(one, two)
     assert (one != loaded.predict(table, params={"batch": "mon"})).to_numpy().mean() > 0.9
-    with pytest.raises(InputError, match="has a map for each of 2 batches; give the batch, it knows mon, tue$"):
+    with pytest.raises(InputError, match=r"has a map for each of 2 batches; give the batch, it knows mon, tue$"):
         loaded.predict(table)
 
 

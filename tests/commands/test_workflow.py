@@ -68,13 +68,13 @@ def test_a_failure_is_the_sentence_of_its_job_and_the_place_of_the_log(snakemake
 
 def test_a_failure_without_a_sentence_names_the_rule(snakemake, tmp_path):
     snakemake("Error in rule train:", 1)
-    with pytest.raises(MachineError, match="the run failed in rule train; read .*workflow.log"):
+    with pytest.raises(MachineError, match=r"the run failed in rule train; read .*workflow.log"):
         run(tmp_path)
 
 
 def test_a_locked_folder_says_what_to_do(snakemake, tmp_path):
     snakemake("Error: Directory cannot be locked. Please make sure", 1)
-    with pytest.raises(InputError, match="another run is in this folder, or a run was killed; .*--unlock"):
+    with pytest.raises(InputError, match=r"another run is in this folder, or a run was killed; .*--unlock"):
         run(tmp_path)
 
 
