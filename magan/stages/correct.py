@@ -79,7 +79,7 @@ def _with_channels(files: pd.DataFrame, adata: AnnData, maps: Mapping[str, Corre
     channels = adata.uns[keys.CHANNELS]
     rows = []
     for file in files.itertuples():
-        done = set(maps[file.batch].both) if file.status == "corrected" else set()
+        done = set(maps[str(file.batch)].both) if file.status == "corrected" else set()
         of = channels[channels[PATH] == file.file]
         names = zip(of[keys.CHANNEL], of[keys.MARKER])
         stay = [m if m == c else f"{m} ({c})" for c, m in names if m not in done] if file.events else []
