@@ -138,7 +138,7 @@ def show_report(
     with _sentences():
         checked, folder = outcome.found(study)
         page = outcome.report_of(checked, folder)
-        _closing(checked, folder)
+        _closing(checked, folder, study if study.is_dir() else None)
         if show:
             webbrowser.open(page.resolve().as_uri())
 
