@@ -182,13 +182,14 @@ def test_a_sheet_or_a_study_is_checked(rows, tmp_path):
     assert "B4" in set(preflights(sheet, aliases=tmp_path / "aliases.yaml")[str(sheet)].names[keys.MARKER])
     (tmp_path / "study.yaml").write_text(
         f"name: mine\ntitle: Mine\nown_data:\n  blood: {{sheet: {sheet}, aliases: {tmp_path / 'aliases.yaml'}}}\n"
+        "batch:\n  blood: {cells: blood, reference: median}\n"
     )
     ((title, found),) = preflights(tmp_path / "study.yaml").items()
     assert title.endswith("study.yaml, blood") and "B4" in set(found.names[keys.MARKER])
     with pytest.raises(InputError, match="is a study, which names its own panel, aliases, transform"):
         preflights(tmp_path / "study.yaml", aliases=tmp_path / "aliases.yaml")
     (tmp_path / "study.yaml").write_text("name: mine\ntitle: Mine\n")
-    with pytest.raises(InputError, match="has no own_data"):
+    with pytest.raises(InputError, match="the study asks for nothing; add a section: heldout, batch"):
         preflights(tmp_path / "study.yaml")
     for wrong in ("five", "0", "inf"):
         with pytest.raises(InputError, match=f"cofactor is '{wrong}'; give a positive number, or none"):

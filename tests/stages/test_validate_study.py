@@ -120,7 +120,7 @@ PANELS = {"cells": "huimm_panels", "panels": ["A", "B"], "arms": {"mine": {"mode
         (
             {"arms": {"mine": {"model": "magan"}}},
             "panels.two.arms.mine: calibrate is 0; set it, e.g. 0.2, for this arm merges the panels and "
-            "needs a calibration split to tell what may be trusted",
+            "needs a calibration split to judge what may be trusted",
         ),
         ({"panels": ["T 1", "T-1"]}, "panels.two.panels: T 1, T-1 do not have distinct names; rename one"),
         (
