@@ -124,6 +124,10 @@ def test_distances_have_their_closed_forms():
     assert mmd(*far, 1.0) == pytest.approx(2)
     assert spearman(np.arange(9.0), np.exp(np.arange(9.0))) == pytest.approx(1)
     assert np.isnan(spearman(np.zeros(5), np.arange(5.0)))
+    assert spearman(np.array([1.0, 2.0]), np.array([5.0, 3.0])) == pytest.approx(
+        -1
+    )  # two cells have an order, one has none
+    assert np.isnan(spearman(np.ones(1), np.ones(1)))
 
 
 def test_what_cannot_be_compared_is_refused():
