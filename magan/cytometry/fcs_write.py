@@ -292,7 +292,8 @@ def _text(source: Events, highest: Mapping[int, float], start: int, provenance: 
     words = {f"${key.upper()}": "0" for key in PLACES}
     words |= {"$BEGINDATA": str(start), "$ENDDATA": str(start + _n_bytes(source) - 1)}
     words |= {"$BYTEORD": ORDER[source.channels[0].order], "$MODE": "L", "$ORIGINALITY": "DataModified"}
-    words |= {f"${key.upper()}": source.keywords[key].strip() for key in ("datatype", "par", "tot")}
+    words |= {f"${key.upper()}": source.keywords[key].strip() for key in ("par", "tot")}
+    words["$DATATYPE"] = source.keywords.get("datatype", "").strip() or source.channels[0].kind
     ranges = {f"p{i + 1}r": _range(source.keywords.get(f"p{i + 1}r", ""), value) for i, value in highest.items()}
     ranges |= {f"p{n}b": str(8 * c.width) for n, c in enumerate(source.channels, start=1) if c.kind == "I"}
     stale = {f"flowcore_$p{i + 1}r{end}" for i in highest for end in ("min", "max")}  # of the values before

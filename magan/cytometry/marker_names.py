@@ -35,6 +35,7 @@ BACKGROUND, AUTOFLUORESCENCE = "background channel", "autofluorescence"
 NUMBERED, CLUSTER, EMBEDDING = "number of a sample, file or event", "cluster number", "coordinate of an embedding"
 
 TIME, EVENT, SCATTER = "time of acquisition", "property of the event, no marker", "light scatter"
+WIDTH = "width of a pulse"
 
 # What software adds to a table of cells. The rules come before LINEAGE_NAMES: "CD3_cluster" is a cluster.
 COMPUTED = (
@@ -64,6 +65,7 @@ NO_MARKER = (
     Rule(EVENT, "BD, Beckman Coulter, Accuri, Cytek", r"(trigger )?pulse[ _-]?width|width|count|drop[ _-]?phase"
          r"|(roi|classifier|sort( result)?|sorting) ?bits.*|adc ?\d+|events?|event[ _-]?info.*|raw[ _]?events?"
          r"|(coulter )?(volume|ev)|dc|rf|opacity|doublets?|singlets?|in[ _]?(sort|gate).*"),
+    Rule(WIDTH, "all instruments", r".*\w[ _-](W|width|TOF)([ _-]?(lin|log))?", "marker"),
     Rule(SCATTER, "all instruments", r"((uv|blue|violet|yellow|red|green|[uvbyrg]{1,2}|\d{3}(nm)?)[ _-]?)?[fsb]sc"
          r"([ _-]?\d)?([ _-]?(a|h|w|area|height|width|hlin|hlog|lin|log|peak|int|tof|par|perp))?"
          r"([ _-].*| ?\(.*)?"),
@@ -106,7 +108,9 @@ FLOWJO = re.compile(r"(?P<channel>.*?\S) *:: *(?P<marker>\S.*)")  # Comp-BV421-A
 COMPENSATED = re.compile(r"(?:FJ)?Comp[-_ ](?=\S)", re.IGNORECASE)  # what software sets before a compensated channel
 
 # A detector of a flow cytometer; its pulse has an area, a height and a width.
-PULSE = re.compile(r"(?P<detector>.*\S)[ _-](?P<pulse>A|H|W|Area|Height|Width|INT|PEAK|TOF)(?P<scale> LIN| LOG)?")
+PULSE = re.compile(
+    r"(?P<detector>.*\S)[ _-](?P<pulse>A|H|W|Area|Height|Width|INT|PEAK|TOF)(?P<scale> LIN| LOG|Lin|Log)?"
+)
 PULSE_ORDER = ("area", "height", "width")
 PULSES: dict[str, str] = dict(
     zip(

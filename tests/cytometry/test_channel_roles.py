@@ -73,7 +73,7 @@ def test_a_table_of_plain_names_has_no_labels_whatever_its_markers_are_called_af
         (["PE-A", "PE-H", "PE-W"], ["CD3", "CD3", "CD3"], ["PE-A"]),
         (["PE-H", "PE-A"], ["PE-H", "PE-A"], ["PE-A"]),
         (["FL2-H", "FL2-A", "FL2-W"], ["CD4", "FL2-A", "FL2-W"], ["FL2-H"]),  # the height alone is labelled
-        (["PE-H", "APC-W"], ["PE-H", "APC-W"], ["PE-H", "APC-W"]),
+        (["PE-H", "APC-W"], ["PE-H", "APC-W"], ["PE-H"]),  # a width is no intensity
         (["FL1 INT LIN", "FL1 PEAK LIN", "FL1 TOF LIN"], [""] * 3, ["FL1 INT LIN"]),
         (["Comp-PE-A", "PE-H"], ["CD3", "PE-H"], ["Comp-PE-A"]),
     ],
@@ -83,6 +83,50 @@ def test_a_detector_is_corrected_in_a_single_pulse(channels, labels, corrected):
     found = dict(zip(channels, roles(channels, labels)))
     assert [channel for channel, (what, _) in found.items() if what == CORRECTED] == corrected
     assert all(why for what, why in found.values() if what == AS_MEASURED)
+
+
+VENDORS = {
+    "BD FACSDiva": (
+        ("FSC-A", "FSC-H", "FSC-W", "SSC-A", "FITC-A=CD3", "PE-A=CD4", "APC-A=CD8", "Time"),
+        ("FITC-A", "PE-A", "APC-A"),
+    ),
+    "Beckman Coulter": (
+        ("FS INT LIN", "SS INT LIN", "FL1 INT LOG=CD3-FITC", "FL2 INT LOG=CD4-PE", "TIME"),
+        ("FL1 INT LOG", "FL2 INT LOG"),
+    ),
+    "Cytek": (
+        ("Time", "SSC-H", "FSC-A", "V1-A", "V2-A", "BUV395-A=CD3", "AF-A", "LIVE DEAD Blue-A=Viability"),
+        ("BUV395-A",),
+    ),
+    "Fluidigm": (
+        ("Time", "Event_length", "Y89Di=89Y_CD45", "Nd142Di=142Nd_CD19", "Ce140Di=140Ce_Beads", "Ir191Di=191Ir_DNA1",
+         "Pt195Di=195Pt_Viability", "BCKG190Di=190BCKG", "Pd102Di=102Pd_BC1"),
+        ("Y89Di", "Nd142Di"),
+    ),
+    "Miltenyi": (
+        ("HDR-CE", "HDR-SE", "HDR-V", "HDR-T", "FSC-A", "SSC-A", "V1-A=CD3", "B1-A=CD8"),
+        ("V1-A", "B1-A"),
+    ),
+    "Sony": (("TIME", "FSC-A", "FSC-W", "BSC-A", "FITC-A=CD3", "PE-A=CD4", "AF-A"), ("FITC-A", "PE-A")),
+    "Accuri": (("FSC-A", "SSC-A", "FL1-A", "FL2-A", "FL1-H", "FL2-H", "Width", "Time"), ("FL1-A", "FL2-A")),
+    "Guava": (
+        ("FSC-HLin", "SSC-HLin", "GRN-HLog", "YEL-HLog", "GRN-ALog", "GRN-W", "TIME"),
+        ("YEL-HLog", "GRN-ALog"),
+    ),
+    "Stratedigm": (
+        ("FSC-A", "FL1(530_30)-A=CD3", "FL2(582_42)-A=CD4", "FL1(530_30)-H", "TIME", "EVENT"),
+        ("FL1(530_30)-A", "FL2(582_42)-A"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_markers_of_every_vendor_are_corrected_and_nothing_else(vendor):
+    words, corrected = VENDORS[vendor]
+    names = [word.split("=") for word in words]
+    channels, labels = [name[0] for name in names], [name[-1] for name in names]
+    found = roles(channels, labels)
+    assert tuple(channel for channel, (what, _) in zip(channels, found) if what == CORRECTED) == corrected
 
 
 def cells(**columns) -> AnnData:

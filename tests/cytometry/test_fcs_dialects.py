@@ -176,6 +176,14 @@ def test_a_type_that_cannot_be_read_is_named(tmp_path, bits):
         read_fcs(write_types(tmp_path / "b.fcs", numbers, keywords={"$P2DATATYPE": "A"}))
 
 
+def test_a_type_of_each_channel_without_one_of_all_is_written_with_one(tmp_path):
+    numbers = np.zeros(3, np.dtype([("C1", "<f4"), ("C2", "<u2")]))
+    source = open_fcs(write_types(tmp_path / "a.fcs", numbers, keywords={"$DATATYPE": None}))
+    rewrite(source, tmp_path / "b.fcs", [0], lambda _, x: x[:, :1] + 1, provenance={})
+    written = open_fcs(tmp_path / "b.fcs")
+    assert written.channels == source.channels and written.keywords["datatype"] == "F"
+
+
 def several(path, second=((5, 6), (7, 8))):
     """Two data sets in one file, as Beckman Coulter's .LMD has them: 10 bits in 2.0, then whole numbers in 3.0."""
     first = [[1, 1023], [2, 3], [4, 5]]

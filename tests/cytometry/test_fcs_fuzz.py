@@ -19,14 +19,16 @@ VALUES = [
 
 
 def files(folder):
-    """Floats with a spillover matrix, integers on a logarithmic scale, and a type for each channel."""
+    """Floats with a spillover matrix, integers on a logarithmic scale, a type for each channel, and two data sets."""
     spill = {"$SPILLOVER": "2,C1,C2,1,0.4,0.1,1"}
     numbers = np.zeros(20, np.dtype([("C1", "<f4"), ("C2", "<u2"), ("C3", "<f8")]))
     floats = write(folder / "f.fcs", [[i, 100.0 * i] for i in range(20)], keywords=spill)
     whole = write(
         folder / "i.fcs", [[i, i * 9] for i in range(20)], datatype="I", bits=(16, 32), keywords={"$P1E": "4,1"}
     )
-    return [path.read_bytes() for path in (floats, whole, write_types(folder / "m.fcs", numbers))]
+    found = [path.read_bytes() for path in (floats, whole, write_types(folder / "m.fcs", numbers))]
+    first = write(folder / "n.fcs", [[1, 2]], keywords={"$NEXTDATA": "4096"}).read_bytes()
+    return [*found, first.ljust(4096, b"\0") + found[0]]
 
 
 def damaged(data: bytes, draw: random.Random) -> bytes:
@@ -54,7 +56,7 @@ def test_a_damaged_file_is_read_or_refused_in_a_sentence(tmp_path, seed):
     for _ in range(150):
         (tmp_path / "a.fcs").write_bytes(damaged(draw.choice(sound), draw))
         start = time.monotonic()
-        for options in (FcsOptions(), FcsOptions("file"), FcsOptions("none", "header")):
+        for options in (FcsOptions(), FcsOptions("file"), FcsOptions("none", "header"), FcsOptions(data_set="2")):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")

@@ -1,5 +1,6 @@
 """Random and damaged files of cells, sheets and studies: a table, or one sentence, and never another exception."""
 
+import copy
 import random
 
 import numpy as np
@@ -10,6 +11,7 @@ from anndata import AnnData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from magan.cytometry.combine_files import gather, transform
 from magan.cytometry.panel import read_panel
 from magan.cytometry.read_cells import read
 from magan.cytometry.sample_sheet import read_sheet
@@ -93,6 +95,39 @@ def test_any_bytes_are_a_table_or_a_sentence(tmp_path, content, suffix):
     sentence_or(read_panel, file)
 
 
+SHEET = [["sample", "path", "batch", "donor", "is_control", "cofactor", "transform", "data_set"],
+         ["s1", "a.csv", "1", "d1", "true", "5", "", ""],
+         ["s2", "b.csv", "2", "d2", "false", "none", "", "1"]]  # fmt: skip
+USABLE: list[bool] = []
+
+
+@settings(BOUNDED, max_examples=80)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), WORDS), max_size=2), st.sampled_from([",", ";", "\t"]))
+def test_a_sheet_with_wrong_fields_is_gathered_or_refused_in_a_sentence(tmp_path, changes, separator):
+    rows = [list(row) for row in SHEET]
+    for row, column, word in changes:
+        rows[row][column] = word
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text("CD3,CD19\n" + "\n".join(f"{i},{90 - i * 7 % 90}" for i in range(80)))
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("\n".join(separator.join(row) for row in rows), encoding="utf-8")
+    found = sentence_or(lambda: transformed_files(read_sheet(sheet)))
+    USABLE.append(found is not None)
+    if found is not None:
+        assert all(cells.n_obs == 80 for cells in found.cells.values())
+        assert all("\n" not in reason for _, _, reason in found.left_out)
+
+
+def transformed_files(rows):
+    found = gather(rows, leave_out=True)
+    transform(found, 5.0, leave_out=True)
+    return found
+
+
+def test_random_sheets_are_not_all_refused():
+    assert USABLE == [] or 0.1 < np.mean(USABLE) < 1
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 10**12) | st.floats(allow_nan=True) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
@@ -106,6 +141,29 @@ SECTIONS = ["name", "title", "seeds", "training", "device", "own_data", "own_ima
 def test_any_study_is_a_study_or_a_sentence(values):
     sentence_or(parse, {"name": "x", "title": "x"} | values)
     sentence_or(parse, yaml.safe_load(yaml.safe_dump(values)))
+
+
+STUDY = {
+    "name": "x", "title": "x", "seeds": 1, "training": {"steps": 10, "batch_size": 8},
+    "own_data": {"a": {"sheet": "s.csv", "cofactor": 5, "transform": "logicle", "gates": {"T": "CD3+"}}},
+    "batch": {"a": {"cells": "a", "reference": "median", "correct": {"fallback": "none"}, "method": "quantile"}},
+}  # fmt: skip
+PLACES = [("seeds",), ("training", "steps"), ("own_data", "a"), ("batch",), ("batch", "a"),
+          *(("own_data", "a", key) for key in STUDY["own_data"]["a"]),
+          ("own_data", "a", "data_set"), ("own_data", "a", "compensation"),
+          *(("batch", "a", key) for key in STUDY["batch"]["a"]), ("batch", "a", "correct", "acquisition")]  # fmt: skip
+
+
+@BOUNDED
+@given(st.sampled_from(PLACES), JSON)
+def test_a_study_with_a_wrong_value_is_a_study_or_a_sentence(place, value):
+    study = copy.deepcopy(STUDY)
+    inner = study
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    sentence_or(parse, study)
+    parse(STUDY)
 
 
 @pytest.fixture(scope="module")
