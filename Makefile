@@ -13,17 +13,19 @@ run: .venv/made
 	@echo "report:          results/demo/report.html"
 	@echo "tracking store:  results/mlflow.db   (make ui opens it)"
 
+# The linters run while the tests do; either fails the whole.
 test: .venv/made
+	$(MAKE) --no-print-directory --jobs 2 lint suite
+
+lint: .venv/made
 	ruff check .
 	ruff format --check .
-	basedpyright --pythonpath $(BIN)/python
 	snakefmt --check workflow
 	snakemake --lint
-	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	basedpyright --pythonpath $(BIN)/python
 
-# The committed page of a study is its last run's: make page STUDY=demo.
-page:
-	cp results/$(STUDY)/report.html reports/$(STUDY)/index.html
+suite: .venv/made
+	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 ui: .venv/made
 	magan ui --port $(PORT)

@@ -1,6 +1,7 @@
 """A UMAP of cells before and after the map, in the same coordinates."""
 
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -79,8 +80,12 @@ def _points(truth: AnnData, mapped: AnnData, n_cells: int, seed: int) -> pd.Data
 def coordinates(features: np.ndarray, seed: int) -> np.ndarray:
     """Return the UMAP coordinates of each row, ``(n, M) -> (n, 2)``."""
     from sklearn.neighbors import NearestNeighbors  # here: the report draws nothing
-    from umap import UMAP  # here: it compiles for seconds
+    from umap import UMAP, layouts, umap_
 
+    for function in (*vars(layouts).values(), *vars(umap_).values()):
+        if hasattr(function, "enable_caching"):  # numba compiles it for seconds: once on a machine, not in each process
+            with suppress(RuntimeError):  # no folder for the compiled code
+                function.enable_caching()
     near = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(features))).fit(features)
     distances, rows = near.kneighbors(features)  # UMAP's own search compiles for twice as long
     found = rows, distances

@@ -12,6 +12,7 @@ from magan.networks.replicate import Replicated, role_seed
 from magan.recipe import Adam, Batch, Carry, Networks, Optimiser, Phase, Recipe, Terms
 from magan.training.resume import NoCheckpoint, Resumable, Resume
 from magan.training.state import State
+from magan.training.stepper import Stepper
 
 Look = Callable[[int, Networks], Terms]  # step, networks -> further terms, each (R,)
 
@@ -79,20 +80,19 @@ def fit(
         role: Replicated(build, [role_seed(seed, role) for seed in seeds]).to(device)
         for role, build in recipe.networks.items()
     }
-    optimisers: dict[str, torch.optim.Optimizer] = {
+    optimisers = {
         phase.name: optimiser_of(phase, networks, overridden(phase.optimiser or recipe.optimiser, optimisation))
         for phase in recipe.phases
     }
     state = State(networks, optimisers, {name: value.to(device) for name, value in recipe.carry.items()})
-    rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in optimisers.items()}
     position = cast(Resumable, batches)  # read by a `Resume` alone, whose minibatches are a `Batches`
     resume.begin(state, position, device)
     for step, terms in state.recorded:
         watch.record(step, terms)
     for step in range(state.step, steps):
         share = min(1.0, (1 - step / steps) / optimisation.decay) if optimisation.decay else 1
-        for name, optimiser in optimisers.items():
-            optimiser.param_groups[0]["lr"] = rates[name] * share
+        for optimiser in optimisers.values():
+            optimiser.rate = optimiser.settings.learning_rate * share
         terms = take_step(recipe, state, batches, step, device, optimisation.precision)
         if step % watch.every == 0 or step == steps - 1:
             state.recorded.append((step, terms | carried(state.carry, len(seeds)) | watch.look(step, networks)))
@@ -132,22 +132,15 @@ def overridden(optimiser: Optimiser, optimisation: Optimisation) -> Optimiser:
     return replace(optimiser, **{name: value for name, value in changes.items() if value is not None})
 
 
-def optimiser_of(
-    phase: Phase, networks: Mapping[str, Replicated], settings: Optimiser
-) -> torch.optim.Adam | torch.optim.RMSprop:
-    """The optimiser of one phase. It is elementwise, so it trains R copies as R networks."""
-    parameters = [p for role in phase.trains for p in networks[role].parameters()]
-    if isinstance(settings, Adam):
-        return torch.optim.Adam(
-            parameters, settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
-        )
-    return torch.optim.RMSprop(parameters, settings.learning_rate)
+def optimiser_of(phase: Phase, networks: Mapping[str, Replicated], settings: Optimiser) -> Stepper:
+    """The optimiser of the networks that a phase trains."""
+    return Stepper([p for role in phase.trains for p in networks[role].parameters()], settings)
 
 
 def update(
     phase: Phase,
     networks: Mapping[str, Replicated],
-    optimiser: torch.optim.Optimizer,
+    optimiser: Stepper,
     batch: Batch,
     carry: Carry,
     precision: str = "single",

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from magan.networks.replicate import Replicated
 from magan.recipe import Carry, Terms
+from magan.training.stepper import Stepper
 
 Groups = dict[str, dict[str, Tensor]]  # group -> name -> tensor
 
@@ -17,7 +18,7 @@ class State:
     """A training between two steps."""
 
     networks: dict[str, Replicated]
-    optimisers: dict[str, torch.optim.Optimizer]  # of each phase
+    optimisers: dict[str, Stepper]  # of each phase
     carry: Carry
     step: int = 0  # steps done
     recorded: list[tuple[int, Terms]] = field(default_factory=list)  # every step and terms recorded
@@ -26,8 +27,8 @@ class State:
         """Groups of tensors from which `restore` makes the same state."""
         groups: Groups = {f"network.{role}": network.state() for role, network in self.networks.items()}
         for phase, optimiser in self.optimisers.items():
-            moments = optimiser.state_dict()["state"]
-            groups[f"optimiser.{phase}"] = {f"{i}.{name}": x for i, held in moments.items() for name, x in held.items()}
+            moments = optimiser.moments.items()
+            groups[f"optimiser.{phase}"] = {f"{i}.{name}": x for i, held in moments for name, x in held.items()}
         # A carried tensor may also be a recorded tensor, and a file holds no tensor twice.
         groups["carry"] = {name: x.clone() for name, x in self.carry.items()}
         groups["step"] = {"": torch.tensor([self.step])}
@@ -45,7 +46,7 @@ class State:
             for key, value in groups.get(f"optimiser.{phase}", {}).items():
                 i, name = key.split(".", 1)
                 held.setdefault(int(i), {})[name] = value
-            optimiser.load_state_dict({**optimiser.state_dict(), "state": held})
+            optimiser.restore(held)
         in_order = {**self.carry, **groups["carry"]}  # a file sorts its entries
         self.carry = {name: groups["carry"][name].to(device) for name in in_order if name in groups["carry"]}
         self.step = int(groups["step"][""])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from running import run
+from running import quick_run
 
 from magan import keys
 
@@ -53,7 +53,7 @@ def finished(tmp_path_factory) -> Path:
         rows.append({"path": f"sample_{i}.csv", "sample": f"s{i}", "panel": panel, "batch": "1"})
     pd.DataFrame(rows).to_csv(folder / "samples.tsv", sep="\t", index=False)
     (folder / "two.yaml").write_text(yaml.safe_dump(STUDY))
-    done = run(folder, "results/two/panels/mine/merged.h5ad", study=folder / "two.yaml")
+    done = quick_run(folder, "results/two/panels/mine/merged.h5ad", study=folder / "two.yaml")
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from running import ROOT, dry_run, run
+from running import ROOT, dry_run, quick_run
 
 SHIPPED = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
@@ -36,7 +36,7 @@ def test_a_wrong_study_is_refused_while_it_is_planned(tmp_path):
 
 
 def test_a_wrong_cell_choice_stops_before_any_training_with_one_sentence(tmp_path):
-    stopped = run(tmp_path, "scores", "--config", "heldout={cytonorm: {hold_out: [CD45RA]}}")
+    stopped = quick_run(tmp_path, "scores", "--config", "heldout={cytonorm: {hold_out: [CD45RA]}}")
     assert stopped.returncode != 0
     assert "error: held-out marker 'CD45RA' is not shared; shared are CD3, CD4, CD8a, CD14" in stopped.stderr
     assert not list(tmp_path.glob("results/smoke/**/model.safetensors"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from running import command, dry_run, in_process, run
+from running import command, dry_run, in_process, quick_run, run
 
 from magan.stages.atomic_files import read_metrics
 
@@ -35,7 +35,7 @@ def finished(tmp_path_factory) -> Path:
     os.killpg(first.pid, signal.SIGINT)
     first.wait(timeout=60)
     assert not (folder / SCORED).exists()
-    second = run(folder)
+    second = quick_run(folder)
     assert second.returncode == 0, second.stderr
     return folder
 
@@ -51,7 +51,7 @@ def test_an_interrupted_task_ends_with_the_bytes_of_an_uninterrupted_one(finishe
     shutil.copytree(finished / "results/smoke", tmp_path / "results/smoke")
     for made in (scored, *(path.parent for path in scored.parent.glob("*/mapped.h5ad"))):
         shutil.rmtree(made) if made.is_dir() else made.unlink()
-    uninterrupted = run(tmp_path, SCORED)
+    uninterrupted = quick_run(tmp_path, SCORED)
     assert uninterrupted.returncode == 0, uninterrupted.stderr
     assert uninterrupted.stderr.count("rule train:") == 2 and "rule prepare:" not in uninterrupted.stderr
     assert (tmp_path / SCORED).read_bytes() == (finished / SCORED).read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 import anndata
 import pytest
 import yaml
-from running import dry_run, run
+from running import dry_run, quick_run
 
 from magan.stages.atomic_files import read_metrics
 from magan.synthesizer import Synthesizer
@@ -41,7 +41,7 @@ def written(folder: Path, study: dict = STUDY) -> Path:
 def one(tmp_path_factory) -> Path:
     """A study of which one arm was asked for."""
     folder = tmp_path_factory.mktemp("zoo")
-    made = run(folder, "told", study=written(folder))
+    made = quick_run(folder, "told", study=written(folder))
     assert made.returncode == 0, made.stderr
     return folder / "results/tiny/generation/digits"
 
