@@ -5,7 +5,7 @@ STUDY ?= demo
 PORT ?= 5000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test page ui clean
+.PHONY: run test lint suite page ui clean
 
 run: .venv/made
 	snakemake --cores all
@@ -26,6 +26,10 @@ lint: .venv/made
 
 suite: .venv/made
 	OMP_NUM_THREADS=1 pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+# The committed page of a study is its last run's: make page STUDY=demo.
+page:
+	cp results/$(STUDY)/report.html reports/$(STUDY)/index.html
 
 ui: .venv/made
 	magan ui --port $(PORT)
