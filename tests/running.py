@@ -28,7 +28,7 @@ def run(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.Comple
 
 
 def quick_run(folder: Path, *arguments: str, study: Path = SMOKE) -> subprocess.CompletedProcess:
-    """As `run`, in a fifth of the time: the same scripts in processes that need not import what they use."""
+    """As `run`, in a third of the time: the same scripts in processes that need not import what they use."""
     with mock.patch.object(PythonScript, "execute_script", _forked):
         return in_process(folder, *arguments, study=study)
 
