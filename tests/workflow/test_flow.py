@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from flow_files import CHANNELS, DYES, SPILL, flow_file, workspace
-from running import in_process, run
+from running import in_process, quick_run
 from typer.testing import CliRunner
 
 from magan.cli import app
@@ -36,7 +36,7 @@ def finished(tmp_path_factory):
     rows = "".join(f"{name[:-4]},{name},{name.split('_')[0]}\n" for name in NAMES)
     (folder / "sheet.csv").write_text(f"sample,path,batch\n{rows}")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
-    done = run(folder, "results/flow/batch/flow/corrected", study=folder / "study.yaml")
+    done = quick_run(folder, "results/flow/batch/flow/corrected", study=folder / "study.yaml")
     assert done.returncode == 0, done.stderr
     return folder
 
