@@ -104,7 +104,7 @@ def test_the_curve_of_retrieval_goes_through_the_means(summary):
     drawn = [list(line.get_ydata()) for line in axes.lines]
     assert [own[f"first {k}"] for k in (1, 2, 5, 10)] in drawn and len(drawn) == 3
     text = words(axes.figure)
-    assert "identity .28" in text and "travelgan" not in text
+    assert "no correction .28" in text and "TraVeLGAN" not in text
 
 
 def test_every_score_that_is_known_has_a_panel_with_its_floor(metrics, summary):

@@ -69,7 +69,7 @@ def test_costs_come_from_the_study_and_the_logs(tmp_path):
     smooth, broken = trainings(costs(study, str(tmp_path), "generation", "digits"))
     assert smooth == {
         "name": "smooth",
-        "model": "gan",
+        "model": "GAN",
         "settings": "width 8, label_smoothing, average 0.9",
         "steps": "70",
         "seeds": "2",

@@ -38,7 +38,7 @@ def umap(truth: AnnData, mapped: AnnData, *, digest: str, n_cells: int = 3000, s
         Seed of the choice of cells and of UMAP.
     """
     name = label(str(mapped.uns.get("method", "")), str(mapped.uns.get("arm", "")))
-    title = f"Cells before and after {name}: {mapped.uns.get('dataset', '')}"
+    title = f"Cells before and after the map: {mapped.uns.get('dataset', '')}"
     if mapped.uns.get("error"):
         return empty(title, f"{name} failed: {mapped.uns['error']}", digest)
     points = _points(truth, mapped, n_cells, seed)

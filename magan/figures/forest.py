@@ -1,5 +1,6 @@
 """Forest plots: a panel per score, a line per method, with the interval over seeds."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -13,6 +14,7 @@ from magan.figures.style import GREY, PALE, colour, empty, label, lanes, new, pa
 
 ARROWS = {"lower": "← better", "higher": "better →", "one": "best at 1", "nominal": "best at 0.9"}
 COLUMNS = 3
+LETTERS = 24  # of a title that is as wide as one of three panels
 
 
 def of_dataset(task: str, dataset: str, *tables: pd.DataFrame) -> list[pd.DataFrame]:
@@ -60,12 +62,17 @@ def forest(
         _panel(axes, rows, every[every["metric"] == score], pairs, failed)
         if chance and score in chance:
             _dashed(axes, chance[score])
-        name, better = keys.SCORES[score]
-        axes.set_title(f"{name.split(' (')[0]}\n", fontsize=9)
-        above = {"xycoords": "axes fraction", "xytext": (0, 5), "textcoords": "offset points"}
-        axes.annotate(ARROWS[better], (0, 1), **above, fontsize=9, color=GREY, va="bottom")
+        heading(axes, score, LETTERS)
         axes.set_yticks(range(len(pairs)), [label(*pair) for pair in pairs] if i % COLUMNS == 0 else [])
     return figure
+
+
+def heading(axes: Axes, score: str, letters: int) -> None:
+    """Write the name of a score in lines of so many letters, and below it which way is better."""
+    name, better = keys.SCORES.get(score, (score, ""))
+    axes.set_title("\n".join([*textwrap.wrap(name.split(" (")[0], letters), ""]), fontsize=9)
+    above = {"xycoords": "axes fraction", "xytext": (0, 5), "textcoords": "offset points"}
+    axes.annotate(ARROWS.get(better, ""), (0, 1), **above, fontsize=9, color=GREY, va="bottom")
 
 
 def _panel(
@@ -93,6 +100,7 @@ def _panel(
         _dashed(axes, _mean(rows, floor))
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
+    axes.ticklabel_format(axis="x", useOffset=False)
     axes.locator_params(axis="x", nbins=4)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)

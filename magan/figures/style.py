@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from magan import keys
+from magan.titles import title
 
 WIDTH = 7.2  # inches: the text width of a printed page, so that font sizes below are the printed sizes
 INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
@@ -65,8 +66,8 @@ def colour(method: str, arm: str) -> str | tuple[float, ...]:
 
 
 def label(method: str, arm: str) -> str:
-    """Return the name of an arm or a baseline, as in the configuration."""
-    return method if arm in keys.SEEDLESS else arm
+    """Return the title of an arm or a baseline."""
+    return title(method if arm in keys.SEEDLESS else arm)
 
 
 def lanes(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -20,15 +20,23 @@ def design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
         samples[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in samples else pd.Series(False, samples.index)
     )
     people = samples[~is_control]
-    if keys.GROUP in people and (sentence := confounded(people[keys.BATCH], people[keys.GROUP])):
-        found.append(sentence)
-    if keys.DONOR in people and len(batches) > 1:
-        donors = people[labelled(people[keys.DONOR].to_numpy())].groupby(keys.DONOR)[keys.BATCH].nunique()
-        if len(donors) and donors.max() == 1:
-            found.append("No donor is in two batches: differences between donors cannot be told from a batch effect.")
+    found += layout(people)
     without = list(batches.loc[batches["controls"] == 0, keys.BATCH])
     if 0 < len(without) < len(batches):
         found.append(f"No control is in batch {', '.join(without)}: give one in every batch, or train on all samples.")
+    return found
+
+
+def layout(people: pd.DataFrame) -> list[str]:
+    """Cautions about groups and donors, from rows with ``batch`` and, where known, ``group`` and ``donor``."""
+    found = []
+    if keys.GROUP in people and (sentence := confounded(people[keys.BATCH], people[keys.GROUP])):
+        found.append(sentence)
+    if keys.DONOR in people and people[keys.BATCH].nunique() > 1:
+        known = people[labelled(people[keys.DONOR].to_numpy())]
+        donors = known.groupby(keys.DONOR, observed=True)[keys.BATCH].nunique()
+        if len(donors) and donors.max() == 1:
+            found.append("No donor is in two batches: differences between donors cannot be told from a batch effect.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Two sentences after the headline: its controls, and the arms that beat the best baseline."""
+"""Sentences on the controls of an arm, and on all arms that beat the best baseline."""
 
 import math
 from collections.abc import Mapping
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from magan import keys
-from magan.report.phrasing import consensus_wins, counted, interval, number, trained, verdict
+from magan.report.phrasing import consensus_wins, counted, listed, trained, verdict
 from magan.tasks.registry import TASKS
+from magan.titles import title
 
-CONTROLS = {"alone": "without correspondence", "shuffled": "with its correspondence shuffled"}
-OUTCOMES = {"wins": "better", "loses": "worse", "ties": "not told apart from it, as the intervals overlap"}
+CONTROLS = {"alone": "without correspondence", "shuffled": "with shuffled correspondence"}
+OUTCOMES = {"wins": "better", "loses": "worse", "ties": "as good, as the intervals overlap", "": "not comparable"}
 
 
 def sentences(task: str, dataset: str, summary: pd.DataFrame, arm: str, controls: Mapping[str, str]) -> list[str]:
@@ -25,35 +26,24 @@ def _controlled(task: str, rows: pd.DataFrame, arm: str, controls: Mapping[str, 
     score = TASKS[task].question.answer(set(whole.loc[whole["mean"].notna(), "metric"]))
     whole = whole[whole["metric"] == score]
     of = {row["arm"]: row for row in whole.to_dict("records") if math.isfinite(row["mean"])}
-    if arm not in of:
+    if arm not in of or not controls:
         return ""
-    ours = of[arm]
-    clauses, outcomes = [], {}
-    for kind, name in ((kind, controls[kind]) for kind in CONTROLS if kind in controls):
-        row = of.get(name)
-        verb = "the same network " if not clauses else ""
-        clauses.append(
-            f"{CONTROLS[kind]} {verb}({name}) " + (f"reaches {number(row['mean'])}{interval(row)}" if row else "fails")
-        )
-        outcomes[name] = _compared(row, ours, keys.SCORES[score][1]) if row else ""
-    if not clauses:
-        return ""
-    opening = " and ".join(clauses)
-    opening = opening[0].upper() + opening[1:]
-    against = f"where {arm} has {number(ours['mean'])}{interval(ours)} ({_short(score)})"
-    return f"{opening}, {against}{_said({name: outcome for name, outcome in outcomes.items() if outcome})}."
+    outcomes = {
+        CONTROLS[kind]: OUTCOMES[_compared(of[controls[kind]], of[arm], keys.SCORES[score][1])]
+        if controls[kind] in of
+        else "failed"
+        for kind in CONTROLS
+        if kind in controls
+    }
+    clauses = [f"{words} it {'fails' if said == 'failed' else 'is ' + said}" for words, said in outcomes.items()]
+    return f"The same network has two controls: {'; '.join(clauses)}." if len(clauses) > 1 else (
+        f"The same network has a control: {clauses[0]}."
+    )  # fmt: skip
 
 
-def _said(outcomes: Mapping[str, str]) -> str:
-    if len(outcomes) == 2 and len(set(outcomes.values())) == 1:
-        return f": both are {OUTCOMES[next(iter(outcomes.values()))]}"
-    clauses = [f"{name} is {OUTCOMES[outcome]}" for name, outcome in outcomes.items()]
-    return f": {', '.join(clauses)}" if clauses else ""
-
-
-def _compared(control: Mapping[str, float], headline: Mapping[str, float], better: str) -> str:
+def _compared(control: Mapping[str, float], arm: Mapping[str, float], better: str) -> str:
     """Compare two intervals as `verdict` does; "" where an interval is unknown."""
-    ends = [control["low"], control["high"], headline["low"], headline["high"]]
+    ends = [control["low"], control["high"], arm["low"], arm["high"]]
     if not all(map(math.isfinite, ends)):
         return ""
     above, below = ("wins", "loses") if better == "higher" else ("loses", "wins")
@@ -67,29 +57,25 @@ def _beaten(task: str, rows: pd.DataFrame) -> str:
     rows = rows[rows["metric"].isin(list(keys.SCORES)) & (rows[across] == keys.ALL)]
     by_part = not TASKS[task].question.otherwise
     rows = rows[(rows[column] == keys.ALL) | ((rows["metric"] == score) & by_part)]
-    n, seeds, consensus = 0, {}, {}
+    n, seeds, means = 0, {}, {}
     for method, arm in trained(rows):
         for row in rows[(rows["method"] == method) & (rows["arm"] == arm)].to_dict("records"):
             better = keys.SCORES[row["metric"]][1]
             outcome = verdict(row, better)
             n += outcome != ""
-            place = _short(row["metric"]) if row[column] == keys.ALL else row[column]
+            place = keys.SCORES[row["metric"]][0].split(" (")[0] if row[column] == keys.ALL else row[column]
             if outcome == "wins":
                 seeds.setdefault(arm, []).append(place)
             elif consensus_wins(row, better):
-                consensus.setdefault(arm, []).append(place)
+                means.setdefault(arm, []).append(place)
     if not n:
         return ""
     by = f"by score and by {TASKS[task].question.part}" if by_part else "by score"
     opening = f"Of {counted(n, 'comparison')} of seeds with a best baseline, {by}, "
-    opening += f"{_count(seeds)} won{_named(seeds)}"
+    opening += f"{_count(seeds)} won{_named(seeds)}."
     more = " more" if seeds else ""
-    ahead = f"; a consensus of seeds, which has no interval, is ahead in {_total(consensus)}{more}{_named(consensus)}"
-    return opening + (ahead if consensus else "") + "."
-
-
-def _short(metric: str) -> str:
-    return keys.SCORES[metric][0].split(" (")[0]
+    ahead = f" The mean of the maps of all seeds is ahead in {_total(means)}{more}{_named(means)}."
+    return opening + (ahead if means else "")
 
 
 def _total(won: Mapping[str, list[str]]) -> int:
@@ -101,5 +87,5 @@ def _count(won: Mapping[str, list[str]]) -> str:
 
 
 def _named(won: Mapping[str, list[str]]) -> str:
-    listed = "; ".join(f"{arm} on {', '.join(places)}" for arm, places in won.items())
-    return f" ({listed})" if listed else ""
+    named = "; ".join(f"{title(arm)} on {listed(places)}" for arm, places in won.items())
+    return f" ({named})" if named else ""

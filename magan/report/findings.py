@@ -1,33 +1,47 @@
-"""Sentences on the results of a study."""
+"""The result of a study in a sentence, the numbers behind it, and further sentences without numbers."""
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from magan import keys
 from magan.report.phrasing import consensus_wins, counted, interval, number, trained, verdict
 from magan.tasks.registry import TASKS
+from magan.titles import title
 
 
-def answer(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, arm: str) -> dict[str, str]:
-    """The result of a trained arm: its name, a verdict and a paragraph."""
+def answer(
+    task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFrame, arm: str, controls: Mapping[str, str]
+) -> dict[str, Any]:
+    """The result of a trained arm.
+
+    Returns
+    -------
+    dict
+        ``title`` of the arm, ``verdict``, ``sentence``, ``score`` (its name), ``numbers`` (rows of name, value,
+        interval and note) and further ``sentences``.
+    """
     rows = summary[(summary["task"] == task) & (summary["dataset"] == dataset)]
     of_arm = rows[rows["arm"] == arm]
     whole = of_arm[(of_arm["group"] == keys.ALL) & (of_arm["feature"] == keys.ALL)].set_index("metric")
-    score = TASKS[task].question.answer(set(whole.index[whole["mean"].notna()]))
+    question = TASKS[task].question
+    score = question.answer(set(whole.index[whole["mean"].notna()]))
+    found = {"title": title(arm), "score": keys.SCORES[score][0], "numbers": [], "sentences": []}
     if score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
-        return {"arm": arm, "verdict": "failed", "text": f"On {dataset}, {arm} failed: no seed has a score."}
+        return {**found, "verdict": "failed", "sentence": f"{_first(title(arm))} failed: no seed has a score."}
     row, better = whole.loc[score], keys.SCORES[score][1]
-    part = score if TASKS[task].question.otherwise else TASKS[task].question.part_score
-    text = [_reached(dataset, arm, score, row, of_arm), _consensus(score, row)]
-    text[1:1] = [_compared(arm, score, row)] if TASKS[task].question.compared else []
-    text += [_plain(task, whole), _nothing(rows, part), _floor(rows, part, TASKS[task].question.over)]
-    text += [sentence(rows, metrics, arm) for sentence in TASKS[task].sentences]
-    text += [_split(task, of_arm)] if not TASKS[task].question.otherwise else []
-    text += [_by_score(whole, score)]
+    said = [_split(task, of_arm)] if not question.otherwise else []
+    said += [_by_score(whole, score), *(sentence(rows, metrics, arm) for sentence in TASKS[task].sentences)]
     outcome = "consensus" if consensus_wins(row, better) else verdict(row, better) or "no verdict"
-    return {"arm": arm, "verdict": outcome, "text": " ".join(part for part in text if part)}
+    return {
+        **found,
+        "verdict": outcome,
+        "sentence": _outcome(arm, score, row, outcome, question.compared),
+        "numbers": _numbers(task, rows, whole, score, controls),
+        "sentences": [sentence for sentence in said if sentence],
+    }
 
 
 def headline(rows: pd.DataFrame, named: str) -> str:
@@ -42,75 +56,88 @@ def headline(rows: pd.DataFrame, named: str) -> str:
     return "magan" if "magan" in plain else (plain or [arm for _, arm in arms] or [""])[0]
 
 
-def _reached(dataset: str, arm: str, score: str, row, mine: pd.DataFrame) -> str:
-    name = keys.SCORES[score][0]
-    n_markers = mine.loc[(mine["metric"] == score) & (mine["feature"] != keys.ALL), "feature"].nunique()
-    over = counted(int(row["n_seeds"]), "seed") + (f" × {counted(n_markers, 'marker')}" if n_markers else "")
-    failed = f" ({int(row['n_failed'])} failed)" if row["n_failed"] > 0 else ""
-    text = f"On {dataset}, {arm} reaches a mean {name} of {number(row['mean'])}{interval(row)} over {over}{failed}"
-    # A consensus that wins gets a separate sentence.
-    shows_consensus = math.isfinite(row["consensus"]) and not consensus_wins(row, keys.SCORES[score][1])
-    return text + (f"; the consensus of its seeds {number(row['consensus'])}." if shows_consensus else ".")
+def _outcome(arm: str, score: str, row: Mapping, outcome: str, compared: bool) -> str:
+    """Return the sentence of the first screen."""
+    name, baseline = keys.SCORES[score][0].split(" (")[0], title(str(row["best_baseline"]))
+    who = _first(title(arm))
+    few = _least_p(int(row["n_seeds"])) > 0.05
+    caution = " So few seeds cannot prove a difference by a signed-rank test." if few and outcome == "wins" else ""
+    return {
+        "wins": f"{who} is better than the best baseline ({baseline}) by {name}.{caution}",
+        "loses": f"The best baseline ({baseline}) is better than {title(arm)} by {name}.",
+        "ties": f"{who} and the best baseline ({baseline}) cannot be distinguished by {name}.",
+        "consensus": f"The mean of the maps of all seeds of {title(arm)} is better than the best baseline ({baseline}) "
+        f"by {name}; single seeds, on average, are not.",
+        "no verdict": f"{who} is scored by {name}{' and there is no baseline for it' if compared else ''}.",
+    }[outcome]
 
 
-def _compared(arm: str, score: str, row) -> str:
-    if not row["best_baseline"] or not math.isfinite(row["best_baseline_value"]):
-        return "There is no baseline for this score."
-    result = verdict(row, keys.SCORES[score][1])
-    gap = number(abs(row["mean"] - row["best_baseline_value"]))
-    outcome = {
-        "wins": f"{arm} wins by {gap}",
-        "loses": f"the baseline wins by {gap}",
-        "ties": "the interval holds the baseline's value, so neither wins",
-        "": "without an interval neither can be said to win",
-    }[result]
-    text = f"The best baseline, {row['best_baseline']}, has {number(row['best_baseline_value'])}: {outcome}"
-    return text + _tested(float(row["p_value"]), int(row["n_seeds"])) + "."
+def _numbers(
+    task: str, rows: pd.DataFrame, whole: pd.DataFrame, score: str, controls: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Return the rows of numbers behind the sentence: the arm, its controls, baselines and limits."""
+    question, row = TASKS[task].question, whole.loc[score]
+    n_seeds, n_failed = int(row["n_seeds"]), int(row["n_failed"]) if row["n_failed"] > 0 else 0
+    over = counted(n_seeds, "seed") + (f", {n_failed} failed" if n_failed else "")
+    found = [_line("mean over seeds", row["mean"], row, over)]
+    if math.isfinite(row["consensus"]) and n_seeds > 1:
+        found.append(
+            _line("mean of the maps of all seeds", row["consensus"], None, "a single map, without an interval")
+        )
+    if row["best_baseline"] and math.isfinite(row["best_baseline_value"]):
+        found.append(
+            _line(f"best baseline: {title(row['best_baseline'])}", row["best_baseline_value"], None, _tested(row))
+        )
+    for kind, words in (("alone", "without correspondence"), ("shuffled", "with shuffled correspondence")):
+        if kind in controls:
+            control = _whole(rows[rows["arm"] == controls[kind]], score)
+            known = len(control) and math.isfinite(control["mean"].iloc[0])
+            found.append(
+                _line(words, control["mean"].iloc[0], control.iloc[0], f"the same network: {title(controls[kind])}")
+                if known
+                else {"name": words, "value": "failed", "interval": "", "note": title(controls[kind])}
+            )
+    part = score if question.otherwise else question.part_score
+    if part != score and part in whole.index and math.isfinite(whole.loc[part, "mean"]):
+        found.append(_line(keys.SCORES[part][0], whole.loc[part, "mean"], whole.loc[part], "over all cells together"))
+    note = "" if part == score else keys.SCORES[part][0]
+    nothing = _whole(rows[(rows["method"] == "identity") & (rows["arm"] == keys.BASELINE)], part)
+    floor = _whole(rows[rows["arm"] == keys.FLOOR], part)
+    for name, of in (("nothing done", nothing), (title(keys.FLOOR), floor)):
+        if len(of) and math.isfinite(of["mean"].iloc[0]):
+            found.append(_line(name, of["mean"].iloc[0], None, note))
+    return found
 
 
-def _consensus(score: str, row) -> str:
-    """The sentence for a consensus that beats a baseline which single seeds do not beat; else ""."""
-    if not consensus_wins(row, keys.SCORES[score][1]):
-        return ""
-    return (
-        f"The consensus of its seeds reaches {number(row['consensus'])} and beats {row['best_baseline']}'s "
-        f"{number(row['best_baseline_value'])}; single seeds, on average, do not. "
-        "The consensus is one map and has no interval."
-    )
+def _whole(rows: pd.DataFrame, score: str) -> pd.DataFrame:
+    return rows[(rows["metric"] == score) & (rows["group"] == keys.ALL) & (rows["feature"] == keys.ALL)]
 
 
-def _plain(task: str, whole: pd.DataFrame) -> str:
-    """The score of the parts over all cells, if it is not the score of the answer; the next sentences use it."""
-    score = TASKS[task].question.part_score
-    if score == TASKS[task].question.score or score not in whole.index or not math.isfinite(whole.loc[score, "mean"]):
-        return ""
-    row = whole.loc[score]
-    known = row["best_baseline"] and math.isfinite(row["best_baseline_value"])
-    best = f", {row['best_baseline']} at best {number(row['best_baseline_value'])}" if known else ""
-    return f"Over all cells together its {keys.SCORES[score][0]} is {number(row['mean'])}{interval(row)}{best}."
+def _line(name: str, value: float, row: Mapping | None, note: str) -> dict[str, str]:
+    return {
+        "name": name,
+        "value": number(value),
+        "interval": interval(row).strip() if row is not None else "",
+        "note": note,
+    }
 
 
-def _nothing(rows: pd.DataFrame, score: str) -> str:
-    """The score of unchanged cells or images, if the identity was among the methods."""
-    same = rows[(rows["method"] == "identity") & (rows["arm"] == keys.BASELINE) & (rows["metric"] == score)]
-    same = same[(same["group"] == keys.ALL) & (same["feature"] == keys.ALL) & same["mean"].notna()]
-    return f"Doing nothing (identity) scores {number(same['mean'].iloc[0])}." if len(same) else ""
+def _least_p(n_seeds: int) -> float:
+    """The smallest p of the exact two-sided signed-rank test of n pairs."""
+    return 2.0 ** (1 - n_seeds)
 
 
-def _floor(rows: pd.DataFrame, score: str, over: str) -> str:
-    floor = rows[(rows["arm"] == keys.FLOOR) & (rows["metric"] == score)]
-    floor = floor.loc[(floor["group"] == keys.ALL) & (floor["feature"] == keys.ALL), "mean"].dropna()
-    whose = "Real images against other real images" if over == "images" else "Two halves of the real data"
-    return f"{whose} score {number(floor.iloc[0])}." if len(floor) else ""
-
-
-def _tested(p: float, n_seeds: int) -> str:
+def _tested(row: Mapping) -> str:
+    p, n_seeds = float(row["p_value"]), int(row["n_seeds"])
     if not math.isfinite(p):
         return ""
-    # The smallest p of the exact two-sided signed-rank test of n pairs.
-    least = 2.0 ** (1 - n_seeds)
-    caution = f", where {counted(n_seeds, 'seed')} cannot give less than {number(least)}" if least > 0.05 else ""
-    return f" (paired Wilcoxon over seeds, p {'= ' + number(p) if p >= 1e-4 else '< .0001'}{caution})"
+    least = _least_p(n_seeds)
+    caution = f"; {counted(n_seeds, 'seed')} cannot give less than {number(least)}" if least > 0.05 else ""
+    return f"paired Wilcoxon test over seeds: p {'= ' + number(p) if p >= 1e-4 else '< .0001'}{caution}"
+
+
+def _first(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _split(task: str, mine: pd.DataFrame) -> str:
@@ -128,7 +155,7 @@ def _by_score(whole: pd.DataFrame, score: str) -> str:
         for name, row in whole.iterrows()
         if name in keys.SCORES and name != score
     }
-    return _listed("By the other scores", {keys.SCORES[name][0].split(" (")[0]: v for name, v in verdicts.items()})
+    return _listed("By further scores", {keys.SCORES[name][0].split(" (")[0]: v for name, v in verdicts.items()})
 
 
 def _listed(opening: str, verdicts: Mapping[str, str]) -> str:
@@ -136,4 +163,4 @@ def _listed(opening: str, verdicts: Mapping[str, str]) -> str:
     phrases = {"wins": "win on", "loses": "lose on", "ties": "are undecided on"}
     named = {outcome: [name for name, v in verdicts.items() if v == outcome] for outcome in phrases}
     parts = [f"{phrases[outcome]} {', '.join(names)}" for outcome, names in named.items() if names]
-    return f"{opening} the seeds {'; '.join(parts)}." if parts else ""
+    return f"{opening}, the seeds {'; '.join(parts)}." if parts else ""

@@ -1,8 +1,11 @@
 """Render the page: put sentences, tables and pictures into the template."""
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -14,12 +17,15 @@ from magan.report.findings import answer, headline
 from magan.report.lectures import experiment
 from magan.report.tables import tables
 from magan.report.trainings import trainings
-from magan.tasks.batch_correction.report import channels, chosen, gated, judged
+from magan.report.vega import scripts
+from magan.tasks.batch_correction.report import channels, chosen, gated, judged, kept, rows
 from magan.tasks.panel_merging.report import merged
 from magan.tasks.registry import TASKS
 
 HEAVY = 400_000  # bytes of an svg above which the png of the same name is used
 PROVENANCE = {"commit": "", "code": "", "sources": [], "versions": {}, "seeds": {}, "judges": {}}
+# Figure -> the question of a data set under which it stands; all further figures compare methods.
+QUESTIONS = {"batch_densities": "cells", "umap": "cells", "batch_effects": "effect", "loss_curves": "training"}
 
 
 def render(
@@ -38,9 +44,13 @@ def render(
         result is reported (default: see `headline`), and ``controls`` its counterparts ("alone": without
         correspondence, "shuffled": with a wrong correspondence), ``verdicts`` the verdict of the safety gate on a
         correction and its reasons (see `judged`), ``channels`` the table of roles (see `channels`), ``lab_gates`` the
-        arguments of `gated`, ``troubles`` sentences on files that were not acquired evenly, ``left_out`` rows of
-        (kind, name, reason), and ``trainings``
-        the arms' settings and costs (see `trainings`). ``panels`` are
+        arguments of `gated`, ``groups`` the table of differences between groups (see `kept`), ``troubles`` sentences on
+        files that were not acquired evenly,
+        ``left_out`` rows of (kind, name, reason), and ``trainings``
+        the arms' settings and costs (see `trainings`); ``cautions`` sentences on the layout of samples, ``explorers``
+        the result of `magan.tasks.batch_correction.explorer.explorer`, ``files`` rows of status, n and events,
+        ``places`` links (text, href, more), and ``glossary`` rows of title, name and what it is. ``links`` are links of
+        the whole study and ``methods`` the ``paragraphs`` and ``references`` of its text for a paper. ``panels`` are
         the arguments of `merged`, for each set of panels that was merged; their figures are of the task "panels".
         ``lectures`` are the arguments of `experiment`, with the ``path`` of the picture in place of its source.
     summary, metrics
@@ -55,7 +65,9 @@ def render(
     """
     summary = summary.assign(best_baseline=summary["best_baseline"].astype(object).fillna(""))
     failures = {(f["task"], f["dataset"], f["name"]): f for f in provenance.get("failures", ())}
-    images = [dict(figure) | {"src": _embedded(Path(figure["path"]))} for figure in figures]
+    images = [
+        {"name": Path(figure["path"]).stem, **figure, "src": _embedded(Path(figure["path"]))} for figure in figures
+    ]
     sections = []
     for task in [task for task in TASKS if task in set(metrics["task"])]:
         of = [f for f in images if f["task"] == task]
@@ -65,13 +77,18 @@ def render(
                 **_answers(task, dataset, summary, metrics, study),
                 "verdict": _verdict((task, dataset), study),
                 "choice": _choice((task, dataset), study),
-                "channels": channels(table) if (table := _of("channels", (task, dataset), study)) is not None else [],
-                "troubles": _of("troubles", (task, dataset), study) or [],
-                "gates": gated(*tables_of) if (tables_of := _of("lab_gates", (task, dataset), study)) else None,
-                "left_out": (study.get("left_out") or {}).get((task, dataset), []),
+                "groups": kept(_of(study, "groups", (task, dataset), None)),
+                "channels": channels(_of(study, "channels", (task, dataset), None)),
+                "troubles": _of(study, "troubles", (task, dataset)),
+                "gates": gated(*found) if (found := _of(study, "lab_gates", (task, dataset))) else None,
+                "explorer": _explorer((task, dataset), study),
                 "tables": tables(task, dataset, summary, failures),
-                "trainings": trainings((study.get("trainings") or {}).get((task, dataset), ())),
-                "figures": [figure for figure in of if figure.get("dataset") == dataset],
+                "trainings": trainings(_of(study, "trainings", (task, dataset))),
+                "figures": _by_question([figure for figure in of if figure.get("dataset") == dataset]),
+                "left_out": _of(study, "left_out", (task, dataset)),
+                "files": _of(study, "files", (task, dataset)),
+                "links": _of(study, "places", (task, dataset)),
+                "glossary": _of(study, "glossary", (task, dataset)),
             }
             for dataset in dict.fromkeys(metrics.loc[metrics["task"] == task, "dataset"])
         ]
@@ -89,14 +106,30 @@ def render(
         for arguments in study.get("lectures", ())
     ]
     config = yaml.safe_dump(_plain(provenance.get("config", {})), sort_keys=False, allow_unicode=True)
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string((Path(__file__).parents[1] / "templates" / "report.html").read_text())
+    template = _environment().get_template("report.html")
     rest = {name: provenance.get(name) or default for name, default in PROVENANCE.items()}
     rest["seeds"] = {name: _seeds(seeds) for name, seeds in rest["seeds"].items()}
+    interactive = any(dataset["explorer"] for section in sections for dataset in section["datasets"])
     return template.render(
-        study={"description": "", **study}, panels=panels, lectures=lectures, sections=sections, config=config, **rest
+        study={"description": "", "links": [], **study},
+        methods=study.get("methods"),
+        panels=panels,
+        lectures=lectures,
+        sections=sections,
+        config=config,
+        vega=scripts() if interactive else "",
+        **rest,
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("magan"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
 
 
@@ -108,22 +141,41 @@ def _answers(task: str, dataset: str, summary: pd.DataFrame, metrics: pd.DataFra
     arm = "" if baseline else headline(rows, named)  # the verdict and the choice describe a deployed baseline
     controls = (study.get("controls") or {}).get((task, dataset), {})
     return {
-        "answer": answer(task, dataset, summary, metrics, arm) if arm else None,
+        "answer": answer(task, dataset, summary, metrics, arm, controls) if arm else None,
+        "compared": TASKS[task].question.compared and (rows["arm"] == keys.BASELINE).any(),
         "others": control_sentences.sentences(task, dataset, summary, arm, controls),
     }
 
 
+def _of(study: Mapping, name: str, place: tuple[str, str], default: Any = ()) -> Any:
+    """What is known of a data set."""
+    return (study.get(name) or {}).get(place, default)
+
+
+def _by_question(figures: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    found = {"cells": [], "effect": [], "compare": [], "training": []}
+    for figure in figures:
+        found[QUESTIONS.get(figure["name"], "compare")].append(figure)
+    return found
+
+
 def _verdict(place: tuple[str, str], study: Mapping) -> dict | None:
     verdicts = study.get("verdicts") or {}
-    return judged(*verdicts[place]) if place in verdicts else None
+    return judged(*verdicts[place], _of(study, "cautions", place)) if place in verdicts else None
 
 
-def _of(what: str, place: tuple[str, str], study: Mapping):
-    return (study.get(what) or {}).get(place)
+def _explorer(place: tuple[str, str], study: Mapping) -> str | None:
+    """The numbers of the interactive figures as JSON that can stand in a page."""
+    numbers = _of(study, "explorers", place)
+    if not numbers:
+        return None
+    verdict, gate = study["verdicts"][place]
+    text = json.dumps({**numbers, "gate": rows(gate, verdict)}, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def _choice(place: tuple[str, str], study: Mapping) -> dict | None:
-    table = _of("choices", place, study)
+    table = _of(study, "choices", place, None)
     return None if table is None else chosen(table)
 
 

@@ -78,6 +78,12 @@ def aspects(scores: Sequence[str]) -> dict[str, list[str]]:
     return {"": list(scores)}
 
 
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def counted(n: int, noun: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
@@ -91,6 +97,6 @@ AS_A_SET = (
     *("entropy_score", "modes", "class_divergence"),
 )
 ASPECTS = (
-    (KEPT, "what the cells keep", "how near the batches come"),
+    (KEPT, "what cells keep", "how near batches come"),
     (AS_A_SET, "the images as a set, against real ones", "image by image"),
 )

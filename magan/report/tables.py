@@ -8,6 +8,7 @@ import pandas as pd
 from magan import keys
 from magan.report.phrasing import Question, aspects, consensus_wins, interval, number, verdict
 from magan.tasks.registry import TASKS
+from magan.titles import title
 
 
 def tables(task: str, dataset: str, summary: pd.DataFrame, failures: Mapping) -> list[dict]:
@@ -42,20 +43,21 @@ def _by_method(
             continue
         if not len(known):
             fault = failures.get(name, {"message": "no seed has a score", "log": ""})
-            lines.append(
-                {"name": name, "kind": "failed", "message": fault["message"], "log": fault["log"], "cells": []}
-            )
+            about = {"message": fault["message"], "log": fault["log"]}
+            lines.append({"name": title(name), "method": name, "kind": "failed", "cells": [], **about})
             continue
         n, n_failed = int(of_method["n_seeds"].max()), int(of_method["n_failed"].fillna(0).max())
         seeds = f"{n}" + (f", {n_failed} failed" if n_failed else "") if kind == "trained" else ""
         cells = [_cell(of_method.loc[s] if s in of_method.index else None, s, _best(whole, s)) for s in scores]
-        lines.append({"name": name, "kind": kind, "seeds": seeds, "cells": cells})
+        lines.append({"name": title(name), "method": name, "kind": kind, "seeds": seeds, "cells": cells})
         if of_method["consensus"].notna().any():
             means = [_consensus(of_method.loc[s], s) if s in of_method.index else {} for s in scores]
-            lines.append({"name": f"consensus of {name}", "kind": "consensus", "seeds": "", "cells": means})
+            mean = {"name": f"{title(name)}, mean of seeds", "method": name, "kind": "consensus", "seeds": ""}
+            lines.append({**mean, "cells": means})
     return {
         "caption": f"Every method, over all {': '.join(filter(None, topic))}",
         "corner": "method",
+        "seeds": any(line.get("seeds") for line in lines),
         "heads": [_head(s) for s in scores],
         "lines": lines,
     }
@@ -74,11 +76,12 @@ def _by_part(parts: pd.DataFrame, question: Question) -> dict:
             _cell(rows.loc[pair] if pair in rows.index else None, question.part_score, _best(of, question.part_score))
             for pair in pairs
         ]
-        lines.append({"name": name, "kind": "part", "seeds": None, "cells": cells})
-    heads = [{"name": method if arm == keys.BASELINE else arm, "arrow": ""} for method, arm in pairs]
+        lines.append({"name": name, "method": "", "kind": "part", "cells": cells})
+    names = [arm if arm not in keys.SEEDLESS else method for method, arm in pairs]
+    heads = [{"name": title(name), "method": name, "arrow": ""} for name in names]
     head = _head(question.part_score)
-    caption = f"{head['name']} {head['arrow']}".strip() + f", one {question.part} at a time"
-    return {"caption": caption, "corner": question.part, "heads": heads, "lines": lines}
+    caption = f"{head['name']} {head['arrow']}".strip() + f", {question.part} by {question.part}"
+    return {"caption": caption, "corner": question.part, "seeds": False, "heads": heads, "lines": lines}
 
 
 def _best(rows: pd.DataFrame, score: str) -> str:
@@ -109,4 +112,4 @@ def _consensus(row, score: str) -> dict:
 
 def _head(score: str) -> dict[str, str]:
     name, better = keys.SCORES[score]
-    return {"name": name, "arrow": {"higher": "↑", "lower": "↓", "one": "→ 1", "nominal": "→ .9"}[better]}
+    return {"name": name, "method": "", "arrow": {"higher": "↑", "lower": "↓", "one": "→ 1", "nominal": "→ .9"}[better]}

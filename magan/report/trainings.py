@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from magan.titles import title
+
 
 def trainings(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Lines of the table of trainings, as text.
@@ -18,8 +20,8 @@ def trainings(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """
     return [
         {
-            "name": run["name"],
-            "model": run["model"],
+            "name": title(run["name"]),
+            "model": title(run["model"]),
             "settings": ", ".join(f"{name} {_short(value)}".strip() for name, value in run["settings"].items())
             or "defaults",
             "steps": f"{run['steps']:,}",

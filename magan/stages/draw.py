@@ -1,17 +1,20 @@
 """The figures of a data set."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anndata
+import numpy as np
 import pandas as pd
 
 from magan import keys, tracking
 from magan.figures import Drawing, Results, save
 from magan.stages.atomic_files import atomic_write, read_metrics, unquoted
 from magan.stages.provenance import digest, sources_of
+from magan.tasks.batch_correction.explorer import explorer
 from magan.tasks.panel_merging.figures import MergedPanels
 from magan.tasks.panel_merging.verdicts import ASKED
 from magan.tasks.registry import MERGING, TASKS
@@ -25,6 +28,7 @@ def draw(
     headline: str,
     tables: tuple[str, str],
     folders: tuple[str, str],
+    written: str = "",
 ) -> None:
     """Rule `draw`: draw the figures of a data set, each as SVG and PNG.
 
@@ -40,16 +44,21 @@ def draw(
         Files of the scores and of their summary.
     folders
         The folder that holds truth.h5ad and a folder of each method, and the folder of the figures.
+    written
+        The file of cells as they are written, which are then the ones to be shown; "" where no method is deployed. Its
+        numbers for the interactive figures of the report are written to explorer.json.
     """
     entry, (folder, output) = TASKS[task], folders
     methods = [*arms, *baselines]
     metrics, summary = (rows_of(read_metrics(path), task, dataset, methods) for path in tables)
     truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
     shown = entry.shown(arms, baselines, summary) if entry.shown else [headline or methods[0]]
+    mapped = {name: anndata.read_h5ad(f"{folder}/{name}/mapped.h5ad") for name in shown}
+    mapped = {headline: anndata.read_h5ad(written)} if written else mapped
     results = Results(
         dataset=dataset,
         truth=truth,
-        mapped={name: anndata.read_h5ad(f"{folder}/{name}/mapped.h5ad") for name in shown},
+        mapped=mapped,
         metrics=metrics,
         summary=summary,
         curves={arm: tracking.read_events(f"{folder}/{arm}/events.jsonl").curves for arm in arms},
@@ -58,6 +67,9 @@ def draw(
     )
     mark = digest(sources_of(truth) | {"metrics": hashlib.sha256(Path(tables[0]).read_bytes()).hexdigest()})
     _save(entry.figures, results, mark, output)
+    if written and np.isfinite(results.headline.X).all():
+        with atomic_write(f"{output}/explorer.json") as part:
+            part.write_text(json.dumps(explorer(truth, results.headline), separators=(",", ":")))
 
 
 def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], output: str) -> None:

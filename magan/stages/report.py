@@ -13,6 +13,8 @@ from magan.config import Arm, TaskSettings
 from magan.cytometry.acquisition import troubles
 from magan.cytometry.channel_table import restricted
 from magan.report import render
+from magan.report.methods_text import methods_text
+from magan.stages import facts
 from magan.stages.atomic_files import atomic_write, read_gate, read_metrics, unquoted
 from magan.stages.draw import rows_of
 from magan.stages.gated import GATE_INTENSITIES, GATES
@@ -28,7 +30,11 @@ from magan.tasks.registry import MERGING, TASKS
 def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, output: str) -> None:
     """Rule `report`: write a self-contained page with every number from the tables."""
     checked = Study.model_validate(study)
-    trained = {(task, dataset): settings for task, dataset, settings in checked.tasks() if settings.deployed}
+    every = {(task, dataset): settings for task, dataset, settings in checked.tasks()}
+    trained = {place: settings for place, settings in every.items() if settings.deployed}
+    corrected = {place: settings for place, settings in trained.items() if place[0] == "batch"}
+    made = provenance()
+    sources = study_sources(checked, root)
     page = render(
         {
             "name": checked.name,
@@ -36,7 +42,19 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
             "description": checked.summary,
             "headline": {place: settings.deployed for place, settings in trained.items()},
             "controls": {place: _controls(settings) for place, settings in trained.items()},
-            "verdicts": {place: _judged(root, place[1]) for place in trained if place[0] == "batch"},
+            "verdicts": {place: _judged(root, place[1]) for place in corrected},
+            "cautions": {place: facts.cautions(root, settings.cells) for place, settings in corrected.items()},
+            "groups": {place: facts.groups(root, place[1]) for place in corrected},
+            "explorers": {place: facts.explorer(root, place) for place in corrected},
+            "files": {place: facts.files(root, place[1], settings) for place, settings in corrected.items()},
+            "places": {
+                place: list(facts.links(root, place[1], settings, output)) for place, settings in corrected.items()
+            },
+            "glossary": {place: list(facts.glossary(settings)) for place, settings in every.items()},
+            "links": facts.study_links(checked, root, output),
+            "methods": methods_text(
+                [facts.written_up(checked, root, place, sources) for place in every], made["versions"], made["commit"]
+            ),
             "choices": {
                 place: found for place in trained if (found := _choice(root, place, trained[place])) is not None
             },
@@ -54,10 +72,12 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
         _ordered(read_metrics(metrics), checked),
         _pictures(checked, root),
         {
-            **provenance(),
+            **made,
             "config": study,
-            "sources": list(study_sources(checked, root).values()),
-            "seeds": {"/".join(place): list(checked.seeds_of(settings)) for place, settings in trained.items()},
+            "sources": list(sources.values()),
+            "seeds": {
+                "/".join(place): list(checked.seeds_of(settings)) for place, settings in every.items() if settings.arms
+            },
             "judges": _judges(checked, root),
             "failures": _failures(checked, root),
         },
@@ -101,6 +121,7 @@ def _pictures(study: Study, root: str) -> list[dict[str, str]]:
     places += [(task, dataset, TASKS[task].figures) for task, dataset, _ in study.tasks()]
     return [
         {
+            "name": name,
             "title": drawing.title,
             "caption": drawing.caption,
             "path": f"{root}/figures/{task}/{dataset}/{name}.{drawing.suffix}",

@@ -27,7 +27,6 @@ CORRECTIONS = STUDY.section("batch")
 JUDGED = [dataset for dataset, settings in CORRECTIONS.items() if settings.deployed]
 CORRECTED = [dataset for dataset in JUDGED if CORRECTIONS[dataset].correct]
 # Corrections of files that a workspace or Gating-ML file has gates for; the page compares them before and after.
-GATED = [dataset for dataset in CORRECTED if isinstance(STUDY.own_data[CORRECTIONS[dataset].cells].gates, str)]
 MERGED = STUDY.panels_to_merge()
 # Models that make samples: each arm is a target.
 SAMPLING = [(task, dataset, settings) for task, dataset, settings in STUDY.tasks() if TASKS[task].makes_samples]
@@ -85,6 +84,12 @@ def scored_by(wildcards):
     paths = methods("mapped.h5ad")(wildcards)
     written = wildcards.task == "batch" and wildcards.dataset in CORRECTED
     return [*paths, f"{TASK.format(**wildcards)}/written.h5ad"] if written else paths
+
+
+def written_of(wildcards):
+    """The cells as they are written, where a method is deployed: the report shows these."""
+    shown = wildcards.task == "batch" and wildcards.dataset in JUDGED
+    return {"written": f"{TASK.format(**wildcards)}/written.h5ad"} if shown else {}
 
 
 def models_of(wildcards):

@@ -21,6 +21,7 @@ rule summarise:
 rule draw:
     """The figures of one dataset, each as SVG and PNG."""
     input:
+        unpack(written_of),
         truth=rules.prepare.output.truth,
         mapped=methods("mapped.h5ad"),
         events=methods("events.jsonl"),
@@ -58,9 +59,10 @@ rule report:
     input:
         verdicts=[f"{ROOT}/batch/{dataset}/verdict.json" for dataset in JUDGED],
         gates=[f"{ROOT}/batch/{dataset}/gate.tsv" for dataset in JUDGED],
+        groups=[f"{ROOT}/batch/{dataset}/groups.tsv" for dataset in JUDGED],
         merged=[f"{ROOT}/panels/{name}/verdicts.tsv" for name in MERGED],
         pictures=[f"{ROOT}/figures/panels/{name}" for name in MERGED],
-        corrected=[f"{ROOT}/batch/{dataset}/corrected" for dataset in GATED],
+        corrected=[f"{ROOT}/batch/{dataset}/corrected" for dataset in CORRECTED],
         figures=[f"{ROOT}/figures/{task}/{dataset}" for task, dataset, _ in STUDY.tasks()],
         lectures=[f"{ROOT}/lectures/{lecture}/numbers.tsv" for lecture in STUDY.lectures],
         metrics=rules.summarise.output.metrics,

@@ -12,4 +12,5 @@ with log_to(snakemake.log[0]):
         headline=snakemake.params.headline,
         tables=(snakemake.input.metrics, snakemake.input.summary),
         folders=(snakemake.params.folder, snakemake.output[0]),
+        written=snakemake.input.get("written", ""),
     )

@@ -14,6 +14,7 @@ from magan import keys
 from magan.figures.curves import LOSS_CURVES
 from magan.figures.drawing import Drawing
 from magan.figures.embedding import umap
+from magan.figures.forest import heading
 from magan.figures.style import (
     GREY,
     INK,
@@ -36,14 +37,15 @@ from magan.tasks.batch_correction.effect_figures import batch_effects
 SCORES = ("emd", "mmd", "batch_auc", "label_transfer", "rank_kept", "population_variance", "emd_reduction", "mad")
 BEFORE, AFTER = "#E69F00", METHOD_COLOURS["magan"]
 HALO = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+LETTERS = 38  # of a title that is as wide as one of two panels
 SMOOTH = 0.1  # arcsinh units, the width of the kernel of a density
 
 
 @styled
-def batch_densities(truth: AnnData, mapped: AnnData, *, digest: str, n_markers: int = 12) -> Figure:
+def batch_densities(truth: AnnData, mapped: AnnData, *, digest: str, n_markers: int | None = None) -> Figure:
     """Densities of each marker: the reference batch, and all further batches before and after the map.
 
-    The markers with the largest batch effect come first; a thin line per batch.
+    The markers with the largest batch effect come first; a thin line per batch. ``n_markers`` limits their number.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def batch_densities(truth: AnnData, mapped: AnnData, *, digest: str, n_markers: 
     digest
         Of the data, written at the foot.
     """
-    title = f"Each marker before and after {_name(mapped)}: {mapped.uns.get('dataset', '')}"
+    title = f"Each marker before and after the map: {mapped.uns.get('dataset', '')}"
     if mapped.uns.get("error"):
         return empty(title, f"{_name(mapped)} failed: {mapped.uns['error']}", digest)
     batch, measured = truth.obs[keys.BATCH].astype(str), truth.to_df(keys.PREPROCESSED)
@@ -65,7 +67,7 @@ def batch_densities(truth: AnnData, mapped: AnnData, *, digest: str, n_markers: 
     markers = list(effects.sort_values(ascending=False, kind="stable").index[:n_markers])
     seeds = np.atleast_1d(mapped.uns.get("seeds", []))
     foot = f"{len(reference):,} reference and {len(after):,} mapped cells"
-    foot += f" · consensus of {counted(len(seeds), 'seed')}" if len(seeds) else ""
+    foot += f" · mean of the maps of {counted(len(seeds), 'seed')}" if len(seeds) else ""
     columns = 4
     figure = new(1.3 + 1.35 * -(-len(markers) // columns), "", foot, digest)
     for i, (axes, marker) in enumerate(zip(panels(figure, len(markers), columns), markers)):
@@ -94,7 +96,7 @@ def _densities(axes: Axes, reference, before, after, of: pd.Series) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _density(values: pd.Series, low: float, high: float, n: int = 256) -> tuple[np.ndarray, np.ndarray]:
+def _density(values: pd.Series, low: float, high: float, n: int = 80) -> tuple[np.ndarray, np.ndarray]:
     """A histogram smoothed by a Gaussian of fixed width: it also draws a marker that does not vary."""
     counts, edges = np.histogram(values.clip(low, high), bins=n, range=(low, high))
     width = (high - low) / n
@@ -135,9 +137,12 @@ def batch_scores(summary: pd.DataFrame, *, dataset: str, digest: str) -> Figure:
     if not scores:
         return empty(title, "No method was scored.", digest)
     pairs = lanes(table)
-    n = int(pd.to_numeric(table["n_seeds"]).max())
-    foot = f"up to {counted(n, 'seed')} per arm · point and number: mean; bar: {INTERVAL}"
-    foot += "\nhollow: consensus of seeds; dashed line: floor"
+    trained = table[~table["arm"].isin(keys.SEEDLESS)]
+    foot = "dashed line: real against real"
+    if len(trained):
+        n = int(pd.to_numeric(trained["n_seeds"]).max())
+        opening = f"up to {counted(n, 'seed')} per arm · point and number: mean; bar: {INTERVAL}"
+        foot = f"{opening}\nhollow: mean of the maps of all seeds; {foot}"
     rows = -(-len(scores) // 2)
     figure = new(1.0 + rows * (0.7 + 0.22 * len(pairs)), title, foot, digest)
     for i, (axes, score) in enumerate(zip(panels(figure, len(scores), 2), scores)):
@@ -168,11 +173,11 @@ def _score_panel(axes: Axes, table: pd.DataFrame, pairs, score: str) -> None:
         axes.axvline(
             cast(float, rows.loc[(keys.FLOOR, keys.FLOOR), "mean"]), color=GREY, lw=1, ls=(0, (4, 2)), zorder=0
         )
-    name, better = keys.SCORES.get(score, (score, ""))
-    arrow = {"lower": " · ← better", "higher": " · better →"}.get(better, "")
-    axes.set_title(f"{name}{arrow}")
+    heading(axes, score, LETTERS)
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.locator_params(axis="x", nbins=4)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
 
@@ -191,17 +196,17 @@ FIGURES = {
     "batch_scores": Drawing(
         batch_scores,
         "Scores of the mapped batches",
-        "Points are means over seeds with their 95 % bootstrap interval, hollow diamonds are the consensus of seeds, "
-        "grey points are baselines. The dashed line is the floor: the score of one half of the reference batch against "
-        "the second half, which a perfect map would reach with half of the cells.",
+        "Points are means over seeds with their 95 % bootstrap interval, hollow diamonds the mean of the maps of all "
+        "seeds, grey points are baselines. The dashed line compares one half of the reference batch with the second "
+        "half: the score that a perfect map would reach with half of the cells.",
         "svg",
         lambda r: {"summary": r.summary, "dataset": r.dataset},
     ),
     "batch_densities": Drawing(
         batch_densities,
         "Markers before and after",
-        "Densities over cells: the reference batch in grey, all further batches before (dashed) and after the map. "
-        "Markers with the largest batch effect come first.",
+        "Densities over cells as they are written: the reference batch in grey, all further batches before (dashed) "
+        "and after the map. Every corrected marker is drawn, those with the largest batch effect first.",
         "svg",
         lambda r: {"truth": r.truth, "mapped": r.headline},
     ),

@@ -50,7 +50,7 @@ def matching_cells(truth: AnnData, mapped: AnnData, *, digest: str, seed: int = 
     foot = (
         f"{len(places['real']):,} real and {len(places['mapped']):,} mapped cells, {is_training_pair.sum()} known pairs"
     )
-    foot += f" · consensus of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
+    foot += f" · mean of {counted(len(np.atleast_1d(mapped.uns['seeds'])), 'seed')}" if _trained(mapped) else ""
     figure = new(4.1, title, foot + "\ndirections of the real cells", digest)
     left, right = cast(np.ndarray, figure.subfigures(1, 2))
     kinds = np.repeat(["real", "mapped"], [len(places["real"]), len(places["mapped"])])
@@ -116,7 +116,7 @@ def matching_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset: st
     n_draws = max(metrics.loc[metrics["group"] != keys.ALL, "group"].nunique(), 1)
     n_seeds = int(max(pd.to_numeric(summary["n_seeds"]), default=0))
     foot = f"large: mean over {counted(n_seeds, 'seed')} and {counted(n_draws, 'draw')} of the pairs, with its 95 % "
-    foot += "bootstrap interval over seeds\nsmall: one draw, mean over seeds · hollow: consensus of seeds"
+    foot += "bootstrap interval over seeds\nsmall: one draw, mean over seeds · hollow: mean of all seeds"
     foot += "\ndashed: chance, or what real cells reach"
     scores = known_scores(summary, SCORES)
     return forest(_draws(metrics), summary, scores, title, foot, digest, chance={"foscttm": 0.5})
@@ -137,7 +137,7 @@ FIGURES = {
         "FOSCTTM is the share of target cells that are closer to a mapped cell than its true partner (.5 is chance). "
         "Label transfer is the share of mapped cells whose five nearest real cells have the same label. Both exclude "
         "cells of known pairs. Large points are means with their 95 % bootstrap interval over seeds, small points are "
-        "draws of the known pairs, hollow diamonds are the consensus of seeds, grey points are baselines.",
+        "draws of the known pairs, hollow diamonds are the mean of the maps of all seeds, grey points are baselines.",
         "svg",
         lambda r: {"metrics": r.metrics, "summary": r.summary, "dataset": r.dataset},
     ),

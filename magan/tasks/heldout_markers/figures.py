@@ -100,7 +100,7 @@ def _marker_panel(axes: Axes, scores, table, pairs, dataset) -> None:
             axes.text(
                 offset,
                 0.02,
-                f"{pair[1]} failed",
+                f"{label(*pair)} failed",
                 rotation=90,
                 color=tint,
                 fontsize=9,
@@ -126,7 +126,7 @@ def _lines(pairs, r: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
         p: {"color": GREYS[i % len(GREYS)], "ls": DASHES[i % len(DASHES)], "lw": 1.4} for i, p in enumerate(baselines)
     }
     known = (r["arm"] == keys.CEILING).any()
-    return lines | ({(keys.CEILING, keys.CEILING): {"color": INK, "ls": "-", "lw": 0.7}} if known else {})
+    return lines | ({(keys.CEILING, keys.CEILING): {"color": "#009E73", "ls": (0, (6, 2)), "lw": 2}} if known else {})
 
 
 def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
@@ -138,7 +138,15 @@ def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
     for method, value, y in zip(rows["method"], values, _spread(values, LEAST_GAP * (high - low))):
         place: dict[str, Any] = {"xy": (edge - 0.18, value), "xytext": (edge + 0.06, y)}
         arrow = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
-        axes.annotate(method, **place, color=INK, fontsize=9, va="center", arrowprops=arrow, annotation_clip=False)
+        axes.annotate(
+            label(method, keys.BASELINE),
+            **place,
+            color=INK,
+            fontsize=9,
+            va="center",
+            arrowprops=arrow,
+            annotation_clip=False,
+        )
 
 
 def _spread(values: np.ndarray, gap: float) -> np.ndarray:
@@ -186,7 +194,7 @@ def _signs(pairs, metrics: pd.DataFrame) -> list[Line2D]:
     shapes = marks(pairs)
     tints: dict[tuple[str, str], Any] = {pair: colour(*pair) for pair in shapes}
     trained = [Line2D([], [], ls="", marker=shapes[p], ms=6, color=tints[p], label=label(*p)) for p in shapes]
-    consensus = Line2D([], [], ls="", marker="D", ms=5, mfc="white", mec=INK, mew=1.2, label="consensus of seeds")
+    consensus = Line2D([], [], ls="", marker="D", ms=5, mfc="white", mec=INK, mew=1.2, label="mean of all seeds")
     lines = [Line2D([], [], label=label(*pair), **line) for pair, line in _lines(pairs, metrics).items()]
     return [*trained, consensus, *lines]
 
@@ -212,9 +220,7 @@ def heldout_scatter(
     markers = list(markers) or list(real.std().sort_values(ascending=False, kind="stable").index[:n_markers])
     title = "Measured and predicted values of held-out markers"
     seeds = max((len(np.atleast_1d(m.uns.get("seeds", []))) for m in mapped.values()), default=0)
-    foot = (
-        f"{truth.n_obs:,} cells · consensus of {counted(seeds, 'seed')} where seeds were trained · darker: more cells"
-    )
+    foot = f"{truth.n_obs:,} cells · mean of {counted(seeds, 'seed')} where seeds were trained · darker: more cells"
     side = WIDTH / max(len(markers), 3)
     figure = new(1.15 + (side - 0.1) * len(mapped), title, foot, digest)
     grid = figure.subplots(len(mapped), len(markers), squeeze=False)

@@ -99,7 +99,7 @@ def translation_scores(metrics: pd.DataFrame, summary: pd.DataFrame, *, dataset:
     """
     title = f"Scores of the translated images: {dataset}"
     metrics, summary = of_dataset("translation", dataset, metrics, summary)
-    foot = "large: mean over seeds with its 95 % bootstrap interval · small: seeds · hollow: consensus of seeds"
+    foot = "large: mean over seeds with its 95 % bootstrap interval · small: seeds · hollow: mean of all seeds"
     foot += "\ndashed: real images of the target against different real images"
     return forest(metrics, summary, known_scores(summary, SCORES), title, foot, digest)
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from magan import keys
 from magan.report.phrasing import counted, number
+from magan.titles import title
 
 LOOKS = {"usable": "wins", "as a trend": "ties", "not usable": "loses"}  # verdict -> CSS class
 VERBS = {"usable": "may be used", "as a trend": "as a trend", "not usable": "not usable"}
@@ -37,6 +38,7 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
     return {
         "name": name,
         "arm": arm,
+        "title": title(arm),
         "word": f"{n} of {len(verdicts)} usable",
         "kind": LOOKS["usable" if n else "not usable"],
         "tables": tables,
