@@ -169,7 +169,7 @@ def test_the_line_of_chance_stands_beside_foscttm_alone(metrics, summary):
 
 
 def test_a_method_that_failed_is_said_to_have(metrics, summary):
-    assert "travelgan failed" in words(draw("heldout_markers", metrics, summary))
+    assert "TraVeLGAN failed" in words(draw("heldout_markers", metrics, summary))
     assert words(draw("batch_scores", summary, dataset="person_2")).count("failed") == 12  # two methods, six scores
     assert words(draw("matching_scores", metrics, summary, dataset="snare")).count("failed") == 2
     assert "failed (20 seeds)" in words(draw("digit_outcomes", metrics))
