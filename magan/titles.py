@@ -3,7 +3,7 @@
 # Method -> its title. A method without an entry is called by its name, with spaces and the capitals of `CAPITALS`.
 TITLES = {
     "identity": "no correction",
-    "auto": "map chosen on your cells",
+    "auto": "automatically chosen map",
     "zscore": "mean and spread",
     "quantile": "quantile map",
     "monotone": "monotone map",

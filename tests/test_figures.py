@@ -19,6 +19,7 @@ from magan.figures.style import PALE
 from magan.tasks.batch_correction.batch_effects import before
 from magan.tasks.heldout_markers.figures import LEAST_GAP
 from magan.tasks.registry import MERGING, TASKS
+from magan.titles import title
 
 FIGURES = {name: drawing for task in (*TASKS.values(), MERGING) for name, drawing in task.figures.items()}
 
@@ -242,7 +243,7 @@ def test_a_bar_reaches_from_the_low_to_the_high_end_of_the_interval_in_the_row_o
         if len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 2 and line.get_linewidth() > 1
     }
     rows = emd[(emd["group"] == keys.ALL) & (emd["arm"] == emd["method"]) & np.isfinite(emd["low"])]
-    assert len(rows) and {row.arm: [row.low, row.high] for row in rows.itertuples()}.items() <= bars.items()
+    assert len(rows) and {title(row.arm): [row.low, row.high] for row in rows.itertuples()}.items() <= bars.items()
 
 
 # -- batches

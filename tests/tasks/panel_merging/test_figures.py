@@ -99,6 +99,6 @@ def test_the_ceiling_is_a_line_of_its_own_with_its_name():
     summary = synthetic.summarise(metrics)
     (axes,) = draw("heldout_markers", whole, summary).axes
     lines = [line for line in axes.lines if list(line.get_ydata()) == [0.987, 0.987]]
-    assert len(lines) == one["feature"].ne(keys.ALL).sum() and "ceiling" in words(axes)
+    assert len(lines) == one["feature"].ne(keys.ALL).sum() and "regression on the truth" in words(axes)
     (without,) = draw("heldout_markers", metrics, summary).axes
-    assert "ceiling" not in words(without)
+    assert "regression on the truth" not in words(without)
