@@ -105,8 +105,10 @@ def report_of(study: Study, folder: Path) -> Path:
 
 def publish(study: Study, folder: Path, output: Path) -> None:
     """Put the results of a study where their reader looks: links to the same bytes, or copies."""
-    for _, place in results(study, folder):
+    for what, place in results(study, folder):
         _put(place, output / place.name)
+        if what == "report":
+            _relink(place, output / place.name)
 
 
 def _put(found: Path, place: Path) -> None:
@@ -116,6 +118,16 @@ def _put(found: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(found, fresh, copy_function=_linked) if found.is_dir() else _linked(found, fresh)
     os.replace(fresh, place)
+
+
+def _relink(found: Path, place: Path) -> None:
+    """Write a page again at another place, with links that lead from there to the same files."""
+
+    def moved(link: re.Match[str]) -> str:
+        return f'{link[1]}"{Path(os.path.relpath(found.parent / link[2], place.parent)).as_posix()}"'
+
+    place.unlink()  # the page in the results is the same file, and keeps its links
+    place.write_text(re.sub(r'(<a data-file href=)"([^"]*)"', moved, found.read_text()))
 
 
 def _linked(source: str | Path, target: str | Path) -> None:

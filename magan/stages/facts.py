@@ -74,7 +74,7 @@ def links(root: str, dataset: str, settings: TaskSettings, page: str) -> Iterato
         )
     yield _link(folder / "gate.tsv", page, "gate.tsv", "every marker and population")
     yield _link(folder / "groups.tsv", page, "groups.tsv", "differences between groups, before and after")
-    yield _link(folder / settings.deployed / "model.safetensors", page, "model", "for later files, by magan map")
+    yield _link(folder / "model.safetensors", page, "model", "for later files, by magan map")
 
 
 def study_links(study: Study, root: str, page: str) -> list[dict[str, str]]:

@@ -113,6 +113,15 @@ def test_the_outcome_is_said_in_words_with_places_that_exist(tmp_path, word):
     assert (tmp_path / "files/a.fcs").samefile(tmp_path / "run/results/mine/batch/days/corrected/files/a.fcs")
 
 
+def test_links_of_the_page_lead_to_the_same_files_from_where_it_is_put(tmp_path):
+    study, page = finished(tmp_path / "run", "safe"), tmp_path / "run/results/mine/report.html"
+    page.write_text('<a href="#made">made</a><a data-file href="batch/days/corrected/files.tsv">files.tsv</a>')
+    outcome.publish(study, tmp_path / "run", tmp_path)
+    moved = (tmp_path / "report.html").read_text()
+    assert '<a href="#made">' in moved and 'href="run/results/mine/batch/days/corrected/files.tsv"' in moved
+    assert 'href="batch/days' in page.read_text()
+
+
 def test_the_store_and_the_report_of_nothing_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"results/mlflow.db does not exist; run a study first"):
