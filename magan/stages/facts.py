@@ -4,7 +4,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from magan.models import ALIGNING, GENERATING
 from magan.preflight.cautions import layout
 from magan.stages.atomic_files import unquoted
 from magan.study import Study
+from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.registry import TASKS
 from magan.titles import title
 
 TABLES = {"summary.tsv": "means and intervals", "metrics.tsv": "every score"}
+WORDS = ("population", keys.MARKER, "measure", "group_1", "group_2", "status")
 CHOSEN = (
     "It compares maps of increasing flexibility by cross-fitting on the training cells, batch by batch, and takes the "
     "simplest map whose remaining distance is within the noise of the least."
@@ -46,24 +48,24 @@ def cautions(root: str, cells: str) -> list[str]:
 
 def groups(root: str, dataset: str) -> pd.DataFrame:
     """The differences between groups of donors that rule `judge` wrote."""
-    words = dict.fromkeys(("population", keys.MARKER, "measure", "group_1", "group_2", "status"), str)
+    words: dict[Hashable, Any] = dict.fromkeys(WORDS, str)
     blank = {column: [""] for column in EFFECTS if column not in words}
     path = Path(root, "batch", dataset, "groups.tsv")
     return unquoted(pd.read_csv(path, sep="\t", dtype=words, keep_default_na=False, na_values=blank))
 
 
-def files(root: str, dataset: str, settings: TaskSettings) -> list[dict[str, str]]:
+def files(root: str, dataset: str, settings: BatchAlignment) -> list[dict[str, str]]:
     """The number of files and events by what rule `correct` did with them."""
     if not settings.correct:
         return []
     table = pd.read_csv(Path(root, "batch", dataset, "corrected", "files.tsv"), sep="\t", keep_default_na=False)
     return [
-        {"status": status, "n": str(len(rows)), "events": f"{int(rows['events'].sum()):,}"}
+        {"status": str(status), "n": str(len(rows)), "events": f"{int(rows['events'].sum()):,}"}
         for status, rows in table.groupby("status", sort=False)
     ]
 
 
-def links(root: str, dataset: str, settings: TaskSettings, page: str) -> Iterator[dict[str, str]]:
+def links(root: str, dataset: str, settings: BatchAlignment, page: str) -> Iterator[dict[str, str]]:
     """Links from the page to what was written."""
     folder = Path(root, "batch", dataset)
     if settings.correct:
@@ -130,7 +132,7 @@ def written_up(study: Study, root: str, place: tuple[str, str], sources: Mapping
         "seeds": len(study.seeds_of(settings)) if arm else 0,
         "steps": study.training_of(settings, arm).steps if arm else 0,
     }
-    if task != "batch" or not settings.deployed:
+    if not isinstance(settings, BatchAlignment) or not settings.deployed:
         return about
     truth = anndata.read_h5ad(Path(root, *place, "truth.h5ad"), backed="r")
     batches = truth.obs[keys.BATCH].astype(str)

@@ -23,6 +23,7 @@ from magan.stages.provenance import provenance, study_sources
 from magan.stages.training_cost import costs
 from magan.study import PANELS, Study
 from magan.tasks.batch_correction.gate_shares import medians, shares
+from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.panel_merging.verdicts import ASKED
 from magan.tasks.registry import MERGING, TASKS
 
@@ -32,7 +33,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
     checked = Study.model_validate(study)
     every = {(task, dataset): settings for task, dataset, settings in checked.tasks()}
     trained = {place: settings for place, settings in every.items() if settings.deployed}
-    corrected = {place: settings for place, settings in trained.items() if place[0] == "batch"}
+    corrected = {place: settings for place, settings in trained.items() if isinstance(settings, BatchAlignment)}
     made = provenance()
     sources = study_sources(checked, root)
     page = render(

@@ -107,7 +107,7 @@ def kept(effects: pd.DataFrame | None) -> dict[str, Any] | None:
         return None
     words = {"preserved": "kept", "lost": "lost", "invented": "new"}
     counts = [
-        {"population": place(population), "measure": measure, **_count(rows["status"].map(words), words.values())}
+        {"population": place(str(population)), "measure": measure, **_count(rows["status"].map(words), words.values())}
         for (population, measure), rows in effects.groupby(["population", "measure"], sort=False)
     ]
     changed = effects[effects["status"].isin(["lost", "invented"])]
@@ -198,7 +198,7 @@ def _pictures(gate: pd.DataFrame) -> Iterator[dict[str, Any]]:
     markers = list(order.sort_values(ascending=False, kind="stable").index)
     for batch, rows in gate.groupby(keys.BATCH, sort=False):
         populations = list(dict.fromkeys(rows["population"]))
-        of = {(row[keys.MARKER], row["population"]): row for row in rows.to_dict("records")}
+        of: dict[tuple, Any] = {(row[keys.MARKER], row["population"]): row for row in rows.to_dict("records")}
         yield {
             "batch": batch,
             "populations": [place(name) for name in populations],
@@ -222,10 +222,11 @@ def _distances(gate: pd.DataFrame) -> list[dict[str, str]]:
     """Return the mean distance over markers of each batch before and after, and by sampling alone."""
     whole = gate[gate["population"] == keys.ALL]
     means = whole.groupby(keys.BATCH, sort=False)[["emd_before", "emd_after", "floor"]].mean()
-    n = whole.groupby(keys.BATCH, sort=False)["n"].first()
+    n: dict[Any, int] = whole.groupby(keys.BATCH, sort=False)["n"].first().to_dict()
+    rows: dict[Any, Any] = means.to_dict("index")
     return [
-        {"batch": batch, "n": f"{int(n[batch]):,}", **{name: number(row[name]) for name in row}}
-        for batch, row in means.to_dict("index").items()
+        {"batch": batch, "n": f"{n[batch]:,}", **{name: number(value) for name, value in row.items()}}
+        for batch, row in rows.items()
     ]
 
 
