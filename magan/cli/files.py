@@ -21,6 +21,7 @@ def correct_files(
     compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
     stay_compensated: Annotated[bool, typer.Option(help="write compensated values, and say so in the file")] = False,
     trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
+    data_set: Annotated[str | None, typer.Option(help="its number, where an FCS file holds several")] = None,
 ) -> None:
     """Write files again as the reference batch would have measured them.
 
@@ -41,7 +42,7 @@ def correct_files(
         for sentence in described(model, corrector):
             typer.echo(sentence)
         with only_writer(output):
-            arguments = (names, FcsOptions(compensation, trust), stay_compensated)
+            arguments = (names, FcsOptions(compensation, trust, data_set), stay_compensated)
             n_bad = sum(not _corrected(corrector, *pair, *arguments) for pair in zip(files, places))
     except InputError as error:
         raise ended(error) from None

@@ -183,6 +183,7 @@ def test_raw_fluorescence_is_corrected_on_a_logicle_and_goes_back_raw(rows, tmp_
     np.testing.assert_allclose(stay.stored(0, 600)[:, 1:], read_fcs(tmp_path / "out.fcs").X[:, 1:], rtol=1e-4, atol=0.1)
     map_files(model, source, "-o", tmp_path / "none", "--compensation", "none")
     assert "magan_compensation" not in open_fcs(tmp_path / "none/a.fcs").keywords
+    assert "has no data set 2" in map_files(model, source, "-o", tmp_path / "none", "--data-set", "2", code=1)
     assert "trust is 'text'; write header" in map_files(
         model, source, "-o", tmp_path / "none", "--trust", "text", code=1
     )
