@@ -21,7 +21,7 @@ from magan.domains.minibatches import batches, check_folds, of_folds, resident
 from magan.domains.scaling import SCALINGS, scalings
 from magan.errors import InputError
 from magan.estimator import Estimator
-from magan.maps import ROLE, SOURCE, Maps, Pair, Show, empty, no_pictures
+from magan.maps import AUTO, ROLE, SOURCE, Maps, Pair, Show, chosen_scale, empty, no_pictures
 from magan.models import ALIGNING
 from magan.networks.replicate import Replicated
 from magan.recipe import CorrespondenceLoss, Recipe
@@ -37,7 +37,7 @@ from magan.training.weight_average import averaged
 from magan.uncertainty import conformal
 
 PREDICTIONS = ("sample", "expected")
-KNOWN = {"model": ALIGNING, "correspondence": CORRESPONDENCES, "scale": SCALINGS, "predict": PREDICTIONS}
+KNOWN = {"model": ALIGNING, "correspondence": CORRESPONDENCES, "scale": (*SCALINGS, AUTO), "predict": PREDICTIONS}
 
 
 @dataclass(eq=False)
@@ -59,7 +59,8 @@ class Aligner(Estimator):
     seeds
         A pair of maps is trained for each seed; the pairs share nothing but the data.
     scale
-        How markers are standardised: a key of ``magan.domains.scaling.SCALINGS``.
+        How markers are standardised: a key of ``magan.domains.scaling.SCALINGS``, or "auto", see
+        `magan.maps.chosen_scale`.
     balance
         Train on cells drawn so that every population has the same share of both domains, see
         `magan.domains.balance_populations.balanced`.
@@ -69,10 +70,11 @@ class Aligner(Estimator):
     calibrate
         Share of each domain's samples (at most 10,000 of them) that is held out from training to calibrate intervals.
         `map` then also returns a draw and an interval, see `magan.uncertainty.conformal`.
-    neighbours
-        Weight "expected" with a local regression on the most similar training cells of the target domain. The held-out
-        samples decide the weight, see `magan.uncertainty.local_regression`. Needs ``calibrate``. The model's file
-        then holds cells.
+    stack
+        Weigh "expected" with regressors that learn in the target domain, see `magan.regressors.stack`. Needs
+        ``calibrate``. The model's file then holds cells.
+    calibrated_to
+        The domains whose maps are calibrated and stacked; each takes time.
     device
         "auto" takes a GPU if there is one.
 
@@ -100,7 +102,8 @@ class Aligner(Estimator):
     balance: bool = False
     predict: str = "sample"
     calibrate: float = 0.0
-    neighbours: bool = False
+    stack: bool = False
+    calibrated_to: Sequence[str] = ("x1", "x2")
     device: str = "auto"
 
     def __post_init__(self):
@@ -111,7 +114,7 @@ class Aligner(Estimator):
     @classmethod
     def of_arm(cls, arm: Arm, training: Training, seeds: Sequence[int], device: str = "auto") -> "Aligner":
         """The untrained aligner that an arm of a study describes."""
-        names = ("options", "techniques", "scale", "balance", "predict", "calibrate", "neighbours")
+        names = ("options", "techniques", "scale", "balance", "predict", "calibrate", "stack")
         settings = {name: getattr(arm, name) for name in names}
         settings |= {"correspondence": arm.correspondence.name, "correspondence_options": arm.correspondence.options}
         return cls(arm.model, training=training, seeds=seeds, device=device, **settings)
@@ -178,9 +181,9 @@ class Aligner(Estimator):
         self.reference_ = batch_of(second)
         self.shapes_ = {"x1": pairs[0][0].shape, "x2": pairs[0][1].shape}
         self.features_ = {"x1": [list(a.features) for a, _ in pairs], "x2": [list(b.features) for _, b in pairs]}
-        units = [scalings(self.scale, a, b) for a, b in pairs]
+        units = [scalings(chosen_scale(self.scale, a, b), a, b) for a, b in pairs]
         self.scalings_ = {"x1": [of_x1 for of_x1, _ in units], "x2": [of_x2 for _, of_x2 in units]}
-        self.neighbours_, self.calibrations_ = empty(len(pairs)), empty(len(pairs))
+        self.stacks_, self.calibrations_ = empty(len(pairs)), empty(len(pairs))
         self.device_ = best_device(self.device)
         folds = [
             (resident(a, of_x1, self.device_), resident(b, of_x2, self.device_))
@@ -194,8 +197,9 @@ class Aligner(Estimator):
             Schedule(self.training.steps, optimisation, self.training.at_once, every, record, resume),
         )
         for f, (trained, excluded) in enumerate(zip(pairs, held_out) if self.good_seeds_ else ()):
-            for to, target, calibration in zip(("x1", "x2"), trained, excluded):
-                self.maps_.calibrate(target, calibration, to, f, self.neighbours)
+            for to, pair, cells in (("x1", trained[::-1], excluded[0]), ("x2", trained, excluded[1])):
+                if to in self.calibrated_to:
+                    self.maps_.calibrate(pair, cells, to, f, self.stack)
         return self
 
     def map(self, x: AnnData, to: str = "x2", fold: int = 0) -> AnnData:
@@ -297,8 +301,8 @@ class Aligner(Estimator):
         for setting, known in KNOWN.items():
             if (value := getattr(self, setting)) not in known:
                 raise InputError(f"{setting} '{value}' is unknown; there are {', '.join(known)}")
-        if self.neighbours and not self.calibrate:
-            raise InputError("neighbours: true needs a calibration split to weight them; set calibrate: 0.1")
+        if self.stack and not self.calibrate:
+            raise InputError("stack: true needs held-out cells for its weights; set calibrate: 0.1")
 
     def _check_directions(self) -> None:
         """Refuse a model that maps in a single direction where it cannot learn, or cannot be calibrated."""
@@ -331,7 +335,7 @@ class Aligner(Estimator):
         for generator in self.ensemble_.networks.values():
             generator.eval()
         free = self.correspondence_options.get("without", ())
-        fitted = self.shapes_, self.features_, self.scalings_, self.neighbours_, self.calibrations_
+        fitted = self.shapes_, self.features_, self.scalings_, self.stacks_, self.calibrations_
         self.maps_ = Maps(self.ensemble_, *fitted, free)
 
     def _inputs(self, folds: Sequence[Pair], group: Group, show: Show) -> Inputs:

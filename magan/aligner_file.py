@@ -12,15 +12,15 @@ from torch import Tensor
 from magan.domains.scaling import Scaling, from_tensors
 from magan.domains.scaling import tensors as scaling_tensors
 from magan.maps import ByDomain, T
+from magan.regressors.stack import Stack
 from magan.training import checkpoint
 from magan.training.ensemble import Ensemble
 from magan.training.retry import Status
 from magan.uncertainty.conformal import Calibration
-from magan.uncertainty.local_regression import Neighbours
 
 DOMAINS = ("x1", "x2")
 # What a file holds of a trained aligner besides its settings, its weights and how training ended
-FITTED = ("shapes", "names", "features", "cofactors", "reference", "scalings", "calibrations", "neighbours")
+FITTED = ("shapes", "names", "features", "cofactors", "reference", "scalings", "calibrations", "stacks")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class AlignerFile:
     status: Status
     scalings: ByDomain[Scaling]
     calibrations: ByDomain[Calibration | None]
-    neighbours: ByDomain[Neighbours | None]
+    stacks: ByDomain[Stack | None]
     generators: Mapping[str, dict[str, Tensor]]  # role -> name -> weights (R, ...); all tensors after `load`
 
 
@@ -45,7 +45,7 @@ def save(path: str | Path, file: AlignerFile) -> None:
     tensors = dict(file.generators)
     for domain, units in file.scalings.items():
         tensors |= {f"{domain}.{fold}": scaling_tensors(scaling) for fold, scaling in enumerate(units)}
-    for name, parts in (("calibration", file.calibrations), ("neighbours", file.neighbours)):
+    for name, parts in (("calibration", file.calibrations), ("stack", file.stacks)):
         for domain, entries in parts.items():
             tensors |= {f"{name}.{domain}.{fold}": _tensors(part) for fold, part in enumerate(entries) if part}
     about = {
@@ -83,7 +83,7 @@ def load(path: str | Path) -> AlignerFile:
         status={seed: (status, detail) for seed, status, detail in about["status"]},
         scalings=by_domain(lambda place: from_tensors(tensors[place])),
         calibrations=by_domain(lambda place: _arrays(Calibration, tensors.get(f"calibration.{place}"))),
-        neighbours=by_domain(lambda place: _arrays(Neighbours, tensors.get(f"neighbours.{place}"))),
+        stacks=by_domain(lambda place: _arrays(Stack, tensors.get(f"stack.{place}"))),
         generators=tensors,
     )
 
@@ -102,7 +102,7 @@ def check_finite(path: str | Path, file: AlignerFile, ensemble: Ensemble) -> Non
     checkpoint.finite(path, {group: part for group, part in file.generators.items() if group not in ensemble.networks})
 
 
-def _tensors(part: Calibration | Neighbours) -> dict[str, Tensor]:
+def _tensors(part: Calibration | Stack) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in vars(part).items()}
 
 

@@ -16,15 +16,18 @@ from magan.domains.scaling import Scaling
 from magan.domains.shared_markers import Shared, shared
 from magan.errors import InputError
 from magan.recipe import Networks, Terms
+from magan.regressors import Predict
+from magan.regressors.hidden_markers import best_scale
+from magan.regressors.stack import Stack, predictor
 from magan.training.diagnostics import DIVERSITY, diversity
 from magan.training.ensemble import Ensemble
 from magan.training.fit import Look, no_look
 from magan.training.weight_average import means
 from magan.uncertainty import calibrated
 from magan.uncertainty.conformal import Calibration
-from magan.uncertainty.local_regression import Neighbours
 
 SOURCE, ROLE = {"x2": "x1", "x1": "x2"}, {"x2": "generator_12", "x1": "generator_21"}  # of a map to a domain
+AUTO = "auto"
 ROWS = 4096  # samples mapped at a time; bounds memory, changes no map
 LOOKED_AT = 64  # images mapped at every record
 T = TypeVar("T")
@@ -35,6 +38,16 @@ Show = Callable[[int, Sequence[int], np.ndarray, np.ndarray], None]  # step, see
 
 def no_pictures(step: int, seeds: Sequence[int], images: np.ndarray, maps: np.ndarray) -> None:
     """Show nothing."""
+
+
+def chosen_scale(scale: str, x1: Domain, x2: Domain) -> str:
+    """The scale that is asked for; "auto" is "pooled" or "each", whichever suits the shared markers better."""
+    if scale != AUTO:
+        return scale
+    both = shared(x1.features, x2.features)
+    if not both.source:
+        raise InputError("scale: auto needs markers that both domains measure; give a scale, e.g. each")
+    return best_scale(x1.values[:, both.source].numpy(), x2.values[:, both.target].numpy())
 
 
 def empty(n_folds: int) -> ByDomain[Any]:
@@ -54,9 +67,10 @@ class Maps:
     shapes: dict[str, tuple[int, ...]]  # of a sample
     features: ByDomain[list[str]]  # markers; [] for images
     scalings: ByDomain[Scaling]
-    neighbours: ByDomain[Neighbours | None]
+    stacks: ByDomain[Stack | None]
     calibrations: ByDomain[Calibration | None]
     free: Sequence[str] = field(default=())  # shared markers that the correspondence does not tie
+    regressors: dict[tuple[str, int], Predict] = field(default_factory=dict)  # of the stacks that were used already
 
     def columns(self, domain: Domain, name: str, fold: int) -> Tensor:
         """Samples of a domain with the columns that the networks of a fold know, in their order.
@@ -104,18 +118,26 @@ class Maps:
         """Map samples with all their features: measured values ``(S, n, M)``."""
         return self.measured(self.mapped(scaled, to, fold), to, fold)
 
-    def expected(self, scaled: Tensor, to: str, fold: int) -> np.ndarray:
-        """Predict measured values ``(S, n, M)`` from the shared markers, weighted with local regression."""
-        both = self.shared(to, fold)
+    def expected(self, values: Tensor, scaled: Tensor, to: str, fold: int) -> np.ndarray:
+        """Predict measured values ``(S, n, M)`` from the shared markers, stacked with regressors if there is a stack.
+
+        ``values`` and ``scaled`` are the samples as measured and in the units of the networks.
+        """
+        both, stack = self.shared(to, fold), self.stacks[to][fold]
         maps = self.sampled(both.hidden(scaled), to, fold)
-        return calibrated.weighted(maps, self.neighbours[to][fold], scaled[:, both.source].numpy())
+        if stack is not None:
+            if (to, fold) not in self.regressors:
+                self.regressors[to, fold] = predictor(stack)
+            rest = self.regressors[to, fold](values[:, both.source].numpy())
+            maps[:, :, stack.columns] = stack.network * maps[:, :, stack.columns] + rest.astype(np.float32)
+        return maps
 
     def predicted(self, values: Tensor, to: str, fold: int, expected: bool) -> dict[str, np.ndarray]:
         """Layers of the maps of measured samples: their expected values, or samples; with intervals if calibrated."""
         scaled, calibration = self.scaled(values, to, fold), self.calibrations[to][fold]
         if calibration is None:
-            return self.layers(self.expected(scaled, to, fold) if expected else self.sampled(scaled, to, fold))
-        centre = self.expected(scaled, to, fold)  # held-out samples calibrate expected values
+            return self.layers(self.expected(values, scaled, to, fold) if expected else self.sampled(scaled, to, fold))
+        centre = self.expected(values, scaled, to, fold)  # held-out samples calibrate expected values
         layers = self.layers(centre if expected else self.sampled(scaled, to, fold))
         return layers | calibrated.uncertainty(calibration, centre, values.numpy())
 
@@ -133,25 +155,26 @@ class Maps:
         mapped[:, both.source] = self.scalings[to][fold].unscaled(units).numpy()[:, both.target]
         return mapped
 
-    def calibrate(self, trained: Domain, held_out: Domain, to: str, fold: int, neighbours: bool) -> None:
-        """Fit the weight of local regression, if ``neighbours``, then the conformal calibration, on held-out samples.
+    def calibrate(self, training: Pair, held_out: Domain, to: str, fold: int, stack: bool) -> None:
+        """Fit the stack, if asked for, and the conformal calibration of the maps to a domain on held-out samples.
+
+        ``training`` are the training samples of the source and of the target.
 
         Raises
         ------
         InputError
             The domains share no marker.
         """
-        both, units = self.shared(to, fold), self.scalings[to][fold]
+        (source, target), both, units = training, self.shared(to, fold), self.scalings[to][fold]
         if not both.source:
             raise InputError("calibrate needs markers that both domains measure; leave it out")
-        scaled, measured = both.as_source(units.scaled(held_out.values)), held_out.values.numpy()
-        if neighbours:
-            values = trained.values[calibrated.training_rows(len(trained))]
-            training = units.scaled(values)[:, both.target].numpy(), values.numpy()
-            predicted = self.expected(scaled, to, fold).mean(0)
-            queries = scaled[:, both.source].numpy()
-            self.neighbours[to][fold] = calibrated.fit_neighbours(training, (queries, measured), predicted)
-        self.calibrations[to][fold] = calibrated.calibration(self.expected(scaled, to, fold), measured)
+        maps = self.sampled(both.as_source(units.scaled(held_out.values)), to, fold)
+        if stack and len(both.target) < len(target.features):
+            cells = [source.values[:, both.source], target.values, held_out.values]
+            found = calibrated.stacked(*(values.numpy() for values in cells), maps, both.target)
+            self.stacks[to][fold], self.calibrations[to][fold] = found
+        else:
+            self.calibrations[to][fold] = calibrated.calibration(maps, held_out.values.numpy())
 
     @property
     def layer_names(self) -> list[str]:

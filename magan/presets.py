@@ -39,14 +39,15 @@ PRESETS = {
         },
     ),
     "panel_imputation": Preset(
-        1,
-        "the recommended method for markers that a panel lacks: conditional means with calibrated intervals",
+        2,
+        "the recommended method for markers that a panel lacks: a network and regressors, with calibrated intervals",
         {
             "model": "magan",
             "correspondence": {"name": "shared_markers", "rebuild": 5.0},
             "predict": "expected",
             "calibrate": 0.1,
-            "neighbours": True,
+            "stack": True,
+            "scale": "auto",
             "size": "medium",
             "training": {"steps": 2000, "learning_rate": 3.0e-3, "decay": 1.0},
         },

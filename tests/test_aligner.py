@@ -524,17 +524,17 @@ def of_one_kind(markers, n: int, seed: int) -> AnnData:
     return adata
 
 
-def judged(neighbours: bool = False, **settings) -> Aligner:
+def judged(stack: bool = False, **settings) -> Aligner:
     settings = {"calibrate": 0.2, "predict": "expected", "correspondence_options": {"rebuild": 5.0}, **settings}
     x1, x2 = of_one_kind("us", 1000, 0), of_one_kind("sm", 1000, 1)
-    return aligner(neighbours=neighbours, **settings).fit(x1, x2)
+    return aligner(stack=stack, **settings).fit(x1, x2)
 
 
 @pytest.mark.parametrize("predict", ["sample", "expected"])
-@pytest.mark.parametrize("neighbours", [False, True])
-def test_intervals_hold_nine_of_ten_cells_however_little_a_map_has_learnt(predict, neighbours):
+@pytest.mark.parametrize("stack", [False, True])
+def test_intervals_hold_nine_of_ten_cells_however_little_a_map_has_learnt(predict, stack):
     query = of_one_kind("us", 2000, 2)
-    mapped = judged(neighbours, predict=predict).map(query)[:, ["m"]]
+    mapped = judged(stack, predict=predict).map(query)[:, ["m"]]
     low, high, drawn = (mapped.layers[name][:, 0] for name in (keys.LOW, keys.HIGH, keys.SAMPLED))
     truth = query.obs["truth"].to_numpy()
     assert abs(np.mean((low <= truth) & (truth <= high)) - 0.9) < 0.05
@@ -565,21 +565,45 @@ def test_samples_kept_apart_are_not_trained_on():
     assert (other.map(query).layers[keys.HIGH] > some.layers[keys.HIGH]).mean() > 0.75
 
 
-@pytest.mark.parametrize("neighbours", [False, True])
-def test_a_judged_aligner_read_back_maps_to_the_bit_also_a_few_cells_at_a_time(neighbours, tmp_path):
-    query, some = of_one_kind("us", 60, 2), judged(neighbours)
+@pytest.mark.parametrize("stack", [False, True])
+def test_a_judged_aligner_read_back_maps_to_the_bit_also_a_few_cells_at_a_time(stack, tmp_path):
+    query, some = of_one_kind("us", 60, 2), judged(stack)
     some.save(tmp_path / "model.safetensors")
     again = Aligner.load(tmp_path / "model.safetensors", device="cpu")
     assert_same(again.map(query), some.map(query))
     np.testing.assert_array_equal(again.map(query[20:]).layers[keys.SAMPLED], some.map(query).layers[keys.SAMPLED][20:])
 
 
-def test_neighbours_are_weighed_on_cells_kept_apart_and_help_a_map_that_learnt_little():
+def test_regressors_are_weighed_on_held_out_cells_and_help_a_map_that_learnt_little():
     query = of_one_kind("us", 2000, 2)
-    without, with_them = (judged(neighbours).map(query)[:, ["m"]] for neighbours in (False, True))
+    without, with_them = (judged(stack).map(query)[:, ["m"]] for stack in (False, True))
     r = [np.corrcoef(x.layers[keys.CONSENSUS][:, 0], query.obs["truth"])[0, 1] for x in (without, with_them)]
     error = [np.square(x.layers[keys.CONSENSUS][:, 0] - query.obs["truth"]).mean() for x in (without, with_them)]
     assert r[1] > r[0] - 0.01 and error[1] < error[0]
+
+
+def test_panels_of_150_cells_with_two_shared_markers_and_one_side_that_lacks_nothing_are_imputed():
+    """The share that calibrates is raised to 50 cells; the map to domain 1 has nothing to impute."""
+    x1, x2 = of_one_kind("su", 150, 0), of_one_kind("sum", 150, 1)
+    some = aligner(stack=True, scale="auto", calibrate=0.1, predict="expected").fit(x1, x2)
+    query = of_one_kind("su", 300, 2)
+    mapped = some.map(query)[:, ["m"]]
+    low, high, truth = mapped.layers[keys.LOW][:, 0], mapped.layers[keys.HIGH][:, 0], query.obs["truth"].to_numpy()
+    assert np.corrcoef(mapped.X[:, 0], truth)[0, 1] > 0.85 and np.mean((low <= truth) & (truth <= high)) > 0.8
+    assert some.stacks_["x1"][0] is None and some.map(x2, to="x1").shape == (150, 2)
+
+
+def test_a_direction_that_is_not_asked_for_is_not_calibrated():
+    x1, x2 = of_one_kind("us", 200, 0), of_one_kind("sm", 200, 1)
+    some = aligner(stack=True, calibrate=0.2, calibrated_to=("x2",), predict="expected").fit(x1, x2)
+    assert keys.LOW in some.map(x1).layers and keys.LOW not in some.map(x2, to="x1").layers
+
+
+def test_a_panel_whose_markers_are_shifted_is_scaled_by_itself():
+    x1, x2 = (of_one_kind("sum", 300, seed) for seed in (0, 1))
+    x1.layers[keys.PREPROCESSED] += np.array([5, -5, 2.5], np.float32)
+    found, asked = (aligner(scale=name).fit(x1, x2).scalings_ for name in ("auto", "each"))
+    np.testing.assert_array_equal(found["x1"][0].mean, asked["x1"][0].mean)
 
 
 def test_markers_of_the_source_alone_help_a_sample_but_not_what_is_expected():
@@ -595,11 +619,13 @@ def test_markers_of_the_source_alone_help_a_sample_but_not_what_is_expected():
 
 
 def test_what_calibration_cannot_use_is_refused():
-    assert message(judged, calibrate=0.02) == (
-        "calibrate: 0.02 of the 1000 samples of 'x1' are 20, fewer than 50; raise it"
+    few = aligner(calibrate=0.2, predict="expected")
+    assert message(few.fit, of_one_kind("us", 149, 0), of_one_kind("sm", 1000, 1)) == (
+        "calibrate: domain 'x1' has 149 samples, and needs 50 to calibrate and 100 to train on; give at least 150, or "
+        "set calibrate: 0"
     )
     assert message(judged, True, calibrate=0) == (
-        "neighbours: true needs a calibration split to weight them; set calibrate: 0.1"
+        "stack: true needs held-out cells for its weights; set calibrate: 0.1"
     )
     apart = of_one_kind("vu", 1000, 0)
     some = aligner(calibrate=0.2, correspondence="none")

@@ -33,7 +33,7 @@ ROOMS = {
     "losses": set(),
     "model_file": {"errors"},
     "progress": set(),
-    "uncertainty": {"keys"},
+    "uncertainty": {"keys", "regressors"},
     "atomic_write": {"errors"},
     "estimator": {"errors"},
     "config": {"errors", "option_types", "presets"},
@@ -73,8 +73,8 @@ ROOMS = {
         *("config", "correspondences", "cytometry", "domains", "errors", "estimator", "keys", "models", "networks"),
         *("recipe", "techniques", "training", "uncertainty", "maps", "aligner_file"),
     },
-    "maps": {"domains", "errors", "keys", "recipe", "training", "uncertainty"},
-    "aligner_file": {"domains", "maps", "training", "uncertainty"},
+    "maps": {"domains", "errors", "keys", "recipe", "regressors", "training", "uncertainty"},
+    "aligner_file": {"domains", "maps", "regressors", "training", "uncertainty"},
     "synthesizer": {
         *("config", "domains", "errors", "estimator", "keys", "models", "networks", "recipe", "techniques", "training"),
     },
@@ -89,7 +89,7 @@ ROOMS["stages"] = {*ROOMS, "preflight", "tasks/merge"}
 ROOMS["tasks/merge"] = set(ROOMS)
 ROOMS["preflight"] = {
     *("aligner", "atomic_write", "baselines", "config", "cytometry", "errors", "keys", "metrics", "stages", "study"),
-    *("tasks/folds", "tasks/registry"),
+    *("tasks/folds", "tasks/registry", "uncertainty"),
 }
 ROOMS["proposal"] = {"cytometry", "errors", "keys"}
 ROOMS["commands"] = {"atomic_write", "cytometry", "errors", "keys", "preflight", "proposal", "study"}

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from magan.baselines.panels import intensities, location_scale, shared_and_missing
+from magan.baselines.panels import intensities, shared_and_missing
 from magan.batch_maps import MAPS
-from magan.regressors import REGRESSORS, Fit
-from magan.regressors.matching import best_matching, mean_r, some
+from magan.regressors import REGRESSORS, Fit, standardised
+from magan.regressors.hidden_markers import best_matching, mean_r, some
 
 SETTINGS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "extra_trees": [{"leaf": leaf} for leaf in (2, 5, 10)],
     "boosting": [{"leaves": leaves} for leaves in (7, 15, 31)],
     "nearest": [{"k": k} for k in (10, 25, 50, 100)],
 }
+COMPARED = 2000  # cells of panel 2 by which settings are compared
 PARTS = 3  # of the cells; each part is predicted from the rest
 
 
@@ -39,18 +40,18 @@ def tuned(x1: AnnData, x2: AnnData, query: AnnData, *, regressor: str) -> np.nda
     if not missing:
         return mapped
     source, target, queries = (intensities(cells, shared) for cells in (x1, x2, query))
-    mean, sd = location_scale(target)
-    features, targets = (target - mean) / sd, intensities(x2, missing)
+    to_units = standardised(target)
+    features, targets = to_units(target), intensities(x2, missing)
     fit = best_setting(regressor, features, targets)
     matching = MAPS[best_matching(fit, source, target)]
-    seen = (matching.apply(matching.fit(source, target), queries) - mean) / sd
+    seen = to_units(matching.apply(matching.fit(source, target), queries))
     mapped[:, x2.var_names.get_indexer(missing)] = fit(features, targets)(seen)
     return mapped
 
 
 def best_setting(regressor: str, features: np.ndarray, targets: np.ndarray) -> Fit:
     """Return the regressor with the setting that predicts targets best, each of three parts from the rest."""
-    rows = some(len(features))
+    rows = some(len(features), COMPARED)
     part = np.arange(len(rows)) % PARTS
     candidates = [partial(REGRESSORS[regressor], **setting) for setting in SETTINGS[regressor]]
 

@@ -96,12 +96,13 @@ class Arm(Strict):
     ("pooled", which leaves a batch effect in place), over each domain
     by mean and spread ("each"), by mean and a single spread of all ("whole", for
     reduced features) or by ranks ("ranks"), by ranks that a shrunken
-    monotone map joins ("monotone"), or not at all ("none"). ``balance`` draws
+    monotone map joins ("monotone"), or not at all ("none"); "auto" is "pooled" or
+    "each", by the shared markers. ``balance`` draws
     the training cells so that each population has the same share in both domains.
     ``predict`` "expected" hides the unshared markers of the source panel from the
     trained map, and ``calibrate`` holds out a share of the cells from training
-    to measure the error of predictions. ``neighbours`` gives similar training
-    cells a weight in the expected value, see ``magan.aligner.Aligner``.
+    to measure the error of predictions. ``stack`` weighs the expected value with
+    regressors, see ``magan.aligner.Aligner``.
     ``techniques`` change any recipe: names of ``magan.techniques.TECHNIQUES`` with their options.
     """
 
@@ -111,11 +112,11 @@ class Arm(Strict):
     ] = Correspondence(name="none")
     options: dict[str, Any] = {}
     techniques: dict[str, dict[str, Any]] = {}
-    scale: Literal["pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
+    scale: Literal["auto", "pooled", "each", "whole", "ranks", "monotone", "none"] = "pooled"
     balance: bool = False
     predict: Literal["sample", "expected"] = "sample"
     calibrate: float = Field(default=0.0, ge=0, lt=1)
-    neighbours: bool = False
+    stack: bool = False
     training: Training | None = None
     preset: str | None = Field(default=None, exclude=True)
     size: Literal["small", "medium", "paper"] | None = Field(default=None, exclude=True)

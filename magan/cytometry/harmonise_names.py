@@ -117,6 +117,15 @@ def _nearly(first: str, second: str) -> bool:
     )
 
 
+def alike(first: Sequence[str], second: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of markers of two panels whose names differ by a letter after a number (CD8, CD8a), or join synonyms.
+
+    A marker that both panels measure is in no pair.
+    """
+    alone = ([m for m in first if m not in second], [m for m in second if m not in first])
+    return [(one, two) for one in alone[0] for two in alone[1] if _nearly(plain(one), plain(two))]
+
+
 def _by_alias(table: pd.DataFrame, aliases: Aliases) -> None:
     """Add the column target: the marker that the user's alias names.
 

@@ -28,6 +28,7 @@ from magan.cytometry.marker_names import TECHNICAL
 from magan.errors import InputError
 from magan.preflight.cautions import design, small, unlike
 from magan.preflight.distributions import Histogram, below, effects, histograms, sampled
+from magan.preflight.panels import panels
 from magan.preflight.rehearsal import Rehearsal, rehearse, unwritable
 from magan.stages.validate_study import validate_study
 from magan.study import Study, load, parse
@@ -64,6 +65,7 @@ class Findings:
     warnings: tuple[str, ...]
     seconds: dict[str, float]
     megabytes: float
+    panels: tuple[str, ...] = ()  # what each panel measures, and what each two share
 
 
 def preflight(rows: Rows, **reading: Any) -> Findings:
@@ -120,6 +122,7 @@ def examine(
     said = {path: found.sentence for path, found in spillovers.items()}
     some = sampled(adata)
     shares = below(some)
+    panel_lines, panel_cautions = panels(files)
     found = Findings(
         files=_files(samples, files, scales).assign(
             compensation=[
@@ -150,7 +153,9 @@ def examine(
             *design(samples, batches),
             *small(batches, files),
             *unlike(shares),
+            *panel_cautions,
         ),
+        panels=tuple(panel_lines),
         seconds=seconds,
         megabytes=_megabytes(files, adata),
     )

@@ -22,6 +22,7 @@ def text(found: Findings, title: str) -> str:
     parts = [
         (f"{title}: {overall(found)}", _indented(_files(found))),
         ("Batches", _indented(found.batches)),
+        *([("Panels", _listed(found.panels, ""))] if found.panels else []),
         ("Channels", _listed(lines(found.channels), "none")),
         ("Names made the same", _listed(differences(found.names), "every marker has one name in all files")),
         ("Markers that are not in all files", _listed(list(found.markers["reason"]), "none, all files have the same")),

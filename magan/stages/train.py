@@ -36,6 +36,7 @@ def _mapped(run: TrainingRun, aligner: Aligner, data: Folds) -> AnnData:
     job, start = run.job, time.monotonic()
     first, second = ([domains[i] for domains in data.domains.values()] for i in (0, 1))
     shown: dict[str, Any] = {"show": _shown_maps(run, second[0])} if keys.IMAGE in second[0].uns else {}
+    aligner.calibrated_to = ("x2",)  # queries are mapped to domain 2
     aligner.fit(first, second, names=list(data.domains), **run.watch(), **shown)
     seconds = time.monotonic() - start
     run.record_outcome(aligner)

@@ -11,9 +11,10 @@ wrong where a marker has another meaning in the query's panel, such as a batch
 effect that the scaling did not remove.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 LEAST, MOST = 50, 100  # bounds on the number of most similar cells, an eighth of all
 COVERAGE = 0.9  # share of cells whose value the interval holds
@@ -22,10 +23,11 @@ ROWS = 20_000  # cells compared at a time; bounds memory, changes nothing
 
 @dataclass(frozen=True)
 class Calibration:
-    """The held-out cells: predicted and measured values, ``(c, M)`` each."""
+    """The held-out cells: predicted and measured values, ``(c, M)`` each, and what intervals get in addition."""
 
     predicted: np.ndarray
     measured: np.ndarray
+    margin: np.ndarray = field(default_factory=lambda: np.zeros(1, np.float32))  # (M,) or (1,), added to both ends
 
 
 def bounds(calibration: Calibration, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +40,8 @@ def bounds(calibration: Calibration, predicted: np.ndarray) -> tuple[np.ndarray,
     with an interval that adapts to the prediction: a cell that is surely
     negative gets [0, 0], and a cell between two populations gets a long
     interval. The probability may exceed 0.9 for a marker with many exact
-    zeros. The prediction, a mean, need not lie in the interval.
+    zeros. The prediction, a mean, need not lie in the interval. Both ends are then moved outwards by the margin of the
+    calibration, 0 unless the query may be of another batch.
 
     References
     ----------
@@ -51,24 +54,44 @@ def bounds(calibration: Calibration, predicted: np.ndarray) -> tuple[np.ndarray,
         for rows in _parts(len(predicted)):
             values = np.sort(measured[similar(known, predicted[rows, m])], axis=1)
             low[rows, m], high[rows, m] = shortest(values, size)
-    return low, high
+    return low - calibration.margin, high + calibration.margin
 
 
 def draws(calibration: Calibration, predicted: np.ndarray, cells: np.ndarray, seed: int = 0) -> np.ndarray:
-    """For every cell the measured value of a random cell of the most similar held-out cells, ``(n, M) -> (n, M)``.
+    """For every cell and marker a measured value of the most similar held-out cells, ``(n, M) -> (n, M)``.
 
-    Predictive mean matching (Little 1988): the values are measured values,
-    exact zeros included, and are distributed as measured. Each marker is drawn
-    independently. The measured values of a cell, ``cells`` ``(n, K)``, decide
-    its draw (`lots`), so the draw does not depend on the rest of the query.
+    Predictive mean matching (Little 1988): the values are measured values, exact zeros included, and are distributed
+    as measured. A held-out cell, drawn at random from those with similar predictions of all markers, decides for all
+    markers together: where its values lie among those of its similar cells, there lie the draws. So markers that err
+    together are drawn together (empirical copula, Schefzik et al. 2013, Statistical Science 28:616). The measured
+    values of a cell, ``cells`` ``(n, K)``, decide its draw (`lots`), so it does not depend on the rest of the query.
     """
+    known, measured = calibration.predicted, calibration.measured
+    n_donors = min(2 * _half(len(known)), len(known))
+    sd = known.std(axis=0)
+    units = np.where(sd > 0, sd, 1)
+    search = NearestNeighbors(n_neighbors=n_donors).fit(known / units)
+    places = np.stack([_places(*columns) for columns in zip(known.T, measured.T)], axis=1)
     drawn = np.empty(predicted.shape, np.float32)
-    for m, (known, measured) in enumerate(zip(calibration.predicted.T, calibration.measured.T)):
-        for rows in _parts(len(predicted)):
-            near = similar(known, predicted[rows, m])
-            chosen = (lots(cells[rows], seed, m) * near.shape[1]).astype(int)
-            drawn[rows, m] = measured[near[np.arange(len(near)), chosen]]
+    for rows in _parts(len(predicted)):
+        donors = search.kneighbors(predicted[rows] / units, return_distance=False)
+        chosen = (lots(cells[rows], seed) * n_donors).astype(int)[:, None]
+        for m in range(known.shape[1]):
+            values = np.sort(measured[similar(known[:, m], predicted[rows, m]), m], axis=1)
+            of_donors = places[donors, m]
+            rank = (of_donors < np.take_along_axis(of_donors, chosen, axis=1)).sum(axis=1)  # every rank once
+            drawn[rows, m] = values[np.arange(len(values)), rank * values.shape[1] // n_donors]
     return drawn
+
+
+def _places(known: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Where the value of each held-out cell lies among those of its similar cells, ``(c,), (c,) -> (c,)`` in [0, 1).
+
+    Equal values are put into a random order, so that places are spread evenly.
+    """
+    values = measured[similar(known, known)]
+    below, equal = (values < measured[:, None]).sum(axis=1), (values == measured[:, None]).sum(axis=1)
+    return (below + np.random.default_rng(0).random(len(known)) * equal) / values.shape[1]
 
 
 def lots(cells: np.ndarray, *seeds: int) -> np.ndarray:

@@ -170,6 +170,25 @@ def test_panels_are_compared_by_what_both_measure(rows):
     found = preflight(rows)
     assert passes(found) and set(found.effects["marker"]) == set(MARKERS) - {"CD14"}
     assert len(found.below) == 12
+    assert list(found.panels) == [
+        "A: 1,200 cells, 6 markers; in no other panel: 1, only A",
+        "B: 1,200 cells, 6 markers; in no other panel: 1, only B",
+        "A and B share 5, CD3, CD4, CD8a, CD19, HLA-DR",
+    ]
+    assert "\n\nPanels\n  - A: 1,200 cells" in text(found, "samples.tsv")
+
+
+def test_panels_that_cannot_be_merged_are_named(rows):
+    """A small panel, a single shared marker, and names that may be one marker."""
+    for i, row in enumerate(rows):
+        row["panel"] = "AB"[i % 2]
+        wanted = {"A": {"CD3": "CD3", "CD8a": "CD8"}, "B": {"CD3": "CD3", "CD8a": "CD8a"}}[row["panel"]]
+        table = pd.read_csv(row["path"])[list(wanted)].rename(columns=wanted)
+        table[: 40 if row["panel"] == "B" else 400].to_csv(row["path"], index=False)
+    found = preflight(rows)
+    assert told(found.warnings, "Panel B has 120 cells; to impute its markers takes at least 150.")
+    assert told(found.warnings, "Panels A and B share 1 marker; to merge them takes two")
+    assert told(found.warnings, "Panel A measures CD8 and panel B CD8a: if they are one marker, say so with aliases: ")
 
 
 def test_a_sheet_or_a_study_is_checked(rows, tmp_path):

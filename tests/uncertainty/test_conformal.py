@@ -83,8 +83,17 @@ def test_the_lot_of_a_cell_is_its_own():
     drawn, order = draws(apart, predicted, cells), RNG.permutation(500)
     np.testing.assert_array_equal(draws(apart, predicted[order], cells[order]), drawn[order])
     assert np.mean(draws(apart, predicted, cells, seed=1) == drawn) < 0.1
-    same = draws(apart, np.repeat(predicted[:, :1], 2, axis=1), cells)
-    assert np.mean(same[:, 0] == same[:, 1]) < 0.1  # markers are drawn apart
+
+
+@pytest.mark.parametrize("together", [0.0, 0.9])
+def test_markers_that_err_together_are_drawn_together(together):
+    """Errors of two markers have a correlation that predictions do not know."""
+    draw = np.random.default_rng(0)
+    predicted = draw.uniform(0, 4, size=(1600, 2))
+    errors = draw.normal(size=(1600, 2)) @ np.array([[1, together], [0, np.sqrt(1 - together**2)]])
+    drawn = draws(Calibration(predicted[:800], (predicted + errors)[:800]), predicted[800:], draw.normal(size=(800, 3)))
+    found = np.corrcoef((drawn - predicted[800:]).T)[0, 1]
+    assert found == pytest.approx(together, abs=0.12)
 
 
 def test_lots_are_uniform_and_change_with_the_last_bit_of_a_cell():

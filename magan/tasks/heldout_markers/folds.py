@@ -10,6 +10,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.check_markers import check
+from magan.cytometry.harmonise_names import alike
 from magan.errors import InputError
 from magan.tasks.folds import LABELLED, Conditions, Folds, enough, known_markers, measured, select_cells, without_labels
 from magan.tasks.heldout_markers.settings import HeldOut
@@ -106,6 +107,11 @@ def _panel_markers(settings: HeldOut, first: AnnData, second: AnnData) -> tuple[
         for marker in wanted:
             if marker not in known and cast(pd.DataFrame, first.var).loc[marker, keys.TO_CORRECT]:
                 raise InputError(f"panel {panel} does not measure marker '{marker}'; correct shared, only_1 and only_2")
+    for one, two in alike(only_1, only_2) if named_1 is None and named_2 is None else ():
+        raise InputError(
+            f"panel 1 measures '{one}' and panel 2 '{two}', which may be one marker; say so with aliases: "
+            f"{{{two}: {one}}}, or give one of them another name"
+        )
     if len(shared) < 2:
         raise InputError(
             f"the panels share {len(shared)} marker{'s' * (len(shared) != 1)}"

@@ -19,6 +19,7 @@ from magan.config import Training
 from magan.errors import InputError
 from magan.metrics.markers import pearson
 from magan.progress import progress
+from magan.regressors.hidden_markers import MATCHINGS
 from magan.stages.atomic_files import atomic_write, read_metrics, write, write_table
 from magan.tasks import folds
 from magan.tasks.panel_merging import merged_table as panel_merging_merged_table
@@ -32,6 +33,7 @@ COMPARED = 5000  # cells of a panel on which seeds and methods are compared
 LEARNT = 20_000  # cells of the source panel that train the baselines in this comparison
 WITNESSES = ("knn", "boosting")  # baselines that the map is compared with
 ALIKE = ("pooled", "whole", "none")  # scales that are the same for both panels
+SHOWN = 0.05  # weights of a stack below it are not named
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
             continue
         aligner = Aligner.of_arm(arm, Training.model_validate(params["training"]), seeds, params["device"])
         pair = f"{first} and {second}"
+        aligner.calibrated_to = tuple(to for *_, to in ways)
         show = progress(f"panels/{name}: {pair}", aligner.training.steps, len(seeds))
         aligner.fit(panels[first], panels[second], names=[pair], record=show)
         if not aligner.good_seeds_:
@@ -161,6 +164,8 @@ def _imputation(
             "kept": held[0],
             "kept_worst": held[1],
             **dict(zip(("seeds", "methods"), agreements)),
+            "parts": _parts(aligner, to, lacking),
+            "margin": _margins(aligner, to, source_cells, lacking),
         }
     )
     trust = confidence(_units(aligner, SOURCE[to], cells, source_cells), _units(aligner, to, source_cells, cells))
@@ -175,10 +180,42 @@ def _agreements(
     seen = aligner.map(compared, to)[:, list(markers)]
     seeds = np.stack([seen.layers[f"{keys.SEED}_{seed}"] for seed in aligner.good_seeds_])
     # A baseline standardises its query cells by the cells of its first domain.
-    like = learnt if aligner.scale in ALIKE else compared
+    like = learnt if _same_units(aligner, to) else compared
     columns = source_cells.var_names.get_indexer(pd.Index(markers))
     witnesses = [BASELINES[name](like, learnt, compared)[:, columns] for name in WITNESSES]
     return agreement(seeds), least_agreement(np.asarray(seen.layers[keys.CONSENSUS]), witnesses)
+
+
+def _same_units(aligner: Aligner, to: str) -> bool:
+    """Whether the shared markers are predicted from as measured, by the scale or by most of the stack's weights."""
+    stack = aligner.stacks_[to][0]
+    if stack is None:
+        return aligner.scale in ALIKE
+    return MATCHINGS[int(stack.weights.sum(axis=(0, 1)).argmax())] == "identity"
+
+
+def _parts(aligner: Aligner, to: str, markers: Sequence[str]) -> list[str]:
+    """The weights of each marker in words, the largest first; "network 1" without a stack."""
+    stack = aligner.stacks_[to][0]
+    if stack is None:
+        return ["network 1"] * len(markers)
+    columns = [list(stack.columns).index(aligner.features_[to][0].index(marker)) for marker in markers]
+    shares = [{part: weights[column] for part, weights in stack.table().items()} for column in columns]
+    return [
+        ", ".join(f"{part} {share:.2f}" for part, share in sorted(of.items(), key=lambda x: -x[1]) if share >= SHOWN)
+        for of in shares
+    ]
+
+
+def _margins(aligner: Aligner, to: str, source_cells: AnnData, markers: Sequence[str]) -> np.ndarray:
+    """What intervals get in addition for a batch effect, in sd of each marker; nan where a single marker is shared."""
+    features = aligner.features_[to][0]
+    shared, calibration = set(aligner.features_[SOURCE[to]][0]) & set(features), aligner.calibrations_[to][0]
+    if len(shared) < 2 or calibration is None:
+        return np.full(len(markers), np.nan)
+    margin = np.broadcast_to(calibration.margin, len(features))[[features.index(marker) for marker in markers]]
+    sd = np.asarray(source_cells[:, list(markers)].layers[keys.PREPROCESSED]).std(axis=0)
+    return margin / np.where(sd > 0, sd, 1)
 
 
 def _units(aligner: Aligner, domain: str, cells: AnnData, source_cells: AnnData) -> np.ndarray:

@@ -10,6 +10,8 @@ from magan.report.phrasing import counted, number
 from magan.titles import title
 
 LOOKS = {"usable": "wins", "as a trend": "ties", "not usable": "loses"}  # verdict -> CSS class
+RANKS = 0.5  # margin in sd from which a marker's units cannot be trusted
+LEVELS = {"usable": 0.8, "as a trend": 0.5, "not usable": -1.0}  # verdict -> the true r that it promises, best first
 VERBS = {"usable": "may be used", "as a trend": "as a trend", "not usable": "not usable"}
 
 
@@ -29,7 +31,7 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
     tables = [
         {
             "panel": panel,
-            "sentence": _sentence(str(panel), rows),
+            "sentence": " ".join(filter(None, (_sentence(str(panel), rows), _units(rows)))),
             "lines": [_line(row) for row in _best_first(rows).to_dict("records")],
         }
         for panel, rows in verdicts.groupby(keys.PANEL, sort=False)
@@ -74,8 +76,36 @@ def _line(row: Mapping) -> dict[str, str]:
         "kind": LOOKS[row["verdict"]],
         "reason": row["reason"],
         "source": f"{row['source']} ({counted(int(row['n_shared']), 'marker')} shared)",
+        "parts": row.get("parts", ""),
         **{name: _number(row.get(name, math.nan)) for name in numbers},
     }
+
+
+def _units(rows: pd.DataFrame) -> str:
+    """The sentence about a batch effect between the panels, "" where shared markers show none."""
+    if "margin" not in rows:
+        return ""
+    if rows["margin"].isna().any():
+        return (
+            "A single marker is shared, so nothing tells whether the panels differ by a batch effect: rank, not units."
+        )
+    margin = float(rows["margin"].max())
+    if margin < RANKS:
+        return ""
+    return (
+        f"Intervals are {number(margin)} standard deviations wider at each end: so far were shared markers off when "
+        "they were hidden. Read the imputed values as ranks, not units."
+    )
+
+
+def _accuracy(verdicts: pd.DataFrame) -> str:
+    """The shares of verdicts that are right, too kind and too cautious, for true r that are known."""
+    known = verdicts[verdicts["true"].notna()]
+    place = {word: i for i, word in enumerate(LEVELS)}
+    best = [next(word for word, least in LEVELS.items() if r >= least) for r in known["true"]]
+    gap = [place[word] - place[right] for word, right in zip(known["verdict"], best)]
+    kind, cautious, n = sum(g < 0 for g in gap), sum(g > 0 for g in gap), len(gap)
+    return f"Of {n} verdicts {n - kind - cautious} are right, {kind} too kind and {cautious} too cautious."
 
 
 def _number(value: float) -> str:
@@ -97,7 +127,7 @@ def _truth(verdicts: pd.DataFrame) -> str:
     return (
         f"These cells were measured with the markers too, which no method saw. By verdict: {'; '.join(parts)}. "
         f"The r to be expected is off by {_number(off)} on average, and {below} of {len(verdicts)} true values lie "
-        "below the lowest r."
+        f"below the lowest r. {_accuracy(verdicts)}"
     )
 
 

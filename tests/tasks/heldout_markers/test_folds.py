@@ -96,3 +96,18 @@ def test_a_marker_of_some_of_a_panels_cells_is_named_with_their_number():
     assert message(adata) == (
         "panel 1: marker 'CD4' is measured in 66 of 67 cells; give the files that lack it a panel of their own"
     )
+
+
+def test_two_names_that_may_be_one_marker_stop_panels_before_they_are_audited():
+    """CD8 beside CD8a would be imputed on cells that measured it; names that a study lists are taken at their word."""
+    panels, markers = np.repeat(["A", "B"], 60), ["CD3", "CD4", "CD8", "CD8a"]
+    values = np.random.default_rng(0).gamma(2, 1, (120, 4)).astype(np.float32)
+    values[:60, 3] = values[60:, 2] = np.nan
+    obs = pd.DataFrame({keys.PANEL: panels, keys.BATCH: "1"}, index=[f"c{i}" for i in range(120)])
+    adata = AnnData(values, obs=obs, var=pd.DataFrame({keys.TO_CORRECT: True}, index=markers))
+    adata.layers[keys.PREPROCESSED] = values
+    settings = {"cells": "mine", "arms": {}, "panel_1": {"panel": "A"}, "panel_2": {"panel": "B"}}
+    with pytest.raises(InputError, match="measures 'CD8' and panel 2 'CD8a', which may be one marker"):
+        folds.split(HeldOut(**settings), [adata], 10)
+    named = HeldOut(**settings, only_1=("CD8",), only_2=("CD8a",))
+    assert list(folds.split(named, [adata], 10).train) == ["CD3", "CD4"]

@@ -134,6 +134,17 @@ def test_the_verdict_tells_what_can_be_predicted_from_what_cannot(result):
     assert whole.var["verdict_B"].to_dict() == {**dict.fromkeys(MARKERS, "measured"), "CD19": "usable"}
 
 
+def test_the_weights_of_every_method_and_the_margin_of_intervals_are_in_the_table(folder, tmp_path):
+    cells().write_h5ad(tmp_path / "cells.h5ad")
+    (tmp_path / "heldout").symlink_to(folder / "heldout")
+    _, table = merged(tmp_path, panels=["B", "C"], arms={"mine": {**ARM, "stack": True, "scale": "auto"}})
+    shares = [dict(part.rsplit(" ", 1) for part in parts.split(", ")) for parts in table["parts"]]
+    assert all(0.8 < sum(map(float, share.values())) < 1.05 and "extra_trees" in share for share in shares)
+    assert (table["margin"] >= 0).all() and (table["margin"] < 0.5).all()
+    plain = merged(tmp_path, panels=["B", "C"])[1]
+    assert set(plain["parts"]) == {"network 1"} and set(plain["margin"]) == {0.0}
+
+
 def test_truth_is_told_where_it_is_known_and_is_seen_by_nothing_else(folder, result, tmp_path):
     whole, table = result
     row = table.set_index(["panel", "marker"]).loc[("B", "CD19")]

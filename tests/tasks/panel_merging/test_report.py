@@ -22,6 +22,15 @@ def test_a_sentence_a_panel_says_which_markers_may_be_used(told):
     assert (told["word"], told["kind"]) == ("1 of 4 usable", "wins")
 
 
+def test_a_batch_effect_between_the_panels_is_said_and_so_is_what_cannot_be_known():
+    table = synthetic.verdicts().assign(margin=[0.1, 0.3, 0.8, 0.8], parts="network .40, boosting .60")
+    first, second = merged("mine", "magan", table, ASKED)["tables"]
+    assert first["sentence"].endswith("as a trend.") and first["lines"][0]["parts"] == "network .40, boosting .60"
+    assert "Intervals are .800 standard deviations wider at each end" in second["sentence"]
+    unknown = merged("mine", "magan", table.assign(margin=float("nan")), ASKED)["tables"][0]["sentence"]
+    assert unknown.endswith("rank, not units.")
+
+
 def test_the_best_marker_comes_first_with_its_numbers(told):
     lines = told["tables"][0]["lines"]
     assert [line["marker"] for line in lines] == ["CD197", "CD45RO"]
@@ -38,6 +47,7 @@ def test_verdicts_are_held_against_the_truth_where_there_is_one(told):
     assert "usable: 1 marker, r with the truth .910; as a trend: 1 marker, r with the truth .700" in told["truth"]
     assert "not usable: 2 markers, r with the truth .300 to .650" in told["truth"]
     assert "off by .031 on average, and 1 of 4 true values lie below the lowest r" in told["truth"]
+    assert "Of 4 verdicts 3 are right, 0 too kind and 1 too cautious." in told["truth"]
     without = merged("mine", "magan", synthetic.verdicts(truth=False), ASKED)
     assert without["truth"] == "" and not without["has_truth"]
 
