@@ -59,8 +59,7 @@ class Aligner(Estimator):
     seeds
         A pair of maps is trained for each seed; the pairs share nothing but the data.
     scale
-        How markers are standardised: a key of ``magan.domains.scaling.SCALINGS``, or "auto", see
-        `magan.maps.chosen_scale`.
+        How markers are standardised: a key of ``magan.domains.scaling.SCALINGS``, or "auto" (`maps.chosen_scale`).
     balance
         Train on cells drawn so that every population has the same share of both domains, see
         `magan.domains.balance_populations.balanced`.
@@ -71,8 +70,7 @@ class Aligner(Estimator):
         Share of each domain's samples (at most 10,000 of them) that is held out from training to calibrate intervals.
         `map` then also returns a draw and an interval, see `magan.uncertainty.conformal`.
     stack
-        Weigh "expected" with regressors that learn in the target domain, see `magan.regressors.stack`. Needs
-        ``calibrate``. The model's file then holds cells.
+        Weigh "expected" with regressors, see `magan.regressors.stack`. Needs ``calibrate``; the file then holds cells.
     calibrated_to
         The domains whose maps are calibrated and stacked; each takes time.
     device
