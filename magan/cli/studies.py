@@ -115,6 +115,7 @@ def run_study(
     cores: Cores = None,
     profile: Profile = None,
     unlock: Unlock = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="list the jobs, and run none")] = False,
 ) -> None:
     """Run a study in the working directory: the same as snakemake --configfile STUDY, with the verdict in words."""
     from magan.commands import workflow
@@ -123,7 +124,13 @@ def run_study(
 
     with _sentences():
         checked = validate_study(load(study).model_dump(mode="json", exclude_unset=True))
-        workflow.run(study, Path(), Path("logs", checked.name, "workflow.log"), _launch(cores, profile, unlock))
+        launch = _launch(cores, profile, unlock)
+        if dry_run:
+            jobs = workflow.planned(study, Path(), launch)
+            named = ", ".join(f"{n} {rule}" for rule, n in jobs.items())
+            typer.echo(f"{sum(jobs.values())} jobs: {named}" if jobs else "nothing is left to do")
+            return
+        workflow.run(study, Path(), Path("logs", checked.name, "workflow.log"), launch)
         _closing(checked, Path())
 
 

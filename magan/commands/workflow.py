@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from magan.errors import InputError, MachineError
 
+COUNT = re.compile(r"^(\w+) +(\d+)$")
 TOTAL = re.compile(r"^total +(\d+)")
 DONE = re.compile(r"^(\d+) of (\d+) steps \(\d+%\) done")
 FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)")
@@ -76,8 +77,7 @@ def run(study: Path, folder: Path, log: Path, launch: Launch) -> None:
     MachineError
         A job, or Snakemake, ended in another way.
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile()), "--directory", str(folder)]
-    command += ["--configfile", str(study.resolve())]
+    command = _command(study, folder)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as words:
         if launch.unlock:
@@ -86,6 +86,29 @@ def run(study: Path, folder: Path, log: Path, launch: Launch) -> None:
         code, said = _followed([*command, *launch.arguments()], words)
     if code:
         raise said.failure(log)
+
+
+def planned(study: Path, folder: Path, launch: Launch) -> dict[str, int]:
+    """Rule -> number of its jobs, of a run that would begin now; {} where nothing is left to do.
+
+    Raises
+    ------
+    InputError
+        The run cannot be planned.
+    """
+    command = [*_command(study, folder), *launch.arguments(), "--dry-run", "--quiet", "rules"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).splitlines()
+    if done.returncode:
+        said = next((found[1] for line in lines if (found := SENTENCE.match(line.strip()))), lines[-1] if lines else "")
+        raise InputError(f"the run cannot be planned: {said}")
+    counts = {found[1]: int(found[2]) for line in lines if (found := COUNT.match(line))}
+    return {rule: n for rule, n in counts.items() if rule not in ("total", "all")}
+
+
+def _command(study: Path, folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile()), "--directory", str(folder)]
+    return [*command, "--configfile", str(study.resolve())]
 
 
 @dataclass

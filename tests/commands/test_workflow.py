@@ -78,6 +78,24 @@ def test_a_locked_folder_says_what_to_do(snakemake, tmp_path):
         run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        (0, HEARD, {"train": 1}),
+        (0, "Nothing to be done", {}),
+        (1, "WorkflowError:\nthe study cannot run: unknown key 'sedes'", "planned: unknown key 'sedes'"),
+    ],
+)
+def test_a_plan_counts_jobs_by_rule_and_a_study_that_cannot_run_says_why(monkeypatch, tmp_path, code, words, expected):
+    done = subprocess.CompletedProcess([], code, words, "")
+    monkeypatch.setattr(workflow.subprocess, "run", lambda *_, **__: done)
+    if code:
+        with pytest.raises(InputError, match=expected):
+            workflow.planned(tmp_path / "study.yaml", tmp_path, Launch())
+    else:
+        assert workflow.planned(tmp_path / "study.yaml", tmp_path, Launch()) == expected
+
+
 def test_cores_are_all_unless_a_number_or_a_profile_says_otherwise():
     assert Launch().arguments() == ["--cores", "all"] and Launch(cores=3).arguments() == ["--cores", "3"]
     assert Launch(profile="slurm").arguments() == ["--profile", "slurm"]
@@ -91,8 +109,8 @@ def test_cores_are_all_unless_a_number_or_a_profile_says_otherwise():
 def test_a_command_that_is_ended_ends_its_run(tmp_path, how):
     """The stand-in writes a file when it is interrupted."""
     (tmp_path / "snakemake.py").write_text(
-        "import pathlib, time\npathlib.Path('started').touch()\n"
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('interrupted').touch()\n"
+        "import pathlib, time\n"
+        "try:\n    pathlib.Path('started').touch()\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('interrupted').touch()\n"
     )
     code = (
         "from pathlib import Path; from magan.commands import workflow; "

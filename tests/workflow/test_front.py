@@ -64,7 +64,7 @@ def magan(installed, lab):
         command = [str(installed / "bin" / "magan"), *arguments]
         done = subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True, timeout=1800)
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return done.stderr + done.stdout
 
     return call
 
