@@ -110,7 +110,8 @@ def test_a_command_that_is_ended_ends_its_run(tmp_path, how):
     """The stand-in writes a file when it is interrupted."""
     (tmp_path / "snakemake.py").write_text(
         "import pathlib, time\n"
-        "try:\n    pathlib.Path('started').touch()\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('interrupted').touch()\n"
+        "try:\n    pathlib.Path('started').touch()\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    pathlib.Path('interrupted').touch()\n"
     )
     code = (
         "from pathlib import Path; from magan.commands import workflow; "
