@@ -169,14 +169,16 @@ def described(model: Path, corrector: Correction) -> list[str]:
     """Sentences on the markers that a model corrects and leaves, and on the verdict of the safety gate."""
     batch = corrector.provenance["MAGAN_BATCH"]
     if corrector.leaves:
-        told = [f"{model} corrects nothing in batch {batch}: cells stay as measured, and files are copied"]
+        sentences = [f"{model} corrects nothing in batch {batch}: cells stay as measured, and files are copied"]
     else:
-        told = [f"{model} corrects {_named(corrector.both)}"]
+        sentences = [f"{model} corrects {_named(corrector.both)}"]
     if corrector.put_back:
-        told.append(f"the safety gate leaves {_named(corrector.put_back)} as measured")
+        sentences.append(f"the safety gate leaves {_named(corrector.put_back)} as measured")
     if corrector.monotone:
-        told.append(f"the safety gate maps {_named(corrector.monotone)} without the network, each marker by itself")
-    return [*told, f"verdict of the safety gate: {corrector.verdict}" if corrector.verdict else UNJUDGED]
+        sentences.append(
+            f"the safety gate maps {_named(corrector.monotone)} without the network, each marker by itself"
+        )
+    return [*sentences, f"verdict of the safety gate: {corrector.verdict}" if corrector.verdict else UNJUDGED]
 
 
 def _named(markers: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def choose_data_set(path: Path, asked: str | None) -> tuple[Header, dict[str, st
     if asked is None and len(found) == 1:
         return found[0]
     if asked is None or int(asked) > len(found):
-        held = [_described(number, *one) for number, one in enumerate(found, start=1)]
+        held = [_described(number, *data_set) for number, data_set in enumerate(found, start=1)]
         lacks = "" if asked is None else f"has no data set {asked}: it "
         several = "s" if len(found) > 1 else ""
         raise InputError(

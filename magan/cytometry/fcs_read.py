@@ -235,10 +235,10 @@ def extreme(of: np.ufunc, x: np.ndarray) -> np.ndarray:
 
 
 def as_slice(places: Sequence[int]) -> slice | list[int]:
-    """An index for columns: where they stand side by side, one that takes them without a copy."""
+    """An index for columns: a slice, which copies nothing, where they are adjacent."""
     first = places[0] if len(places) else 0
-    beside = list(places) == list(range(first, first + len(places)))
-    return slice(first, first + len(places)) if beside else list(places)
+    are_adjacent = list(places) == list(range(first, first + len(places)))
+    return slice(first, first + len(places)) if are_adjacent else list(places)
 
 
 def refuse_infinite(path: Path, n_bad: np.ndarray, n: int, var: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ PATH, NAME, WHY = "path", "name", "why"  # columns of the table of names, with p
 BY_ALIAS, BY_SPELLING, BY_SYNONYM, BY_CHANNEL = "alias", "spelling", "synonym", "channel"
 Aliases = Mapping[str, str | Mapping[str, str]]  # name -> marker, or panel -> name -> marker
 
-_SAME = {plain(name): plain(other) for name, other in SYNONYMS.items()}
+_SAME = {plain(name): plain(synonym) for name, synonym in SYNONYMS.items()}
 
 
 def harmonise(

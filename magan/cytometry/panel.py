@@ -180,12 +180,12 @@ def columns(file: pd.DataFrame, annotated: pd.DataFrame) -> list[int]:
     InputError
         The file has no such channel.
     """
-    own = list(zip(file[keys.CHANNEL], file[keys.MARKER]))
+    pairs = list(zip(file[keys.CHANNEL], file[keys.MARKER]))
     split = file_names(file[keys.CHANNEL], file[keys.MARKER])
     places = []
     for channel, marker in zip(annotated[keys.CHANNEL], annotated[keys.MARKER]):
         found = [i for i, names in enumerate(split) if names == (channel, marker)]
-        found += [i for i, (name, _) in enumerate(own) if name == channel]
+        found += [i for i, (name, _) in enumerate(pairs) if name == channel]
         if not found:
             raise InputError(f"there is no channel {channel!r}{nearest(channel, file[keys.CHANNEL])}; check the panel")
         places.append(found[0])
