@@ -170,8 +170,12 @@ class Maps:
             raise InputError("calibrate needs markers that both domains measure; leave it out")
         maps = self.sampled(both.as_source(units.scaled(held_out.values)), to, fold)
         if stack and len(both.target) < len(target.features):
-            cells = [source.values[:, both.source], target.values, held_out.values]
-            found = calibrated.stacked(*(values.numpy() for values in cells), maps, both.target)
+            asked, known, checked = (
+                source.values[:, both.source].numpy(),
+                target.values.numpy(),
+                held_out.values.numpy(),
+            )
+            found = calibrated.stacked(asked, known, checked, maps, both.target)
             self.stacks[to][fold], self.calibrations[to][fold] = found
         else:
             self.calibrations[to][fold] = calibrated.calibration(maps, held_out.values.numpy())

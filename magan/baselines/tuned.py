@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan.baselines.panels import intensities, shared_and_missing
@@ -36,7 +37,7 @@ def tuned(x1: AnnData, x2: AnnData, query: AnnData, *, regressor: str) -> np.nda
     """
     shared, missing = map(sorted, shared_and_missing(x1, x2, query))  # trees draw columns by their place
     mapped = np.empty((query.n_obs, x2.n_vars), np.float32)
-    mapped[:, x2.var_names.get_indexer(shared)] = intensities(query, shared)
+    mapped[:, x2.var_names.get_indexer(pd.Index(shared))] = intensities(query, shared)
     if not missing:
         return mapped
     source, target, queries = (intensities(cells, shared) for cells in (x1, x2, query))
@@ -45,7 +46,7 @@ def tuned(x1: AnnData, x2: AnnData, query: AnnData, *, regressor: str) -> np.nda
     fit = best_setting(regressor, features, targets)
     matching = MAPS[best_matching(fit, source, target)]
     seen = to_units(matching.apply(matching.fit(source, target), queries))
-    mapped[:, x2.var_names.get_indexer(missing)] = fit(features, targets)(seen)
+    mapped[:, x2.var_names.get_indexer(pd.Index(missing))] = fit(features, targets)(seen)
     return mapped
 
 

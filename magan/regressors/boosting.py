@@ -1,11 +1,19 @@
 """Gradient-boosted trees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-ROUNDS, RATE, PENALTY, SHARE = 150, 0.06, 1.0, 0.5
+SETTINGS: Mapping[str, Any] = {
+    "max_iter": 150,
+    "learning_rate": 0.06,
+    "l2_regularization": 1.0,
+    "max_features": 0.5,
+    "early_stopping": False,
+    "random_state": 0,
+}
 
 
 def fit(features: np.ndarray, targets: np.ndarray, *, leaves: int = 15) -> Callable[[np.ndarray], np.ndarray]:
@@ -18,15 +26,6 @@ def fit(features: np.ndarray, targets: np.ndarray, *, leaves: int = 15) -> Calla
     Friedman 2001, Annals of Statistics 29:1189.
     """
     models = [
-        HistGradientBoostingRegressor(
-            max_iter=ROUNDS,
-            learning_rate=RATE,
-            max_leaf_nodes=leaves,
-            l2_regularization=PENALTY,
-            max_features=SHARE,
-            early_stopping=False,
-            random_state=0,
-        ).fit(features, target)
-        for target in targets.T
+        HistGradientBoostingRegressor(max_leaf_nodes=leaves, **SETTINGS).fit(features, target) for target in targets.T
     ]
     return lambda queries: np.stack([model.predict(queries) for model in models], axis=1)

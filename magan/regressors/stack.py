@@ -82,9 +82,14 @@ def fit(
     spread *= np.divide(1 - weights[:, :1, None], total, out=np.zeros_like(total), where=total > 0)
     spread[spread < LEAST] = 0
     whole = weights[:, 0] + spread.sum(axis=(1, 2))
-    cells = [np.asarray(x, np.float32) for x in (source, features, targets)]
-    shares = [np.asarray(x, np.float32) for x in (weights[:, 0] / whole, spread / whole[:, None, None])]
-    stack = Stack(*cells, np.asarray(columns), *shares)
+    stack = Stack(
+        source=np.asarray(source, np.float32),
+        features=np.asarray(features, np.float32),
+        targets=np.asarray(targets, np.float32),
+        columns=np.asarray(columns),
+        network=(weights[:, 0] / whole).astype(np.float32),
+        weights=(spread / whole[:, None, None]).astype(np.float32),
+    )
     predicted = sum(share * part for share, part in zip(stack.table().values(), parts))
     return Fitted(stack, np.asarray(predicted), found)
 

@@ -41,7 +41,7 @@ def stacked(
     """
     found = calibration(maps, held_out)
     lacking = np.array([i for i in range(target.shape[1]) if i not in set(shared)])
-    cells, known = some(len(target), stack.MOST), list(shared)
+    cells, known = some(len(target), stack.MOST), np.array(shared, int)
     fitted = stack.fit(
         source[some(len(source), stack.MOST)],
         (target[np.ix_(cells, known)], target[np.ix_(cells, lacking)]),

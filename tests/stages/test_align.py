@@ -71,7 +71,7 @@ def test_what_a_judged_arm_says_of_its_errors_reaches_the_scores(folder):
     truth.uns[keys.PAIRED] = {"markers": np.array(["CD3", "CD4", "CD8"]), "train": paired, "query": values}
     truth.write_h5ad(folder / "truth.h5ad")
     arm = {"model": "magan", "correspondence": {"name": "shared_markers", "rebuild": 1.0}, "predict": "expected"}
-    arm |= {"calibrate": 0.2, "neighbours": True, "options": {"generator_hidden": (6,), "discriminator_hidden": (6,)}}
+    arm |= {"calibrate": 0.2, "stack": True, "options": {"generator_hidden": (6,), "discriminator_hidden": (6,)}}
     (folder / "train/CD8").mkdir()
     for name in ("x1", "x2"):
         (folder / f"train/b/{name}.h5ad").rename(folder / f"train/CD8/{name}.h5ad")
