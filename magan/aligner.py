@@ -195,7 +195,7 @@ class Aligner(Estimator):
             Schedule(self.training.steps, optimisation, self.training.at_once, every, record, resume),
         )
         for f, (trained, excluded) in enumerate(zip(pairs, held_out) if self.good_seeds_ else ()):
-            for to, pair, cells in (("x1", trained[::-1], excluded[0]), ("x2", trained, excluded[1])):
+            for to, pair, cells in (("x1", (trained[1], trained[0]), excluded[0]), ("x2", trained, excluded[1])):
                 if to in self.calibrated_to:
                     self.maps_.calibrate(pair, cells, to, f, self.stack)
         return self

@@ -170,12 +170,8 @@ class Maps:
             raise InputError("calibrate needs markers that both domains measure; leave it out")
         maps = self.sampled(both.as_source(units.scaled(held_out.values)), to, fold)
         if stack and len(both.target) < len(target.features):
-            asked, known, checked = (
-                source.values[:, both.source].numpy(),
-                target.values.numpy(),
-                held_out.values.numpy(),
-            )
-            found = calibrated.stacked(asked, known, checked, maps, both.target)
+            known, checked = target.values.numpy(), held_out.values.numpy()
+            found = calibrated.stacked(source.values[:, both.source].numpy(), known, checked, maps, both.target)
             self.stacks[to][fold], self.calibrations[to][fold] = found
         else:
             self.calibrations[to][fold] = calibrated.calibration(maps, held_out.values.numpy())

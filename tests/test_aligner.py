@@ -312,7 +312,7 @@ def test_a_marker_missing_from_the_query_is_named():
         (
             {"scale": "poled"},
             cells(PANEL_2),
-            "scale 'poled' is unknown; there are pooled, each, whole, ranks, monotone, none",
+            "scale 'poled' is unknown; there are pooled, each, whole, ranks, monotone, none, auto",
         ),
         (
             {},

@@ -99,8 +99,8 @@ def test_a_missing_title_is_named():
         ({"training": {"betas": [0.5, 3.0]}}, "training.betas.1: input should be less than 1, not 3.0"),
         (
             of_arm(scale="poled"),
-            "heldout.blood.arms.mine.scale: input should be 'auto', 'pooled', 'each', 'whole', 'ranks', 'monotone' or 'none', "
-            "not 'poled'",
+            "heldout.blood.arms.mine.scale: input should be 'auto', 'pooled', 'each', 'whole', 'ranks', 'monotone' or "
+            "'none', not 'poled'",
         ),
         ({"heldout": {"blood": {**PANELS, "where": {"donor": 3}}}},
          "heldout.blood.where.donor: input should be a valid string, not 3"),
