@@ -11,11 +11,16 @@ from anndata import AnnData
 from magan import keys, model_file
 from magan.batch_maps import MAPS, State
 from magan.batch_maps.choose import FEWEST, Choice, choose, leave
+from magan.batch_maps.coverage import coverage
 from magan.cytometry.arcsinh import cofactors, preprocessed
 from magan.errors import InputError, among
 from magan.estimator import Estimator
 
 AUTO = "auto"
+RETAINED = 2000  # cells of the reference in a saved model, to calibrate a new batch by
+CALIBRATED = 2000  # cells of a new batch, at most, that its map is fitted on
+FOREIGN = 0.25  # share of mapped cells far from every cell of the reference, above which they are of another kind
+MISSING = 0.6  # share of the reference's cells far from every mapped cell, likewise
 
 
 class BatchMapper(Estimator):
@@ -36,6 +41,8 @@ class BatchMapper(Estimator):
         The map of each fold, a key of ``MAPS``.
     choices_ : list
         Why it was chosen, a `magan.batch_maps.choose.Choice` for each fold; [] unless the method is "auto".
+    retained_ : ndarray
+        At most 2,000 training cells of the reference, arcsinh units, by the markers of the first fold.
     """
 
     layers_ = (keys.CONSENSUS,)
@@ -58,22 +65,63 @@ class BatchMapper(Estimator):
         self.features_ = {"x1": [list(b.var_names) for b in x2], "x2": [list(b.var_names) for b in x2]}
         self.cofactors_ = {"x1": [cofactors(a) for a in x1], "x2": [cofactors(b) for b in x2]}
         self.reference_ = _batch(x2)
+        self.retained_ = _some(_values(x2[0], x2[0].var_names), RETAINED, self.seed)
         self.methods_: list[str] = []
         self.choices_: list[Choice] = []
         self.states_: list[State] = []
         self.monotone_: list[State] = []
         for source, target in zip(x1, x2):
             cells = _values(source, target.var_names), _values(target, target.var_names)
-            if self.method == AUTO:
-                choice = self._choice(cells, (_samples(source), _samples(target)))
-                self.choices_.append(choice)
-                name, state = choice.name, choice.state
-            else:
-                name, state = self.method, MAPS[self.method].fit(*cells, seed=self.seed)
-            self.methods_.append(name)
-            self.states_.append(state)
-            self.monotone_.append(MAPS["monotone"].fit(*cells))
+            self._add(cells, (_samples(source), _samples(target)))
         return self
+
+    def calibrate(self, x: AnnData, name: str) -> "BatchMapper":
+        """Learn the map of a new batch from at most 2,000 cells, without the files of the reference.
+
+        The cells are compared with `retained_`, and the map is chosen and fitted as in `fit`; all maps learned before
+        stay as they are.
+
+        Raises
+        ------
+        InputError
+            The batch is known already, a marker is missing, the cells are too few, or once mapped they are of a kind
+            that the reference does not have, as of another tissue.
+        """
+        if name in (*self.names_, self.reference_):
+            raise InputError(f"the model knows a batch '{name}' already; give the new batch a name that is not taken")
+        markers = self.features_["x1"][0]
+        values = _values(x, markers)
+        if len(values) < FEWEST:
+            raise InputError(f"batch '{name}' has {len(values)} cells; give at least {FEWEST} to calibrate by")
+        values = _some(values, CALIBRATED, self.seed)
+        fold = len(self.names_)
+        self._add((values, self.retained_), (None, None))
+        found = coverage(MAPS[self.methods_[fold]].apply(self.states_[fold], values), self.retained_)
+        if found.foreign > FOREIGN or found.missing > MISSING:
+            for learned in (self.methods_, self.states_, self.monotone_, self.choices_):
+                del learned[fold:]
+            raise InputError(
+                f"batch '{name}' is not of the model's kind of cells: once mapped, {found.foreign:.0%} of its cells "
+                f"are far from every cell of the reference, and {found.missing:.0%} of the reference's are far from "
+                "its; give a batch of the same tissue and staining, or train a new model"
+            )
+        self.names_.append(name)
+        for side, known in (("x1", cofactors(x)), ("x2", self.cofactors_["x2"][0])):
+            self.features_[side].append(list(markers))
+            self.cofactors_[side].append(known)
+        return self
+
+    def _add(self, cells: tuple[np.ndarray, np.ndarray], samples: tuple[np.ndarray | None, np.ndarray | None]) -> None:
+        """Learn the map of a further batch."""
+        if self.method == AUTO:
+            choice = self._choice(cells, samples)
+            self.choices_.append(choice)
+            name, state = choice.name, choice.state
+        else:
+            name, state = self.method, MAPS[self.method].fit(*cells, seed=self.seed)
+        self.methods_.append(name)
+        self.states_.append(state)
+        self.monotone_.append(MAPS["monotone"].fit(*cells))
 
     def _choice(
         self, cells: tuple[np.ndarray, np.ndarray], samples: tuple[np.ndarray | None, np.ndarray | None]
@@ -105,7 +153,7 @@ class BatchMapper(Estimator):
 
     def save(self, path: str | Path) -> None:
         """Write all maps, without code, to a safetensors file."""
-        arrays: dict[str, State] = {}
+        arrays: dict[str, State] = {"retained": {"cells": self.retained_}}
         for fold, (state, curves) in enumerate(zip(self.states_, self.monotone_)):
             arrays |= {f"map.{fold}": state, f"monotone.{fold}": curves}
         about = {
@@ -133,6 +181,7 @@ class BatchMapper(Estimator):
         self = cls(**about["batch_mapper"])
         self.methods_, self.names_, self.reference_ = about["methods"], about["names"], about["reference"]
         self.features_, self.cofactors_, self.choices_ = about["features"], about["cofactors"], []
+        self.retained_ = arrays["retained"]["cells"]
         folds = range(len(self.names_))
         self.states_ = [arrays.get(f"map.{fold}", {}) for fold in folds]
         self.monotone_ = [arrays[f"monotone.{fold}"] for fold in folds]
@@ -145,6 +194,11 @@ def _values(x: AnnData, markers: Collection[str]) -> np.ndarray:
     if missing:
         raise InputError(f"marker '{missing[0]}' of the reference is missing; give the markers {list(markers)}")
     return preprocessed(x[:, list(markers)], "cells")
+
+
+def _some(values: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """At most ``n`` rows, drawn at random, in their order."""
+    return values[np.sort(np.random.default_rng(seed).permutation(len(values))[:n])]
 
 
 def _samples(x: AnnData) -> np.ndarray | None:

@@ -67,6 +67,35 @@ def _corrected(corrector, file: Path, place: Path, *arguments) -> bool:
     return True
 
 
+@app.command("calibrate")
+def calibrate_model(
+    model: Annotated[Path, typer.Argument(help="model.safetensors of method: auto or of another batch map")],
+    files: Annotated[list[Path], typer.Argument(help="FCS, CSV, TSV or h5ad files of the new batch")],
+    batch: Annotated[str, typer.Option(help="name of the new batch")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the model with the new batch")],
+    panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
+    compensation: Annotated[str | None, typer.Option(help=COMPENSATION)] = None,
+    trust: Annotated[str | None, typer.Option(help=TRUST)] = None,
+) -> None:
+    """Fit a saved model to a new batch from at most 2,000 of its cells, and say whether the result is safe.
+
+    The reference's files are not needed. Cells of another kind, as of another tissue, are refused. Ends with 1 if the
+    verdict is not to use the map.
+    """
+    from magan.cytometry.fcs_read import FcsOptions
+    from magan.cytometry.panel import read_panel
+    from magan.stages.calibrate import calibrate
+
+    try:
+        names = read_panel(panel) if panel else None
+        method, verdict = calibrate(model, files, batch, output, names, FcsOptions(compensation, trust))
+    except InputError as error:
+        raise _ended(error) from None
+    typer.echo(f"{output}: batch {batch} by the map {method}. {verdict.sentence}")
+    if verdict.word == "do not use":
+        raise typer.Exit(1)
+
+
 @app.command("check")
 def check_files(
     sheet: Annotated[Path, typer.Argument(help="sample sheet (TSV or CSV), or a study (YAML) with own_data")],

@@ -18,7 +18,7 @@ from magan.metrics.tidy import same_rows
 MARGIN = 0.05  # arcsinh units; a smaller change is harmless
 LEAST = 50  # cells a population needs on either side to be judged
 CHANCE = 2.0  # times the EMD of sampling alone; about one marker in twenty exceeds it by chance
-RARE = 3.0  # times the EMD of sampling alone; about one marker in a thousand exceeds it by chance
+RARE = 3.0  # times the EMD of sampling alone, or standard errors; about one in a thousand exceeds it by chance
 ON_AVERAGE = 1.5  # times the EMD of sampling alone, for the mean over markers, which varies less
 LOST = 0.5  # share of a group effect
 DROPPED = 0.02  # of label transfer accuracy
@@ -126,7 +126,7 @@ def verdict(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str = "") -
     - "not needed": before the correction the EMD of every marker over all cells is at most 0.05 or 3 times ``floor``,
       and the mean over markers, in every batch and population, at most 0.05 or 1.5 times that of ``floor``;
     - "do not use": batch and group are confounded; or the label transfer of a batch dropped by more than 0.02 and
-      more than two standard errors; or more than a third of the markers are flagged over all cells, or in populations
+      more than three standard errors; or more than a third of the markers are flagged over all cells, or in populations
       that together hold more than half of the cells of a batch; or the correction removed less than 5 % of the EMD,
       summed over markers and batches;
     - "safe but": a marker is flagged somewhere;
@@ -190,7 +190,7 @@ def _reasons(table: pd.DataFrame, transfer: pd.DataFrame, confounded: str) -> li
     reasons = [confounded.rstrip(".")] if confounded else []
     row: Any  # pandas has no types for the fields of a row
     for row in transfer[transfer["before"].notna()].itertuples():
-        if not row.after >= row.before - max(DROPPED, 2 * row.error):
+        if not row.after >= row.before - max(DROPPED, RARE * row.error):
             reasons.append(
                 f"in batch {row.batch} cells leave their populations (label transfer {row.before:.3f} before, "
                 f"{row.after:.3f} after)"
