@@ -90,7 +90,7 @@ def calibrate_model(
         names = read_panel(panel) if panel else None
         method, verdict = calibrate(model, files, batch, output, names, FcsOptions(compensation, trust))
     except InputError as error:
-        raise _ended(error) from None
+        raise ended(error) from None
     typer.echo(f"{output}: batch {batch} by the map {method}. {verdict.sentence}")
     if verdict.word == "do not use":
         raise typer.Exit(1)
