@@ -2,24 +2,26 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import wasserstein_distance
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALL = {"N_CELLS": 400, "STEPS": 30}
+SMALL = {"N_CELLS": "400", "STEPS": "30", "METHOD": '"quantile"', "PATH": '"picture.svg"'}
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """``run(name)``: the names that an example defines; its numbers of cells and steps are made small."""
+    """``run(name)``: the names that an example defines; its numbers of cells and steps are made small, its method fast."""
     monkeypatch.chdir(tmp_path)
 
     def run_example(name: str) -> dict:
         text = (EXAMPLES / f"{name}.py").read_text()
-        for word, number in SMALL.items():
-            text = re.sub(rf"^{word} = \d+", f"{word} = {number}", text, flags=re.MULTILINE)
+        for word, value in SMALL.items():
+            text = re.sub(rf"^{word} = [^\s#]+", f"{word} = {value}", text, flags=re.MULTILINE)
         Path(f"{name}.py").write_text(text)
         return runpy.run_path(f"{name}.py")
 
@@ -30,6 +32,7 @@ def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
         "align_two_tables",
         "correct_batches",
+        "draw_before_and_after",
         "read_a_corrected_file",
     }
 
@@ -58,3 +61,19 @@ def test_a_corrected_file_is_read_back(run):
     medians = [np.median(x.layers["preprocessed"], axis=0) for x in (names["units"], tuesday)]
     assert np.abs(medians[0] - medians[1]).max() < 0.3
     np.testing.assert_array_equal(after[:, "Time"].X, before[:, "Time"].X)
+
+
+def test_the_picture_of_the_documents_shows_both_rows_and_every_batch(run, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["draw_before_and_after.py"])
+    names = run("draw_before_and_after")
+    drawing = Path("picture.svg").read_text()
+    assert all(
+        f">{word}</text>" in drawing for word in (*names["DRAWN"], *names["TITLES"], "PTLG021", *names["batches"])
+    )
+    ra = names["MARKERS"].index("CD45RA")  # the marker with the largest difference
+    for batch, mapped in names["after"].items():
+        distance = [
+            wasserstein_distance(x[:, ra], names["goal"].layers["preprocessed"][:, ra])
+            for x in (names["before"][batch].layers["preprocessed"], mapped.layers["consensus"])
+        ]
+        assert distance[1] < distance[0], batch
