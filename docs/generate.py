@@ -53,9 +53,8 @@ def named_methods() -> Iterator[str]:
 
 def scores() -> Iterator[str]:
     """Yield a row for each score."""
-    better = {"one": "nearest to 1", "nominal": "nearest to the nominal value"}
-    rows = [(code(name), title, better.get(best, best)) for name, (title, best) in keys.SCORES.items()]
-    yield from table(("name", "title", "best"), rows)
+    rows = [(code(name), title, keys.BEST[better]) for name, (title, better) in keys.SCORES.items()]
+    yield from table(("name", "title", "direction"), rows)
 
 
 PAGES = {"commands": commands, "study": study, "methods": named_methods, "scores": scores}

@@ -96,6 +96,7 @@ GATE = (
     *("partners", FLAG),
 )
 
+BEST = {"higher": "higher is better", "lower": "lower is better", "one": "best at 1", "nominal": "best at 0.9"}
 # scores: name in a figure or table, and which way is better ("one": the nearer 1 the better; "nominal": the nearer 0.9)
 SCORES = {
     "pearson": ("Pearson's r", "higher"),

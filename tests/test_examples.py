@@ -15,7 +15,7 @@ SMALL = {"N_CELLS": "400", "STEPS": "30", "METHOD": '"quantile"', "PATH": '"pict
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """``run(name)``: the names that an example defines; its numbers of cells and steps are made small, its method fast."""
+    """``run(name)``: the names that an example defines; its numbers are made small and its method fast."""
     monkeypatch.chdir(tmp_path)
 
     def run_example(name: str) -> dict:

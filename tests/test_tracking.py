@@ -1,5 +1,6 @@
 """Tests of magan.tracking: what jobs write, and what a real SQLite store holds afterwards."""
 
+import hashlib
 import importlib.metadata
 import json
 import shutil
@@ -143,56 +144,82 @@ def keyed(results, *rest):
     return "/".join((results.study["name"], "heldout", "toy", *map(str, rest)))
 
 
-def scores_of(results, seed):
-    """Scores of a seed in the table, ``(population, marker) -> value``."""
-    rows = results.metrics[(results.metrics["seed"] == seed) & (results.metrics["metric"] == "pearson")]
-    return dict(zip(zip(rows["group"], rows["feature"]), rows["value"]))
-
-
-def test_scores_of_a_seed_equal_the_table_to_the_last_digit(uri, client, results):
+def test_the_score_of_a_seed_equals_the_table_to_the_last_digit(uri, client, results):
     results.collect(uri)
-    logged = by_key(client, results)[keyed(results, "magan", 1)].data.metrics
-    table = scores_of(results, 1)
-    assert logged["heldout/pearson"] == table["all", "all"]
-    assert logged["heldout/pearson/CD4"] == table["all", "CD4"]
-    assert logged["heldout/pearson/population/CD4"] == table["CD4", "all"]
+    runs, rows = by_key(client, results), results.metrics.set_index(["seed", "group", "feature", "metric"])["value"]
+    for seed in (0, 1, keys.CONSENSUS):
+        logged = {name for name in runs[keyed(results, "magan", seed)].data.metrics if name.startswith("heldout/")}
+        assert logged == {"heldout/pearson"}
+        value = runs[keyed(results, "magan", seed)].data.metrics["heldout/pearson"]
+        assert value == rows[seed, "all", "all", "pearson"]
 
 
-def test_two_markers_that_differ_in_a_forbidden_sign_keep_two_names(uri, client, results):
+def test_scores_of_every_marker_and_population_are_in_a_table(uri, client, results):
     results.collect(uri)
-    logged = by_key(client, results)[keyed(results, "magan", 0)].data.metrics
-    table = scores_of(results, 0)
-    assert logged["heldout/pearson/HLA_DR"] == table["all", "HLA+DR"]
-    (other,) = (value for name, value in logged.items() if name.startswith("heldout/pearson/HLA_DR_"))
-    assert other == table["all", "HLA*DR"]
+    run = by_key(client, results)[keyed(results, "magan")].info.run_id
+    scores, summary = (pd.read_csv(client.download_artifacts(run, f"{name}.csv")) for name in ("scores", "summary"))
+    of_arm = results.metrics[results.metrics["method"] == "magan"]
+    pd.testing.assert_series_equal(scores["value"], of_arm["value"], check_index=False)
+    assert scores["feature"].tolist() == of_arm["feature"].tolist()
+    assert {name: summary[name][0] for name in ("mean", "sd", "low", "high", "consensus", "best_baseline_value")} == {
+        "mean": 0.5,
+        "sd": 0.1,
+        "low": 0.4,
+        "high": 0.6,
+        "consensus": 0.55,
+        "best_baseline_value": 0.9,
+    }
 
 
-def test_an_arm_carries_the_summary_and_its_figures(uri, client, results):
+def test_an_arm_carries_its_mean_its_data_and_its_figures(uri, client, results):
     results.collect(uri)
     run = by_key(client, results)[keyed(results, "magan")]
-    logged = run.data.metrics
-    assert {name: logged[f"heldout/pearson{name}"] for name in ("", "/sd", "/low", "/high", "/consensus")} == {
-        "": 0.5,
-        "/sd": 0.1,
-        "/low": 0.4,
-        "/high": 0.6,
-        "/consensus": 0.55,
+    assert run.data.metrics == {
+        "heldout/pearson": 0.5,
+        "n_seeds": 2,
+        "n_failed": 1,
+        "cost/seconds": 60,
+        "cost/steps": 5000,
+        "cost/replicates": 3,
     }
-    assert (logged["n_seeds"], logged["n_failed"], logged["heldout/pearson/best_baseline"]) == (2, 1, 0.9)
-    assert "heldout/pearson/p_value" not in logged
     assert run.data.params == {"correspondence.name": "shared", "steps": "5000"}
-    assert run.data.tags["commit"] == "abc"
-    assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"figures", "config.json"}
+    assert (run.data.tags["commit"], run.data.tags["deployed"]) == ("abc", "true")
+    (read,) = run.inputs.dataset_inputs
+    wanted = hashlib.sha256(json.dumps({"a.fcs": "1" * 64}).encode()).hexdigest()
+    assert (read.dataset.name, read.dataset.digest) == ("toy", wanted[:32])
+    files = {"figures", "config.json", "scores.csv", "summary.csv"}
+    assert {f.path for f in client.list_artifacts(run.info.run_id)} == files
     assert run.info.end_time - run.info.start_time == 60_000
 
 
-def test_seeds_are_nested_under_their_arm_and_a_baseline_stands_alone(uri, client, results):
+def test_the_experiment_is_described_and_opens_on_trainings(uri, client, results):
+    results.collect(uri)
+    name = f"{results.study['name']}/heldout/toy"
+    tags = client.get_experiment_by_name(name).tags
+    assert tags["mlflow.note.content"] == "What is asked here."
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    results.notes = {"heldout/toy": "What is asked now."}
+    results.collect(uri)
+    assert client.get_experiment_by_name(name).tags["mlflow.note.content"] == "What is asked now."
+
+
+def test_the_deployed_method_heads_the_list_of_runs(uri, client, results):
+    results.collect(uri)
+    experiment = client.get_experiment_by_name(f"{results.study['name']}/heldout/toy")
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert [run.info.run_name for run in parents] == ["magan", "knn"]
+
+
+def test_seeds_and_consensus_are_nested_under_their_arm_and_a_baseline_stands_alone(uri, client, results):
     results.collect(uri)
     runs = by_key(client, results)
-    assert set(runs) == {keyed(results, *rest) for rest in [("magan",), ("knn",), *(("magan", s) for s in SEEDS)]}
-    for seed in SEEDS:
+    inside = (*SEEDS, keys.CONSENSUS)
+    assert set(runs) == {keyed(results, *rest) for rest in [("magan",), ("knn",), *(("magan", s) for s in inside)]}
+    for seed in inside:
         child = runs[keyed(results, "magan", seed)].data
         assert child.tags["mlflow.parentRunId"] == runs[keyed(results, "magan")].info.run_id
+        assert child.tags["kind"] == (keys.CONSENSUS if seed == keys.CONSENSUS else "seed")
         assert child.params == {
             "seed": str(seed),
             "method": "magan",
@@ -243,7 +270,7 @@ def test_a_failed_seed_is_a_failed_run(uri, client, results):
     results.collect(uri)
     runs = by_key(client, results)
     statuses = {key.split("/")[-1]: run.info.status for key, run in runs.items()}
-    assert statuses == {"magan": "FINISHED", "knn": "FINISHED", "0": "FINISHED", "1": "FINISHED", "2": "FAILED"}
+    assert [key for key, status in statuses.items() if status == "FAILED"] == ["2"] and len(statuses) == 6
     assert runs[keyed(results, "magan", 2)].data.tags["status"] == "failed"
     assert runs[keyed(results, "magan", 2)].data.tags["detail"] == "not finite"
 
@@ -279,19 +306,19 @@ def test_collecting_twice_changes_nothing(uri, client, results):
 
 def test_a_changed_value_replaces_its_run_alone(uri, client, results):
     first = results.collect(uri).set_index("key")
-    hit = (results.metrics["seed"] == 1) & (results.metrics["feature"] == "CD4")
+    hit = (results.metrics["seed"] == 1) & (results.metrics["group"] == "all") & (results.metrics["feature"] == "all")
     results.metrics.loc[hit, "value"] = 0.125
     second = results.collect(uri).set_index("key")
-    changed = keyed(results, "magan", 1)
-    assert second["action"].to_dict() == {key: "replaced" if key == changed else "kept" for key in first.index}
-    assert by_key(client, results)[changed].data.metrics["heldout/pearson/CD4"] == 0.125
+    changed = {keyed(results, "magan"), keyed(results, "magan", 1)}  # the arm's table has it too
+    assert second["action"].to_dict() == {key: "replaced" if key in changed else "kept" for key in first.index}
+    assert by_key(client, results)[keyed(results, "magan", 1)].data.metrics["heldout/pearson"] == 0.125
 
 
 def test_kept_seeds_follow_a_replaced_arm(uri, client, results):
     results.collect(uri)
     (results.folder / "a.svg").write_text("<svg></svg>")
     second = results.collect(uri).set_index("key")["action"]
-    assert second.value_counts().to_dict() == {"kept": 4, "replaced": 1}
+    assert second.value_counts().to_dict() == {"kept": 5, "replaced": 1}
     runs = by_key(client, results)
     assert runs[keyed(results, "magan", 0)].data.tags["mlflow.parentRunId"] == runs[keyed(results, "magan")].info.run_id
 
@@ -394,15 +421,16 @@ def test_a_model_is_registered_once_until_it_is_another(uri, client, registered)
     registered.collect(uri)
     (registered.folder / "a.svg").write_text("<svg>another figure</svg>")  # its run is logged again
     again = registered.collect(uri).set_index("kind")
-    assert again.loc["model", "action"] == "kept" and again.loc["parent", "action"].tolist() == ["replaced", "kept"]
+    assert again.loc["model", "action"] == "kept" and again.loc["parent", "action"].tolist() == ["kept", "replaced"]
     (version,) = client.search_model_versions(f"name='{name}'")
-    assert version.tags["magan.run_id"] == again.loc["model", "run_id"] == again.loc["parent", "run_id"].iloc[0]
+    assert version.tags["magan.run_id"] == again.loc["model", "run_id"] == again.loc["parent", "run_id"].iloc[1]
     path = registered.runs[0].model.path
     other = Aligner.load(path)
     other.scalings_["x2"][0].mean.add_(0.5)
     other.save(path)
     assert registered.collect(uri).set_index("kind").loc["model", "key"] == f"models:/{name}/2"
     assert {v.version for v in client.search_model_versions(f"name='{name}'")} == {1, 2}
+    assert client.get_model_version_by_alias(name, "champion").version == 2
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from magan import keys
 from magan.tracking import EventLog, Run, collect
 
 SEEDS = (0, 1, 2)
+NOTES = {"heldout/toy": "What is asked here."}
 STUDY = {"name": "study", "title": "A study", "arms": {"magan": {"steps": 100}}}
 
 
@@ -15,6 +16,7 @@ class Results:
 
     def __init__(self, folder, name):
         self.folder, self.study = folder, STUDY | {"name": name}
+        self.notes = NOTES
         folder.mkdir()
         draw = np.random.default_rng(0)
         log = EventLog(folder / "events.jsonl", SEEDS)
@@ -27,7 +29,14 @@ class Results:
         self.artifacts = {"figures/a.svg": folder / "a.svg"}
         arm = {"task": "heldout", "dataset": "toy", "method": "magan", "arm": "magan"}
         self.runs = [
-            Run(**arm, name="magan", events=log.path, params={"correspondence": {"name": "shared"}, "steps": 5000}),
+            Run(
+                **arm,
+                name="magan",
+                events=log.path,
+                params={"correspondence": {"name": "shared"}, "steps": 5000},
+                data={"toy": {"a.fcs": "1" * 64}},
+                deployed=True,
+            ),
             Run("heldout", "toy", "knn", "knn", keys.BASELINE),
         ]
         rows = [
@@ -36,6 +45,7 @@ class Results:
             for group, feature in [("all", "all"), ("all", "CD4"), ("CD4", "all"), ("all", "HLA+DR"), ("all", "HLA*DR")]
         ]
         rows += [(seed, "all", "all", "failed", float(seed == 2)) for seed in SEEDS]
+        rows += [(keys.CONSENSUS, "all", "all", "pearson", 0.55)]
         self.metrics = pd.DataFrame(rows, columns=["seed", "group", "feature", "metric", "value"]).assign(**arm)
         knn = arm | {"method": "knn", "arm": keys.BASELINE}
         row = {"group": "all", "feature": "all", "metric": "pearson", "value": 0.9, "seed": ""}
@@ -48,4 +58,4 @@ class Results:
 
     def collect(self, uri):
         parts = {"study": self.study, "runs": self.runs, "metrics": self.metrics, "summary": self.summary}
-        return collect(uri, **parts, commit="abc", artifacts=self.artifacts)
+        return collect(uri, **parts, commit="abc", artifacts=self.artifacts, notes=self.notes)

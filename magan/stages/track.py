@@ -15,35 +15,39 @@ from magan.stages.atomic_files import read_metrics, write_table
 from magan.stages.method import LOOKS
 from magan.stages.provenance import provenance, study_sources
 from magan.study import Study
+from magan.tasks.registry import TASKS
 
 
 def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, page: str, output: str) -> None:
     """Rule `collect`: every event log and score into the tracking store; a second time changes nothing."""
     checked = Study.model_validate(study)
     sources = study_sources(checked, root)
-    runs = []
+    runs, notes = [], {}
     for task, dataset, settings in checked.tasks():
-        files = {name: sources[name]["files"] for name in settings.data()}
-        digests = {f"{name}/{file}": sha for name, part in files.items() for file, sha in part.items()}
+        data = {name: sources[name]["files"] for name in settings.data()}
+        notes[f"{task}/{dataset}"] = _note(checked, task, settings.deployed)
         place = Path(root, task, dataset)
         for name, arm in settings.arms.items():
-            registered = task == "batch" and name == settings.deployed
-            model = _model(f"{checked.name}-{dataset}", place, name) if registered else None
+            deployed = name == settings.deployed
+            model = _model(f"{checked.name}-{dataset}", place, name) if task == "batch" and deployed else None
             looks = place / name / LOOKS
             runs.append(
                 tracking.Run(
                     *(task, dataset, name, arm.model, name, place / name / "events.jsonl"),
                     _chosen(arm, checked.training_of(settings, arm).model_dump(mode="json")),
-                    digests,
+                    data,
                     model,
                     {LOOKS: looks} if looks.is_dir() else {},
+                    deployed,
                 )
             )
         for name in settings.baselines:
             events = place / name / "events.jsonl"
-            registered = task == "batch" and name == settings.deployed
-            model = _model(f"{checked.name}-{dataset}", place, name) if registered else None
-            runs.append(tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, digests, model))
+            deployed = name == settings.deployed
+            model = _model(f"{checked.name}-{dataset}", place, name) if task == "batch" and deployed else None
+            runs.append(
+                tracking.Run(task, dataset, name, name, keys.BASELINE, events, {}, data, model, deployed=deployed)
+            )
     done = tracking.collect(
         checked.tracking.uri,
         study=study,
@@ -52,8 +56,24 @@ def collect(study: Mapping[str, Any], root: str, metrics: str, summary: str, pag
         summary=read_metrics(summary),
         commit=provenance()["commit"],
         artifacts={"report": Path(page), "figures": Path(root, "figures")},
+        notes=notes,
     )
     write_table(done, output)
+
+
+def _note(study: Study, task: str, deployed: str) -> str:
+    """Describe the experiment of a task: its question, the method that is deployed, and what its runs are."""
+    question = TASKS[task].question
+    title, better = keys.SCORES[question.score]
+    heads = f"`{deployed}` is deployed: it heads the report. " if deployed else ""
+    return (
+        f"**{study.title}. {question.title}**\n\n{question.question}\n\n"
+        f"{heads}Compare runs by the metric `{task}/{question.score}`, {title}; {keys.BEST[better]}. "
+        "A run is an arm or a baseline; the runs inside an arm are its seeds and their consensus. "
+        "Compare means over seeds with baselines and with each other, and a consensus with a consensus: `tags.kind = 'consensus'`.\n\n"
+        "Scores of each marker and population are in the artifact `scores.csv`, intervals in `summary.csv`, and the "
+        "report in `report/index.html`."
+    )
 
 
 def _chosen(arm: Arm, training: Mapping[str, Any]) -> dict[str, Any]:

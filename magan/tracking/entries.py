@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ from magan.tracking.events import Events, read_events
 from magan.tracking.models import Model
 
 POINTS = 30  # of a curve; more points make the store slow and show nothing more
-SPREAD = {"sd": "sd", "low": "low", "high": "high", "consensus": "consensus"}
-SPREAD |= {"best_baseline": "best_baseline_value", "p_value": "p_value"}
+NOTE = "mlflow.note.content"
 VARYING = ("model", "correspondence")  # settings that separate the seeds of one arm from those of a second arm
 
 
@@ -27,8 +26,9 @@ class Run:
     """One arm or baseline of a study, as its folder holds it.
 
     ``name`` is the folder's, ``events`` the log in it (None where there is none), ``params`` the flat settings,
-    ``digests`` the sha256 of the data it read, by name, ``model`` what it trained, if that is to be registered, and
-    ``files`` what belongs to this run only: folder in the store to file or folder.
+    ``data`` the sha256 of each file that it read, by name of the data set, ``model`` what it trained, if that is to be
+    registered, ``files`` what belongs to this run only: folder in the store to file or folder. ``deployed`` says
+    whether it is the method that heads the report.
     """
 
     task: str
@@ -38,9 +38,10 @@ class Run:
     arm: str
     events: Path | None = None
     params: Mapping[str, object] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     model: Model | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    deployed: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Entry:
     tags: dict[str, str]
     params: dict[str, str]
     metrics: tuple[tuple[str, float, int], ...]  # name, value, step
+    tables: dict[str, str] = field(default_factory=dict)  # name in the store to CSV
+    data: dict[str, str] = field(default_factory=dict)  # data set to digest
     files: dict[str, Path] = field(default_factory=dict)
     config: dict[str, object] = field(default_factory=dict)
     seconds: float = 0.0
@@ -63,7 +66,17 @@ class Entry:
     def digest(self) -> str:
         """Sha256 of all that is logged; two entries with the same digest are the same run."""
         files = {name: _contents(path) for name, path in self.files.items()}
-        logged = [self.name, self.failed, self.tags, self.params, self.metrics, files, self.config]
+        logged = [
+            self.name,
+            self.failed,
+            self.tags,
+            self.params,
+            self.metrics,
+            self.tables,
+            self.data,
+            files,
+            self.config,
+        ]
         return hashlib.sha256(json.dumps(logged, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -75,9 +88,11 @@ def entries(
     commit: str,
     artifacts: Mapping[str, Path],
 ) -> list[Entry]:
-    """The parent of a run, then one child per seed; a baseline has no children."""
+    """The parent of a run, then a child for each seed and for their consensus; a baseline has no children."""
     events = read_events(run.events) if run.events and Path(run.events).exists() else Events()
     metrics, summary = _of(metrics, run), _of(summary, run)
+    tables = {"scores.csv": _csv(metrics), "summary.csv": _csv(summary)}
+    consensus = metrics[metrics["seed"] == keys.CONSENSUS]
     metrics = metrics.assign(seed=pd.to_numeric(metrics["seed"], errors="coerce"))
     failed = metrics[(metrics["metric"] == keys.FAILED) & (metrics["value"] > 0)]
     fallen = {int(s) for s in failed["seed"].dropna()} | {
@@ -86,17 +101,20 @@ def entries(
     seeds = sorted({int(s) for s in metrics["seed"].dropna()} | set(events.status) | set(events.curves["seed"]))
     wholly = bool(events.error) or (bool(seeds) and fallen >= set(seeds)) or bool(failed["seed"].isna().any())
     fallen |= set(seeds) if wholly else set()
-    parent = _parent(study, run, events, summary, commit, artifacts, wholly, (len(seeds), len(fallen)))
+    parent = _parent(study, run, events, summary, commit, artifacts, wholly)
+    parent = replace(parent, tables=tables, metrics=(*parent.metrics, *_counts(seeds, fallen, summary)))
     scores, curves = dict(tuple(metrics.groupby("seed"))), dict(tuple(events.curves.groupby("seed")))
-    return [parent] + [
-        _child(parent, run, events, seed, scores.get(seed), curves.get(seed), seed in fallen) for seed in seeds
-    ]
+    children = [_child(parent, run, events, seed, scores.get(seed), curves.get(seed), seed in fallen) for seed in seeds]
+    if seeds and not consensus.empty:
+        children.append(_child(parent, run, Events(), keys.CONSENSUS, consensus, None, wholly))
+    return [parent, *children]
 
 
-def _parent(study, run, events, summary, commit, artifacts, failed, counts) -> Entry:
+def _parent(study, run, events, summary, commit, artifacts, failed) -> Entry:
     tags = {"method": run.method, "arm": run.arm, "task": run.task, "dataset": run.dataset, "commit": commit}
     tags |= {"study": str(study["name"]), "mlflow.source.git.commit": commit, "mlflow.source.name": str(study["name"])}
-    tags |= {f"data.{_allowed(name)}": digest for name, digest in run.digests.items()}
+    tags |= {"kind": "baseline" if run.arm == keys.BASELINE else "arm", "deployed": str(run.deployed).lower()}
+    tags |= {NOTE: "Deployed: this method heads the report and writes the files."} if run.deployed else {}
     tags |= {"error": events.error["message"]} if events.error else {}
     experiment = f"{study['name']}/{run.task}/{run.dataset}"
     return Entry(
@@ -107,7 +125,8 @@ def _parent(study, run, events, summary, commit, artifacts, failed, counts) -> E
         failed=failed,
         tags=tags,
         params=_texts(_flat(run.params)),
-        metrics=tuple(_summaries(run.task, summary, counts)) + tuple(_costs(events)) + tuple(_signs(events)),
+        metrics=tuple(_scores(run.task, summary, "mean")) + tuple(_costs(events)) + tuple(_signs(events)),
+        data={name: _joined(files) for name, files in run.data.items()},
         # A page of several megabytes with every baseline would only fill the disk.
         files={} if run.arm == keys.BASELINE else {**artifacts, **run.files},
         config={"study": dict(study), "run": dict(run.params)},
@@ -119,17 +138,18 @@ def _child(parent, run, events, seed, scores, curves, failed) -> Entry:
     status = "failed" if failed else events.status.get(seed, "ok")
     varying = {name: value for name, value in _flat(run.params).items() if name.split(".")[0] in VARYING}
     tags = {"method": run.method, "arm": run.arm, "task": run.task, "dataset": run.dataset, "status": status}
+    tags |= {"kind": keys.CONSENSUS if seed == keys.CONSENSUS else "seed"}
     tags |= {"detail": events.detail[seed]} if events.detail.get(seed) else {}
     ill = events.health[events.health["seed"] == seed]
     signs = [f"{row.sign} from step {row.step}{'' if row.lasted else ', not to the end'}" for row in ill.itertuples()]
     tags |= {"health": "; ".join(signs)} if signs else {}
-    logged = list(_scores(run.task, scores)) if scores is not None else []
+    logged = list(_scores(run.task, scores, "value")) if scores is not None else []
     logged += list(_thinned(curves)) if curves is not None else []
     return Entry(
         key=f"{parent.key}/{seed}",
         parent=parent.key,
         experiment=parent.experiment,
-        name=f"{run.name}, seed {seed}",
+        name=f"{run.name}, {seed if seed == keys.CONSENSUS else f'seed {seed}'}",
         failed=failed,
         tags=tags,
         params=_texts({"seed": seed, "method": run.method, "arm": run.arm, **varying}),
@@ -138,24 +158,19 @@ def _child(parent, run, events, seed, scores, curves, failed) -> Entry:
     )
 
 
-def _summaries(task: str, summary: pd.DataFrame, counts: tuple[int, int]) -> Iterator[tuple[str, float, int]]:
-    n_seeds, n_failed = counts
-    names = _Names()
-    for row in summary[summary["metric"] != keys.FAILED].to_dict("records"):
-        name = names.of(task, row)
-        yield from _finite(name, row["mean"])
-        if row["group"] == row["feature"] == keys.ALL:
-            n_seeds, n_failed = row["n_seeds"], row["n_failed"]
-            for suffix, column in SPREAD.items():
-                yield from _finite(f"{name}/{suffix}", row[column])
-    yield from _finite("n_seeds", n_seeds)
-    yield from _finite("n_failed", n_failed)
+def _scores(task: str, scores: pd.DataFrame, column: str) -> Iterator[tuple[str, float, int]]:
+    """Scores over all markers and cells; those of a marker or a population are in the tables."""
+    whole = (scores["group"] == keys.ALL) & (scores["feature"] == keys.ALL) & (scores["metric"] != keys.FAILED)
+    for row in scores[whole].to_dict("records"):
+        yield from _finite(f"{task}/{row['metric']}", row[column])
 
 
-def _scores(task: str, scores: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    names = _Names()
-    for row in scores[scores["metric"] != keys.FAILED].to_dict("records"):
-        yield from _finite(names.of(task, row), row["value"])
+def _counts(seeds: Sequence[int], fallen: set[int], summary: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
+    """Number of seeds, and of those that failed: of the summary where it has them."""
+    counts = {"n_seeds": len(seeds), "n_failed": len(fallen)}
+    whole = summary[(summary["group"] == keys.ALL) & (summary["feature"] == keys.ALL)]
+    for name, count in counts.items():
+        yield from _finite(name, whole[name].iloc[-1] if len(whole) else count)
 
 
 def _costs(events: Events) -> Iterator[tuple[str, float, int]]:
@@ -184,26 +199,9 @@ def _finite(name: str, value, step: int = 0) -> Iterator[tuple[str, float, int]]
         yield name, float(value), step
 
 
-class _Names:
-    """Names of scores in the store; two markers that differ only in a forbidden sign get two names."""
-
-    def __init__(self):
-        self.taken: dict[str, tuple] = {}
-
-    def of(self, task: str, row: Mapping[Any, Any]) -> str:
-        group, feature = str(row["group"]), str(row["feature"])
-        parts = [task, str(row["metric"])]
-        parts += ["population", _allowed(group, "/")] if group != keys.ALL else []
-        parts += [_allowed(feature, "/")] if feature != keys.ALL else []
-        name, asked = "/".join(parts), (row["metric"], group, feature)
-        if self.taken.setdefault(name, asked) != asked:
-            name += "_" + hashlib.sha256("\t".join((group, feature)).encode()).hexdigest()[:6]
-        return name
-
-
-def _allowed(name: str, also: str = "") -> str:
-    """``name`` with every sign that MLflow forbids (and those in ``also``) as an underscore."""
-    return re.sub(rf"[^\w/. :\-]|[{re.escape(also)}]" if also else r"[^\w/. :\-]", "_", name)[:200]
+def _allowed(name: str) -> str:
+    """``name`` with every sign that MLflow forbids as an underscore."""
+    return re.sub(r"[^\w/. :\-]", "_", name)[:200]
 
 
 def _texts(params: Mapping[str, object], longest: int = 5_000) -> dict[str, str]:
@@ -223,6 +221,16 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _of(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     columns: Sequence[str] = ("task", "dataset", "method", "arm")
     return table[np.logical_and.reduce([table[column] == getattr(run, column) for column in columns])]
+
+
+def _csv(table: pd.DataFrame) -> str:
+    """A table as MLflow shows it; the columns that are the same in all rows are tags of the run."""
+    return table.drop(columns=["task", "dataset", "method", "arm"]).to_csv(index=False)
+
+
+def _joined(files: Mapping[str, str]) -> str:
+    """Digest of the files of a data set, as short as MLflow wants it."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _contents(path: Path) -> str:

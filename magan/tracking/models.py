@@ -11,6 +11,8 @@ import pandas as pd
 
 CODE = Path(__file__).with_name("pyfunc.py")
 DIGEST, RUN = "magan.digest", "magan.run_id"
+ABOUT = "Corrects a table of cells of a batch, by the method that its study deploys: marker names in, the same out."
+CHAMPION = "champion"  # alias of the version that the study deploys
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ def register(client, experiment: str, run_id: str, model: Model) -> tuple[str, s
     digest = model.digest
     versions = client.search_model_versions(f"name='{model.name}'")
     if not versions and not client.search_registered_models(f"name='{model.name}'"):
-        client.create_registered_model(model.name)
+        client.create_registered_model(model.name, description=ABOUT)
     version = next((v for v in versions if v.tags.get(DIGEST) == digest), None)
     if version is not None:
         if version.tags.get(RUN) != run_id:
             client.set_model_version_tag(model.name, version.version, RUN, run_id)
+        client.set_registered_model_alias(model.name, CHAMPION, version.version)
         return f"models:/{model.name}/{version.version}", "kept"
     logged = client.create_logged_model(experiment, name=model.name, source_run_id=run_id, tags={DIGEST: digest})
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +69,7 @@ def register(client, experiment: str, run_id: str, model: Model) -> tuple[str, s
     # Not by its address models:/<id>, which MLflow would look up in the default store of the process.
     tags = {DIGEST: digest, RUN: run_id}
     version = client.create_model_version(model.name, logged.artifact_location, run_id, tags, model_id=logged.model_id)
+    client.set_registered_model_alias(model.name, CHAMPION, version.version)
     return f"models:/{model.name}/{version.version}", "logged"
 
 

@@ -1,5 +1,6 @@
 """Fill MLflow from logs and tables; filling it twice changes nothing, and two processes fill it in turn."""
 
+import json
 import logging
 import os
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from magan.tracking.entries import Entry, Run, entries
+from magan.tracking.entries import NOTE, Entry, Run, entries
 from magan.tracking.lock import file_of, make_store, only_collector, retried
 from magan.tracking.models import register
 
@@ -26,13 +27,16 @@ def collect(
     summary: pd.DataFrame,
     commit: str,
     artifacts: Mapping[str, Path],
+    notes: Mapping[str, str],
 ) -> pd.DataFrame:
     """Bring the store to what a study holds now.
 
     There is one experiment per task and data set, ``<study>/<task>/<dataset>``, with one run per arm and baseline
-    and, nested under an arm, one per seed. Scores are ``<task>/<metric>``, then ``/<marker>`` or
-    ``/population/<population>``; an arm has their mean over seeds, and ``/sd``, ``/low``, ``/high``, ``/consensus``,
-    ``/best_baseline`` and ``/p_value`` of those over all markers and cells.
+    and, nested under an arm, one per seed and one for their consensus. Scores over all markers and cells are the
+    metrics ``<task>/<metric>``: of an arm their mean over seeds. Scores of each marker and population are in the
+    artifact ``scores.csv`` of an arm or baseline; intervals and comparisons are in ``summary.csv``. Each data set is an
+    input of the run, with its digest. The deployed method is the latest run, so that charts of the first ten runs
+    show it.
 
     A run is found by its tag ``magan.key``. It stays when its ``magan.digest`` is that of what would be logged,
     else it is deleted and logged again; a seed that the arm no longer has is deleted. A run that a crash left
@@ -56,6 +60,8 @@ def collect(
         Of the code that made the results.
     artifacts
         Folder in the store to file or folder; logged with every arm, not with baselines.
+    notes
+        ``<task>/<dataset>`` to the description of its experiment, in Markdown.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def collect(
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with only_collector(uri), _quiet():
         make_store(uri, _create)
-        rows = retried(uri, lambda: list(_collect(uri, study, runs, metrics, summary, commit, artifacts)))
+        rows = retried(uri, lambda: list(_collect(uri, study, runs, (metrics, summary), commit, artifacts, notes)))
     return pd.DataFrame(rows, columns=list(COLLECTED))
 
 
@@ -83,16 +89,16 @@ def _create(uri: str) -> None:
     MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
 
 
-def _collect(uri, study, runs, metrics, summary, commit, artifacts) -> Iterator[tuple]:
+def _collect(uri, study, runs, tables, commit, artifacts, notes) -> Iterator[tuple]:
     """Bring every run to what is wanted; yields rows of ``COLLECTED``."""
     from mlflow import MlflowClient
 
     folder = _folder(uri)
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     known: dict[str, dict[str, list]] = {}
-    for run in runs:
-        wanted = entries(study, run, metrics, summary, commit, artifacts)
-        experiment = _experiment(client, wanted[0].experiment, folder)
+    for run in sorted(runs, key=lambda run: run.deployed):
+        wanted = entries(study, run, *tables, commit, artifacts)
+        experiment = _experiment(client, wanted[0].experiment, folder, notes[f"{run.task}/{run.dataset}"])
         if experiment not in known:
             known[experiment] = _known(client, experiment)
         brought = list(_bring(client, experiment, wanted, known[experiment]))
@@ -135,8 +141,10 @@ def _bring(client, experiment: str, wanted: Sequence[Entry], known: Mapping[str,
 def _log(client, experiment: str, entry: Entry, parent: str, status: str, digest: str) -> str:
     from mlflow.entities import Metric, Param, RunTag
 
-    end = int(time.time() * 1000)
-    start = end - int(entry.seconds * 1000)  # so that the store shows how long it trained, not how long it was logged
+    # The store shows how long a run trained, not how long it was logged. Runs are listed by their start: the last that
+    # is logged, the deployed method, comes first.
+    start = int(time.time() * 1000)
+    end = start + int(entry.seconds * 1000)
     tags = entry.tags | {KEY: entry.key} | ({PARENT: parent} if parent else {})
     run_id = client.create_run(experiment, start_time=start, tags=tags, run_name=entry.name).info.run_id
     params = [Param(name, value) for name, value in entry.params.items()]
@@ -146,10 +154,11 @@ def _log(client, experiment: str, entry: Entry, parent: str, status: str, digest
     *full, last = [metrics[i : i + 900] for i in range(0, len(metrics), 900)] or [[]]
     for chunk in full:
         client.log_batch(run_id, metrics=chunk)
+    _log_data(client, run_id, entry.data)
     for name, path in entry.files.items():
         _log_file(client, run_id, name, Path(path))
-    if entry.config:
-        client.log_dict(run_id, _jsonable(entry.config), "config.json")
+    for name, text in _texts(entry).items():
+        client.log_text(run_id, text, name)
     client.set_terminated(run_id, status, end)
     # A call stores its tags after its metrics: only a whole run has a digest.
     client.log_batch(run_id, metrics=last, tags=[RunTag(DIGEST, digest)])
@@ -158,16 +167,32 @@ def _log(client, experiment: str, entry: Entry, parent: str, status: str, digest
 
 def _restore(client, run_id: str, entry: Entry) -> bool:
     """Log again what was deleted, or cut, of a run's artifacts; True where there was anything."""
-    if not entry.files and not entry.config:
+    texts = _texts(entry)
+    if not entry.files and not texts:
         return False
     found = dict(_artifacts(client, run_id))
     lacking = {name for name, path in entry.files.items() if not _is_whole(name, Path(path), found)}
     for name in sorted(lacking):
         _log_file(client, run_id, name, Path(entry.files[name]))
-    without_config = bool(entry.config) and "config.json" not in found
-    if without_config:
-        client.log_dict(run_id, _jsonable(entry.config), "config.json")
-    return bool(lacking) or without_config
+    lost = [name for name in texts if name not in found]
+    for name in lost:
+        client.log_text(run_id, texts[name], name)
+    return bool(lacking or lost)
+
+
+def _texts(entry: Entry) -> dict[str, str]:
+    """What is logged of an entry as text: its tables, and its settings where it has any."""
+    config = {"config.json": json.dumps(_jsonable(entry.config), indent=2)} if entry.config else {}
+    return {**entry.tables, **config}
+
+
+def _log_data(client, run_id: str, data: Mapping[str, str]) -> None:
+    """Log the data sets that a run read as its inputs."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    sets = [Dataset(name, digest, "files", json.dumps({"data": name})) for name, digest in data.items()]
+    if sets:
+        client.log_inputs(run_id, [DatasetInput(dataset) for dataset in sets])
 
 
 def _is_whole(name: str, path: Path, found: Mapping[str, int]) -> bool:
@@ -201,16 +226,18 @@ def _folder_of(name: str, path: Path) -> str | None:
     return None if folder == "." else folder
 
 
-def _experiment(client, name: str, folder: Path | None) -> str:
+def _experiment(client, name: str, folder: Path | None, note: str) -> str:
+    # The kind opens the UI on runs and their comparison rather than on traces of language models.
+    tags = {"mlflow.experimentKind": "custom_model_development", NOTE: note}
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = (folder / "artifacts").as_uri() if folder else None
-        # The kind opens the UI on runs and their comparison rather than on traces of language models.
-        return client.create_experiment(
-            name, artifact_location=location, tags={"mlflow.experimentKind": "custom_model_development"}
-        )
+        return client.create_experiment(name, artifact_location=location, tags=tags)
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
+    for tag, text in tags.items():
+        if experiment.tags.get(tag) != text:
+            client.set_experiment_tag(experiment.experiment_id, tag, text)
     return experiment.experiment_id
 
 

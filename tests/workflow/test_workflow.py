@@ -139,7 +139,8 @@ def found(folder: Path) -> pd.DataFrame:
 
 def test_the_store_has_a_child_run_for_every_seed_of_every_arm(runs):
     children = runs[runs["mlflow.parentRunId"].notna()]
-    assert len(children) == 6 * 2  # arms x seeds
+    assert (children["kind"] == "seed").sum() == 6 * 2  # arms x seeds
+    assert set(children["kind"]) == {"seed", "consensus"}
     assert (runs["mlflow.parentRunId"].isna()).sum() == 6 + 2  # arms and baselines
     failed = children[children["magan.key"].str.contains("broken|diverging")]
     assert set(failed["ended"]) == {"FAILED"} and (children["ended"] == "FAILED").sum() == len(failed)
