@@ -70,7 +70,8 @@ def _note(study: Study, task: str, deployed: str) -> str:
         f"**{study.title}. {question.title}**\n\n{question.question}\n\n"
         f"{heads}Compare runs by the metric `{task}/{question.score}`, {title}; {keys.BEST[better]}. "
         "A run is an arm or a baseline; the runs inside an arm are its seeds and their consensus. "
-        "Compare means over seeds with baselines and with each other, and a consensus with a consensus: `tags.kind = 'consensus'`.\n\n"
+        "Compare means over seeds with baselines and with each other, and a consensus with a consensus: "
+        "`tags.kind = 'consensus'`.\n\n"
         "Scores of each marker and population are in the artifact `scores.csv`, intervals in `summary.csv`, and the "
         "report in `report/index.html`."
     )
