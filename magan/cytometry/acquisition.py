@@ -117,7 +117,7 @@ def _intensities(
     lines = np.zeros_like(means)
     for i in range(len(names)):
         if stats.spearmanr(place, means[:, i]).pvalue < RISK / len(names):
-            slope = stats.theilslopes(means[:, i], place).slope
+            slope = float(np.asarray(stats.theilslopes(means[:, i], place)[0]))
             lines[:, i] = slope * (place - 0.5) * (abs(slope) > EFFECT)
     drifts = lines.any(axis=0)
     if drifts.any():

@@ -107,7 +107,8 @@ def read_header(path: Path, base: int = 0) -> Header:
         raise InputError(f"{path} is not an FCS file (it begins with {first[:6]!r}, not 'FCS'); export it as FCS 3.1")
     fields = [first[start : start + 8].strip() for start in (10, 18, 26, 34)]
     readable = len(first) == HEADER_BYTES and all(field.isdigit() for field in fields if field)
-    header = Header(first[3:6].decode("latin-1"), *(int(field or 0) for field in fields), base) if readable else None
+    places = [int(field or 0) for field in fields] if readable else []
+    header = Header(first[3:6].decode("latin-1"), places[0], places[1], places[2], places[3], base) if places else None
     if header is None or not header.text_start < header.text_stop or 0 < header.data_start < header.text_stop:
         raise InputError(f"FCS file {path} has a damaged header ({first[10:42]!r}); copy or export it again")
     # The last byte may be given exclusively, so an end equal to the size is no loss yet.

@@ -103,7 +103,7 @@ def _page(picture: Image.Image, number: int, what: str) -> np.ndarray | None:
     picture.seek(number)
     if number and int(getattr(picture, "tag_v2", {}).get(PAGE_KIND, 0)) & PREVIEW:
         return None
-    raw = str([tile.args for tile in picture.tile])
+    raw = str([tile.args for tile in getattr(picture, "tile", ())])
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     if ";16" in raw and not picture.mode.startswith("I;16"):

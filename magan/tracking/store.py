@@ -97,7 +97,7 @@ def _collect(uri, study, runs, tables, commit, artifacts, notes) -> Iterator[tup
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     known: dict[str, dict[str, list]] = {}
     for run in sorted(runs, key=lambda run: run.deployed):
-        wanted = entries(study, run, *tables, commit, artifacts)
+        wanted = entries(study, run, tables[0], tables[1], commit, artifacts)
         experiment = _experiment(client, wanted[0].experiment, folder, notes[f"{run.task}/{run.dataset}"])
         if experiment not in known:
             known[experiment] = _known(client, experiment)

@@ -50,14 +50,24 @@ class Stepper:
             beta1, beta2 = self.settings.betas
             adam(
                 *(parameters, gradients, held["exp_avg"], held["exp_avg_sq"], [], held["step"]),
-                **{"fused": True, "amsgrad": False, "maximize": False, "beta1": beta1, "beta2": beta2},
-                **{"lr": self.rate, "weight_decay": self.settings.weight_decay, "eps": EPSILON},
+                fused=True,
+                amsgrad=False,
+                maximize=False,
+                beta1=beta1,
+                beta2=beta2,
+                lr=self.rate,
+                weight_decay=self.settings.weight_decay,
+                eps=EPSILON,
             )
         else:
             rmsprop(
                 *(parameters, gradients, held["square_avg"], [], [], held["step"]),
-                **{"lr": self.rate, "alpha": SMOOTHING, "eps": EPSILON},
-                **{"weight_decay": 0, "momentum": 0, "centered": False},
+                lr=self.rate,
+                alpha=SMOOTHING,
+                eps=EPSILON,
+                weight_decay=0,
+                momentum=0,
+                centered=False,
             )
 
     def restore(self, moments: dict[int, dict[str, Tensor]]) -> None:
