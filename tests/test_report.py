@@ -9,8 +9,8 @@ import pytest
 import synthetic
 
 from magan import keys
-from magan.report import render
 from magan.report.methods_text import methods_text
+from magan.report.page import render
 from magan.report.phrasing import consensus_wins, interval, number, verdict
 from magan.tasks.batch_correction.report import happened, judged, kept
 

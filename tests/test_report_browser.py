@@ -9,7 +9,7 @@ import synthetic
 from browser import PATH, Browser
 
 from magan import keys
-from magan.report import render
+from magan.report.page import render
 from magan.tasks.batch_correction.explorer import BINS, explorer
 from magan.tasks.batch_correction.safety_gate import gate
 

@@ -8,8 +8,9 @@ import pytest
 import synthetic
 
 from magan import keys
-from magan.report import images, render
+from magan.report import images
 from magan.report.findings import answer
+from magan.report.page import render
 from magan.report.phrasing import aspects, number
 from magan.tasks.registry import TASKS
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from magan.report import render
 from magan.report.lectures import experiment
+from magan.report.page import render
 
 COLUMNS = ("arm", "quantity", "mean", "low", "high", "n_seeds", "claim", "holds")
 ROWS = [

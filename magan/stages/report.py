@@ -12,8 +12,8 @@ from magan import keys, tracking
 from magan.config import Arm, TaskSettings
 from magan.cytometry.acquisition import troubles
 from magan.cytometry.channel_table import restricted
-from magan.report import render
 from magan.report.methods_text import methods_text
+from magan.report.page import render
 from magan.stages import facts
 from magan.stages.atomic_files import atomic_write, read_gate, read_metrics, unquoted
 from magan.stages.draw import rows_of

@@ -3,7 +3,7 @@
 import pytest
 import synthetic
 
-from magan.report import render
+from magan.report.page import render
 from magan.tasks.panel_merging.report import merged
 
 ASKED = {"usable": (0.8, 0.9, 0.9), "as a trend": (0.5, 0.7, 0.7)}
