@@ -100,9 +100,8 @@ def test_a_page_answers_each_task_of_a_new_user_within_two_clicks_of_text(site):
 
 
 def test_reference_pages_name_every_command_method_and_score(site):
-    texts = {
-        name: (site / "reference" / f"{name}.html").read_text() for name in ("commands", "methods", "scores", "study")
-    }
+    places = {"commands": "commands", **{name: f"reference/{name}" for name in ("methods", "scores", "study")}}
+    texts = {name: (site / f"{place}.html").read_text() for name, place in places.items()}
     assert all(f"magan {name}" in texts["commands"] for name in typer.main.get_command(app).commands)
     assert all(f"<code>{method.name}</code>" in texts["methods"] for method in methods())
     assert all(f"<code>{name}</code>" in texts["scores"] for name in keys.SCORES)
