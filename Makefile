@@ -5,7 +5,7 @@ STUDY ?= demo
 PORT ?= 5000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint suite page ui clean
+.PHONY: run test lint suite page site ui clean
 
 run: .venv/made
 	snakemake --cores all
@@ -31,12 +31,16 @@ suite: .venv/made
 page:
 	cp results/$(STUDY)/report.html reports/$(STUDY)/index.html
 
+# The documents as a site: results/site/index.html.
+site: .venv/made
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+
 ui: .venv/made
 	magan ui --port $(PORT)
 
 .venv/made: envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,gates,peers,dev]"
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,docs,gates,peers,dev]"
 	touch $@
 
 clean:
