@@ -119,15 +119,16 @@ def lisi(cells: np.ndarray, labels: np.ndarray) -> float:
     """
     k = min(NEIGHBOURS, len(cells) - 1)
     distances, rows = NearestNeighbors(n_neighbors=k + 1).fit(cells).kneighbors(cells)
-    d = distances[:, 1:]
-    low, high = np.zeros((len(d), 1)), np.full((len(d), 1), 1e6)
+    d = np.asarray(distances, np.float64)[:, 1:]
+    low: np.ndarray = np.zeros((len(d), 1))
+    high: np.ndarray = np.full((len(d), 1), 1e6)
     target = np.log(min(PERPLEXITY, k / 3))
     for _ in range(HALVINGS):
         rate = (low + high) / 2
         weight = _softmax(-rate * d)
         entropy = -(weight * np.log(np.maximum(weight, 1e-300))).sum(axis=1, keepdims=True)
         low, high = np.where(entropy > target, rate, low), np.where(entropy > target, high, rate)
-    weight = _softmax(-(low + high) / 2 * d)
+    weight = _softmax(-0.5 * (low + high) * d)
     known, number = np.unique(labels, return_inverse=True)
     neighbours = number[rows[:, 1:]]
     share = np.stack([(weight * (neighbours == k)).sum(axis=1) for k in range(len(known))])

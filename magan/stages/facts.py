@@ -29,7 +29,7 @@ TABLES = {"summary.tsv": "means and intervals", "metrics.tsv": "every score"}
 WORDS = ("population", keys.MARKER, "measure", "group_1", "group_2", "status")
 CHOSEN = (
     "It compares maps of increasing flexibility by cross-fitting on the training cells, batch by batch, and takes the "
-    "simplest map whose remaining distance is within the noise of the least."
+    "most cautious map whose criterion is within 3 % of the best."
 )
 
 

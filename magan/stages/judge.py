@@ -146,10 +146,16 @@ def _verdict(
 ) -> gates.Verdict:
     before = cells[after.obs_names, after.var_names].layers[keys.PREPROCESSED]
     if np.array_equal(np.asarray(before, np.float32), np.asarray(after.X, np.float32)):
-        reasons = sorted(set(after.uns[keys.CHOICE]["reason"])) if keys.CHOICE in after.uns else []
+        reasons = _reasons(after.uns[keys.CHOICE]) if keys.CHOICE in after.uns else []
         return gates.Verdict("not needed", " ".join(["Cells are written as measured.", *reasons]), ())
     found = gates.verdict(table, gates.transfer(cells, after), both)
     return found._replace(sentence=f"{found.sentence} {_against_simple(cells, after, folders)}")
+
+
+def _reasons(choice: pd.DataFrame) -> list[str]:
+    """Why each batch is as measured; with the batch's name where reasons differ."""
+    reasons = choice.groupby(keys.BATCH, observed=True)["reason"].first()
+    return sorted(set(reasons)) if reasons.nunique() == 1 else [f"{batch}: {why}" for batch, why in reasons.items()]
 
 
 def _against_simple(cells: AnnData, after: AnnData, folders: Mapping[str, str]) -> str:

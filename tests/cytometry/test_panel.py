@@ -77,8 +77,8 @@ def test_a_panel_selects_renames_and_orders_channels():
 
 def test_an_unknown_channel_names_the_nearest():
     adata = table(["Nd142Di", "Er170Di"], ["CD19", "CD3"])
-    with pytest.raises(InputError, match=r"x\.fcs has no channel 'Nd124Di' \(did you mean 'Nd142Di'\?\); correct the"):
-        annotate(adata, Panel(("Nd124Di",), ("CD19",), ("lineage",)), name="x.fcs")
+    with pytest.raises(InputError, match=r"x\.fcs has no channel 'Nb142Di' \(did you mean 'Nd142Di'\?\); correct the"):
+        annotate(adata, Panel(("Nb142Di",), ("CD19",), ("lineage",)), name="x.fcs")
 
 
 def test_two_channels_of_one_marker_need_a_panel():

@@ -240,7 +240,7 @@ def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_meas
             {"reference": "a", "test_fraction": 1e-9},
             "batch 'a' has no test cell; widen batch.test or raise test_fraction",
         ),
-        ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data (did you mean 'CD56'?)"),
+        ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data; there are CD3, CD4, CD8, CD19, CD45RA, CD56, DNA1"),
         (
             {"reference": "a", "train": {"sample": "first"}, "test": {"donor": "d1"}},
             "batch: 60 cells are in both train and test; make the two disjoint",
@@ -284,6 +284,21 @@ def test_a_batch_that_is_called_median_is_taken_by_its_name():
     adata.obs[keys.BATCH] = adata.obs[keys.BATCH].replace({"c": "median"})
     adata.layers[keys.PREPROCESSED][adata.obs[keys.BATCH] == "median"] += 9
     assert batch(adata, reference="median", batch_size=8).truth.uns[keys.REFERENCE] == "median"
+
+
+def test_a_control_has_one_name_in_every_batch_and_samples_keep_theirs():
+    adata = cells()
+    adata.obs[keys.SAMPLE] = adata.obs[keys.BATCH].astype(str) + "_" + adata.obs[keys.SAMPLE].astype(str)
+    before, donors = set(adata.obs[keys.SAMPLE]), adata.obs.pop(keys.DONOR)
+    for flags, wanted in ((True, {"control"}), (adata.obs[keys.SAMPLE] != "a_first", before)):
+        adata.obs[keys.IS_CONTROL] = flags
+        parts = batch(adata, reference="a", batch_size=8)
+        found = {name for pair in parts.train.values() for x in pair for name in x.obs[keys.SAMPLE]}
+        assert found == (wanted if flags is True else {name for name in wanted if name[0] == "a"} | {"control"})
+        assert set(parts.truth.obs[keys.SAMPLE]) == before
+    adata.obs[keys.DONOR], adata.obs[keys.IS_CONTROL] = donors, True
+    parts = batch(adata, reference="a", batch_size=8)
+    assert {name for pair in parts.train.values() for x in pair for name in x.obs[keys.SAMPLE]} == set(donors)
 
 
 def test_no_more_training_cells_of_a_batch_are_drawn_than_asked_for_and_test_cells_stay():

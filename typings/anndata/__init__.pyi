@@ -54,5 +54,6 @@ def concat(
     merge: str | None = ...,
     uns_merge: str | None = ...,
     fill_value: Any = ...,
+    index_unique: str | None = ...,
 ) -> AnnData: ...
 def read_h5ad(filename: str | PathLike[str], backed: Literal["r"] | None = ...) -> AnnData: ...

@@ -51,7 +51,7 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
         raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
     training, testing = _training_and_test(adata, settings)
     in_training = {name: training[training.obs[keys.BATCH].astype(str) == name] for name in names}
-    drawn = {name: _some(part, settings.n_train, settings.split_seed) for name, part in in_training.items()}
+    drawn = {name: _some(_linked(part), settings.n_train, settings.split_seed) for name, part in in_training.items()}
     queries = {name: testing[testing.obs[keys.BATCH].astype(str) == name] for name in names}
     enough({f"batch '{name}'": part for name, part in drawn.items()}, batch_size)
     for name in names:
@@ -85,6 +85,18 @@ def _training_and_test(adata: AnnData, settings: BatchAlignment) -> tuple[AnnDat
 
 def _rest(adata: AnnData, part: AnnData) -> AnnData:
     return adata[~adata.obs_names.isin(part.obs_names)].copy()
+
+
+def _linked(cells: AnnData) -> AnnData:
+    """Name controls by their donor: a control is the same sample in every batch, so its difference is the batch's.
+
+    Files of a control have a sample name each. Cells that are not all of controls keep their names.
+    """
+    if keys.IS_CONTROL not in cells.obs or not cells.obs[keys.IS_CONTROL].to_numpy(bool).all():
+        return cells
+    cells = cells.copy()
+    cells.obs[keys.SAMPLE] = cells.obs[keys.DONOR].astype(str) if keys.DONOR in cells.obs else "control"
+    return cells
 
 
 def _some(adata: AnnData, n: int, seed: int) -> AnnData:
