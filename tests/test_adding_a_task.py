@@ -27,6 +27,7 @@ from magan.stages.draw import draw
 from magan.stages.evaluate import evaluate, summarise
 from magan.stages.prepare import prepare
 from magan.tasks.registry import TASKS, Task
+from magan.titles import title
 
 PAGE = (Path(__file__).parents[1] / "docs" / "adding-a-task.md").read_text()
 FILE = re.compile(r"`magan/tasks/population_shares/(\w+\.py)`.*?```python\n(.*?)```", re.S)
@@ -138,9 +139,9 @@ def test_the_figures_and_the_table_of_the_page_are_made(folder):
     paths = tuple(str(folder / name) for name in ("metrics.tsv", "summary.tsv"))
     draw("shares", "made", {}, METHODS, "", paths, (str(folder), str(folder / "figures")))
     drawn = (folder / "figures" / "share_errors.svg").read_text()
-    assert all(name in drawn for name in (*METHODS, "error of population shares"))
+    assert all(name in drawn for name in (*map(title, METHODS), "error of population", "shares"))
     of_methods, of_batches = tables("shares", "made", read_metrics(paths[1]), {})
-    assert [line["name"] for line in of_methods["lines"]] == [*METHODS, "floor"]
+    assert [line["name"] for line in of_methods["lines"]] == [*map(title, METHODS), title("floor")]
     assert of_batches["heads"]
 
 

@@ -118,7 +118,7 @@ def test_marker_correspondences_say_what_they_lack():
         "or use the correspondence pairs, labels or none"
     )
     assert message(CORRESPONDENCES["correlation"], *panels(), SEEDS, without=["CD33"]) == (
-        "correspondence.without: 'CD33' is not a marker of both domains (did you mean 'CD3'?)"
+        "correspondence.without: 'CD33' is not a marker of both domains; there are CD3, CD4, CD8"
     )
     assert message(CORRESPONDENCES["correlation"], *panels(), SEEDS, without=["zzz"]) == (
         "correspondence.without: 'zzz' is not a marker of both domains; there are CD3, CD4, CD8"

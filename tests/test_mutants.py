@@ -66,6 +66,7 @@ def test_a_module_is_tested_by_its_mirror_or_by_what_imports_it_or_by_its_room(m
 
 def test_a_change_that_a_test_notices_is_killed_and_the_checkout_stays_as_it_is(mutants, tmp_path):
     for name, text in {
+        "magan/__init__.py": "",
         "magan/room/area.py": "def area(a, b):\n    return a * b + 0\n",
         "tests/room/test_area.py": "from magan.room.area import area\n\n\ndef test_it():\n    assert area(2, 3) == 6\n",
     }.items():

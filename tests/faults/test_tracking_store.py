@@ -42,7 +42,7 @@ def test_collects_at_once_make_a_new_store_whole_and_log_every_run_once(tmp_path
         job.join(120)
     assert [job.exitcode for job in jobs] == [0, 0, 0]
     found = keys_of(uri)
-    assert len(found) == 5 and set(found.values()) == {1}
+    assert len(found) == 6 and set(found.values()) == {1}
     assert not list(tmp_path.glob("*.part*"))
 
 

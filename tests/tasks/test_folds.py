@@ -240,7 +240,10 @@ def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_meas
             {"reference": "a", "test_fraction": 1e-9},
             "batch 'a' has no test cell; widen batch.test or raise test_fraction",
         ),
-        ({"reference": "a", "markers": ["CD5"]}, "marker 'CD5' is not in the data; there are CD3, CD4, CD8, CD19, CD45RA, CD56, DNA1"),
+        (
+            {"reference": "a", "markers": ["CD5"]},
+            "marker 'CD5' is not in the data; there are CD3, CD4, CD8, CD19, CD45RA, CD56, DNA1",
+        ),
         (
             {"reference": "a", "train": {"sample": "first"}, "test": {"donor": "d1"}},
             "batch: 60 cells are in both train and test; make the two disjoint",

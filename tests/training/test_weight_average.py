@@ -92,5 +92,5 @@ def test_what_follows_an_update_comes_before_the_mean():
 
 def test_a_model_with_a_mean_of_its_own_is_refused():
     recipe = Recipe({"generator": Weight, "generator_average": Weight}, (), Adam(1.0, (0.5, 0.9)))
-    with pytest.raises(ValueError, match="'generator_average' is a running mean of the model's own"):
+    with pytest.raises(ValueError, match="'generator_average' is already a running mean in this model"):
         averaged(recipe, 0.9)

@@ -17,6 +17,7 @@ from magan.stages.job import job_of
 from magan.stages.prepare import prepare, read
 from magan.stages.train import train
 from magan.tasks.cell_matching.settings import Matching
+from magan.titles import title
 
 N = 120
 
@@ -95,7 +96,7 @@ def test_both_figures_are_drawn(folder):
         (str(folder), str(folder / "figures")),
     )
     scores, cells = ((folder / "figures" / f"matching_{name}.svg").read_text() for name in ("scores", "cells"))
-    for word in (*methods, "FOSCTTM", "label transfer", "2 draws"):
+    for word in (*map(title, methods), "FOSCTTM", "label transfer", "2 draws"):
         assert word in scores
-    for word in ("120 real and 120 mapped cells, 15 known pairs", "consensus of 2 seeds", ">NK<", "known pair"):
+    for word in ("120 real and 120 mapped cells, 15 known pairs", "mean of 2 seeds", ">NK<", "known pair"):
         assert word in cells
