@@ -38,7 +38,7 @@ n_children = sum(
 store = sqlite3.connect("results/mlflow.db")
 (found,) = store.execute(
     "select count(*) from tags t join runs r on r.run_uuid = t.run_uuid "
-    "where t.key = 'mlflow.parentRunId' and r.lifecycle_stage = 'active'"
+    "where t.key = 'kind' and t.value = 'seed' and r.lifecycle_stage = 'active'"
 ).fetchone()
 if found != n_children:
     missing.append(f"{n_children} runs of seeds in the store (it has {found})")
