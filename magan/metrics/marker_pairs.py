@@ -33,7 +33,8 @@ def pairs(original: np.ndarray, mapped: np.ndarray, target: np.ndarray) -> Pairs
     """Compare each pair of markers of ``original (n, M)``, the same cells ``mapped``, and the ``target (m, M)``.
 
     A correlation is torn where Spearman's r after the map lies outside of the interval between r before it and r of
-    the target, by more than 0.15 and by more than three standard errors of either end. A pair is split where the cells
+    the target, by more than 0.15 and by more than three standard errors of either end, and Pearson's r does so by more
+    than 0.15: among cells without a marker, ranks follow differences that mean nothing. A pair is split where the cells
     have clearly more `peaks` than before the map and in the target along a diagonal, the sum or the difference of the
     two markers in units of their sd; markers that have more peaks by themselves are not counted again. The identity
     map tears no pair.
@@ -42,7 +43,8 @@ def pairs(original: np.ndarray, mapped: np.ndarray, target: np.ndarray) -> Pairs
     before, error = correlations(original, first, second)
     after, _ = correlations(mapped, first, second)
     reference, target_error = correlations(target, first, second)
-    outside = np.maximum(np.minimum(before, reference) - after, after - np.maximum(before, reference))
+    outside = _outside(before, after, reference)
+    values = (linear(side, first, second) for side in (original, mapped, target))
     near = np.where(np.abs(after - before) < np.abs(after - reference), error, target_error)
     return Pairs(
         first,
@@ -50,7 +52,7 @@ def pairs(original: np.ndarray, mapped: np.ndarray, target: np.ndarray) -> Pairs
         before,
         after,
         reference,
-        outside > np.maximum(MARGIN, ERRORS * near),
+        (outside > np.maximum(MARGIN, ERRORS * near)) & (_outside(*values) > MARGIN),
         _split(original, mapped, target, first, second),
     )
 
@@ -60,9 +62,7 @@ def correlations(x: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[
 
     The error is that of Pearson's r of the ranks by its influence function. Both are 0 for a constant marker.
     """
-    ranks = rankdata(x, axis=0)
-    spread = ranks.std(axis=0)
-    z = (ranks - ranks.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    z = _standardised(rankdata(x, axis=0))
     r, square = z.T @ z / len(z), z**2
     fourth = square.T @ square / len(z)
     third = (z**3).T @ z / len(z)
@@ -70,6 +70,17 @@ def correlations(x: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[
     # Variance of z w - r (z^2 + w^2) / 2, expanded in moments; the mean of it is 0.
     spread = fourth - r * (third + third.T) + r**2 * (alone[:, None] + alone + 2 * fourth) / 4
     return r[first, second], np.sqrt(np.maximum(spread[first, second], 0) / len(z))
+
+
+def linear(x: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Pearson's r of columns ``first`` and ``second`` of ``x (n, M)``, ``(P,)``; 0 for a constant marker."""
+    z = _standardised(x)
+    return (z.T @ z / len(z))[first, second]
+
+
+def _outside(before: np.ndarray, after: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """How far ``after`` lies beyond the interval between ``before`` and ``reference``; negative inside."""
+    return np.maximum(np.minimum(before, reference) - after, after - np.maximum(before, reference))
 
 
 def _split(

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from magan.metrics.density_peaks import peaks
-from magan.metrics.marker_pairs import correlations, pairs
+from magan.metrics.marker_pairs import correlations, linear, pairs
 
 
 def cells(n: int, seed: int) -> np.ndarray:
@@ -55,3 +55,15 @@ def test_rising_curves_tear_nothing_and_a_constant_marker_has_no_correlation():
     assert not found.correlation.any()
     x[:, 2] = 1.0
     assert not pairs(x, x, y).after[[1, 2]].any()
+
+
+def test_order_among_cells_without_a_marker_tears_nothing():
+    x, y = cells(1500, 1), cells(1500, 2)
+    for side in (x, y):
+        side[:, 2] = np.where(np.arange(1500) % 5 == 0, 4.0 + side[:, 2] / 10, side[:, 2] / 100)  # 80 % without it
+    mapped = x.copy()
+    without = mapped[:, 2] < 1
+    mapped[without, 2] += 0.05 * np.tanh(mapped[without, 0])
+    found = pairs(x, mapped, y)
+    assert found.after[1] - max(found.before[1], found.reference[1]) > 0.15 and not found.correlation.any()
+    np.testing.assert_allclose(linear(x, found.first, found.second)[0], np.corrcoef(x.T)[0, 1])
