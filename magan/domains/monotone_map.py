@@ -17,8 +17,7 @@ from scipy.optimize import isotonic_regression
 
 MOST = 64  # shares; more resolve no curve that cells of an instrument have
 WITHIN = 32  # points of the quantile function in the mean of a share
-DRAWS = 400  # of resampled cells, for the covariance
-DRAWN = 4  # points of the quantile function in the mean of a share of resampled cells
+DRAWS = 200  # of resampled cells, for the covariance
 JITTER = 1e-6  # squared arcsinh units, far below what an instrument resolves
 # The prior of the shift, all values equally probable: the variance of the constant and of the curve, by half decades,
 # in squared arcsinh units, and the length over which the curve changes, in arcsinh units.
@@ -30,11 +29,11 @@ def monotone_map(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np
     """Knots and their images, ``(K,)`` each and rising, of the shrunken map from ``source (n,)`` to ``target (m,)``.
 
     Straight lines join the knots; beyond the knots the shift is that of the
-    nearest knot. K is the root of the size of the smaller sample, at most 64, and
+    nearest knot. K is half the root of the size of the smaller sample, at most 64, and
     smaller where values are tied. The images are the mean of posterior means
     over the prior, weighted by evidence, made monotone by least squares.
     """
-    n_shares = int(np.clip(round(np.sqrt(min(len(source), len(target)))), 4, MOST))
+    n_shares = int(np.clip(round(np.sqrt(min(len(source), len(target))) / 2), 4, MOST))
     means_1, draws_1 = _shares(source, n_shares, 1)
     means_2, draws_2 = _shares(target, n_shares, 2)
     tied = np.concatenate([[0], np.cumsum(np.diff(means_1) > JITTER)])  # a map is a function: equal values shift alike
@@ -85,9 +84,9 @@ def _shares(values: np.ndarray, n_shares: int, stream: int) -> tuple[np.ndarray,
     """Means of equal shares of the cells by rank, ``(K,)``, and the same means of resampled cells, ``(DRAWS, K)``."""
     ordered = np.sort(values.astype(np.float64))
     means = _at(ordered, _midpoints(n_shares * WITHIN)).reshape(n_shares, WITHIN).mean(axis=1)
-    grid = _midpoints(n_shares * DRAWN)
+    grid = _midpoints(n_shares * WITHIN)
     resampled = np.clip(grid + _bridges(len(grid), stream) / np.sqrt(len(values)), 0, 1)
-    return means, _at(ordered, resampled).reshape(DRAWS, n_shares, DRAWN).mean(axis=2)
+    return means, _at(ordered, resampled).reshape(DRAWS, n_shares, WITHIN).mean(axis=2)
 
 
 def _at(ordered: np.ndarray, levels: np.ndarray) -> np.ndarray:
