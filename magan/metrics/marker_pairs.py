@@ -112,10 +112,21 @@ def _standardised(x: np.ndarray) -> np.ndarray:
 
 
 def partners(found: Pairs, n_markers: int) -> list[list[int]]:
-    """Return, for each of ``n_markers``, the markers with which it is in a torn or a split pair."""
+    """Return, for each of ``n_markers``, the markers with which it is in a torn or a split pair.
+
+    A marker that moved wrongly is torn from many markers that did not. A pair therefore counts for the marker that is
+    in more of the pairs not yet counted, and for both only if each is in no further pair.
+    """
     torn = found.correlation | found.split
+    left = set(zip(found.first[torn].tolist(), found.second[torn].tolist()))
     with_whom: list[list[int]] = [[] for _ in range(n_markers)]
-    for a, b in zip(found.first[torn].tolist(), found.second[torn].tolist()):
-        with_whom[a].append(b)
-        with_whom[b].append(a)
+    while left:
+        counts = np.bincount([marker for pair in left for marker in pair], minlength=n_markers)
+        worst = int(counts.argmax())
+        mine = sorted(pair for pair in left if worst in pair)
+        for a, b in mine:
+            with_whom[worst].append(a + b - worst)
+            if counts[worst] == 1:
+                with_whom[a + b - worst].append(worst)
+        left -= set(mine)
     return with_whom

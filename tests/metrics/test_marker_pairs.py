@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from magan.metrics.density_peaks import peaks
-from magan.metrics.marker_pairs import correlations, linear, pairs
+from magan.metrics.marker_pairs import Pairs, correlations, linear, pairs, partners
 
 
 def cells(n: int, seed: int) -> np.ndarray:
@@ -67,3 +67,11 @@ def test_order_among_cells_without_a_marker_tears_nothing():
     found = pairs(x, mapped, y)
     assert found.after[1] - max(found.before[1], found.reference[1]) > 0.15 and not found.correlation.any()
     np.testing.assert_allclose(linear(x, found.first, found.second)[0], np.corrcoef(x.T)[0, 1])
+
+
+def test_a_torn_pair_counts_for_the_marker_that_is_torn_from_most():
+    first, second = np.triu_indices(5, 1)
+    torn = np.array([(a, b) in {(0, 2), (1, 2), (2, 4), (0, 3)} for a, b in zip(first, second)])
+    none = np.zeros(len(first))
+    assert partners(Pairs(first, second, none, none, none, torn, none > 0), 5) == [[3], [], [0, 1, 4], [0], []]
+    assert partners(Pairs(first, second, none, none, none, none > 0, none > 0), 5) == [[]] * 5
