@@ -289,7 +289,7 @@ def gated(shares: pd.DataFrame, medians: pd.DataFrame, reference: str) -> dict:
         moved = [f"{found.marker} {number(found.before)} → {number(found.after)}" for found in drawn_on if found]
         percent = {name: f"{100 * row[name]:.2f}" for name in ("before", "after", "reference")}
         lines.append({**row, **percent, "medians": "; ".join(moved)})
-    return {"told": summary, "lines": lines, "is_away": bool(len(away))}
+    return {"summary": summary, "lines": lines, "is_away": bool(len(away))}
 
 
 def channels(table: pd.DataFrame | None) -> list[dict[str, str]]:

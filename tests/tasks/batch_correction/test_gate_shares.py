@@ -50,7 +50,7 @@ def test_the_page_says_what_moved_with_the_medians_of_the_markers_that_a_gate_is
     assert list(found["before"]) == [200, 1] and list(found["after"]) == [300, 1]
     table = shares(counts(("a", "1", 10_000, 5000, 5000), ("b", "2", 10_000, 3000, 2000)), "1")
     page = gated(table, found, "1")
-    assert page["told"] == "1 of 1 share moved, 1 away from the reference" and page["is_away"]
+    assert page["summary"] == "1 of 1 share moved, 1 away from the reference" and page["is_away"]
     (line,) = page["lines"]
     assert (line["before"], line["after"], line["reference"]) == ("30.00", "20.00", "50.00")
     assert line["medians"] == f"CD3 {number(200.0)} → {number(300.0)}"
