@@ -4,8 +4,8 @@
     python benchmarks/mutants.py magan/losses/travel.py:31
 
 Draws changes of one token at random (a number, an operator, a truth value, `and`, `min`, a returned name), runs for
-each change the tests of its module in a copy of the tree, and prints whether the change was killed (a test failed, or
-the tests took three times as long) or survived. A path with a line number takes every change of that line. See
+each change the tests of its module in a copy of the tree, and prints whether the change was killed (a test failed), was
+too slow (the tests took three times as long) or survived. A path with a line number takes every change of that line. See
 docs/testing.md.
 """
 
@@ -34,6 +34,7 @@ OPERATORS = {
 }  # fmt: skip
 NAMES = {"min": "max", "minimum": "maximum", "amin": "amax", "argmin": "argmax", "any": "all"}
 NAMES |= {value: key for key, value in NAMES.items()}
+OUTCOMES = {"passed": "survived", "failed": "killed", "too slow": "too slow"}  # of the tests -> of the change
 CONSTANTS = {"True": "False", "False": "True", "None": "1", '"true"': '"false"', '"false"': '"true"'}
 
 
@@ -140,17 +141,18 @@ def tests_of(module: Path, tree: Path) -> list[Path]:
     return next((files for files in choices if files), [])
 
 
-def run(tests: list[Path], tree: Path, seconds: float) -> bool:
-    """Run tests until the first failure and return whether all passed within the time."""
+def run(tests: list[Path], tree: Path, seconds: float) -> str:
+    """Run tests until the first failure and return "passed", "failed", or "too slow" if they exceed the time."""
     # Python would take compiled code of the same second and size for that of the changed module.
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        return subprocess.run(command, cwd=tree, env=environment, timeout=seconds, **quiet).returncode == 0
+        code = subprocess.run(command, cwd=tree, env=environment, timeout=seconds, **quiet).returncode
     except subprocess.TimeoutExpired:
-        return False
+        return "too slow"
+    return "failed" if code else "passed"
 
 
 def copy_of(root: Path, folder: Path) -> Path:
@@ -181,7 +183,7 @@ def candidates(paths: list[str]) -> list[tuple[Path, Change]]:
 
 
 def judge(drawn: list[tuple[Path, Change]], tree: Path, minutes: float) -> Iterator[tuple[Path, Change, str]]:
-    """Yield each change with "killed", "survived" or why it was not tried, until the time is over."""
+    """Yield each change with "killed", "too slow", "survived" or why it was not tried, until the time is over."""
     begin, quiet = time.monotonic(), {}
     for module, change in drawn:
         tests = tests_of(module, tree)
@@ -190,14 +192,14 @@ def judge(drawn: list[tuple[Path, Change]], tree: Path, minutes: float) -> Itera
             return
         if key not in quiet:
             start = time.monotonic()
-            passed = bool(tests) and run(tests, tree, 180)
+            passed = bool(tests) and run(tests, tree, 180) == "passed"
             quiet[key] = time.monotonic() - start if passed else 0.0
         if not quiet[key]:
             yield module, change, "no tests" if not tests else "not tried: tests fail or take over 3 minutes unchanged"
             continue
         source = (tree / module).read_text()
         (tree / module).write_text(change.apply(source))
-        yield module, change, "survived" if run(tests, tree, 3 * quiet[key] + 10) else "killed"
+        yield module, change, OUTCOMES[run(tests, tree, 3 * quiet[key] + 10)]
         (tree / module).write_text(source)
 
 
@@ -211,7 +213,7 @@ def main() -> None:
     asked = parser.parse_args()
     found = candidates(asked.paths)
     drawn = random.Random(asked.seed).sample(found, min(asked.sample, len(found)))
-    counts = {"killed": 0, "survived": 0}
+    counts = dict.fromkeys(OUTCOMES.values(), 0)
     print(f"{len(drawn)} of {len(found)} changes, seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         tree = copy_of(ROOT, Path(folder))
@@ -220,7 +222,7 @@ def main() -> None:
             line = (tree / module).read_text().splitlines()[change.line - 1].strip()  # as it was tested
             token = f"{change.before} -> {change.after.strip() or 'nothing'}"
             print(f"{outcome:9} {module}:{change.line}  {token}  | {line}", flush=True)
-    tried = counts["killed"] + counts["survived"]
+    tried = sum(counts[outcome] for outcome in OUTCOMES.values())
     print(f"{tried} of {len(drawn)} tried; {counts['survived']} survived ({counts['survived'] / max(tried, 1):.0%})")
     print(*(f"{n} {outcome}" for outcome, n in counts.items() if outcome not in ("killed", "survived")), sep="\n")
 

@@ -433,15 +433,14 @@ def test_a_model_is_registered_once_until_it_is_another(uri, client, registered)
     assert client.get_model_version_by_alias(name, "champion").version == 2
 
 
-@pytest.mark.slow
-def test_two_hundred_seeds_are_collected_in_under_a_minute(uri, results):
-    seeds = range(200)
+def test_fifty_seeds_are_collected_in_under_fifteen_seconds(uri, results):
+    seeds = range(50)
     log = EventLog(results.runs[0].events, seeds)
     for step in range(30):
-        log.metrics(step, {f"term_{t}": np.full(200, float(step)) for t in range(8)})
+        log.metrics(step, {f"term_{t}": np.full(50, float(step)) for t in range(8)})
     scores = [(s, "all", f"M{m}", "pearson", s + m / 60) for s in seeds for m in range(60)]
     arm = {"task": "heldout", "dataset": "toy", "method": "magan", "arm": "magan"}
     results.metrics = pd.DataFrame(scores, columns=["seed", "group", "feature", "metric", "value"]).assign(**arm)
     start = time.process_time()
     results.collect(uri)
-    assert time.process_time() - start < 60  # of the processor: a busy machine is no slower collector
+    assert time.process_time() - start < 15  # of the processor: a busy machine is no slower collector
