@@ -11,6 +11,7 @@ from test_architecture import FILES, ROOMS, room_of
 from magan import __version__
 
 DOCS = Path(__file__).parents[1] / "docs"
+REPORTS = DOCS.with_name("reports")
 PICTURE = (DOCS / "architecture.md").read_text().split("```mermaid")[1].split("```")[0]
 ARROWS = re.findall(r"^    (\S+) --> (\S+)$", PICTURE, re.MULTILINE)
 
@@ -48,3 +49,11 @@ def test_the_citation_and_the_changelog_are_of_the_version_of_the_project():
     assert (citation["version"], citation["license"]) == (__version__, project["license"])
     assert (DOCS.parent / "LICENSE").read_text().startswith(f"{project['license']} License")
     assert re.findall(r"^## \[(.*?)\]", (DOCS.parent / "CHANGELOG.md").read_text(), re.M)[0] == "Unreleased"
+
+
+def test_the_table_of_pages_names_the_commit_at_the_foot_of_each_page():
+    rows = re.findall(r"^\| `(\w+)/` \| (\w{7}) \|", (REPORTS / "README.md").read_text(), re.MULTILINE)
+    for name, commit in rows:
+        page = REPORTS / name / "index.html"
+        assert not page.exists() or re.search(rf"commit\W(?:<[^>]+>\W*)*{commit}\b", page.read_text()), name
+    assert {name for name, _ in rows} == {path.name for path in REPORTS.iterdir() if path.is_dir()}

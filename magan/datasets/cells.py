@@ -13,8 +13,9 @@ from magan.cytometry.arcsinh import arcsinh
 from magan.cytometry.combine_files import read_many
 from magan.cytometry.gating import gate
 from magan.cytometry.read_cells import read
+from magan.datasets import originals
 from magan.datasets.dataset import DataSet
-from magan.datasets.download import File
+from magan.datasets.download import Build, File
 from magan.datasets.krieg import KRIEG_FILES, krieg_panel3
 from magan.datasets.snare_seq import SNARE_FILES, snare
 from magan.errors import InputError
@@ -142,7 +143,14 @@ CELLS = {
                     "8c29213b7e160a5255e2869d104777e8222eb31a3dbe262a6447f0f223dbcc46",
                     f"{HUIMM}/downsample.fcs",
                 ),
-                File("labels.csv", "b6af30c6d452d63f8e9db91a27032b5880fd9b8c9a14120fda258ee5d40b2daa"),
+                File(
+                    "labels.csv",
+                    "b6af30c6d452d63f8e9db91a27032b5880fd9b8c9a14120fda258ee5d40b2daa",
+                    build=Build(
+                        (File("ref_label_downsample.Rdata", None, f"{HUIMM}/ref_label_downsample.Rdata"),),
+                        originals.huimm_labels,
+                    ),
+                ),
             ),
             licence="none stated",
             citation="Liu et al. 2020, Frontiers in Cell and Developmental Biology 8:234",

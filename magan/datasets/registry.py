@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import pooch
 from anndata import AnnData
 
 from magan import keys
@@ -29,7 +30,7 @@ def load(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> A
         check(adata, name)
     adata.uns[keys.SOURCE] = {
         "name": name,
-        "files": {file.path: file.sha256 for file in dataset.files},
+        "files": {file.path: pooch.file_hash(str(paths[file.path])) for file in dataset.files},
         "licence": dataset.licence,
         "citation": dataset.citation,
     }
@@ -45,7 +46,7 @@ def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> 
         A key of ``DATASETS``.
     mirror
         A folder or URL that contains ``<name>/<file>``. Files of a folder are used in place. Without a mirror, or with
-        a URL, files are downloaded once.
+        a URL, files are downloaded once. Without a mirror, a file that has no address is built from its originals.
     cache
         Folder for downloads, filled as ``<cache>/<name>/<file>``.
 
@@ -57,8 +58,8 @@ def fetch(name: str, *, mirror: Path | str | None = None, cache: Path | str) -> 
     Raises
     ------
     InputError
-        The name is unknown; a file is neither in the mirror nor at an address, cannot be downloaded, or has a wrong
-        digest; the package that contains it is not installed; the cache cannot be written.
+        The name is unknown; a file is neither in the mirror nor at an address, cannot be downloaded or built, or has
+        other content; the package that contains it is not installed; the cache cannot be written.
     """
     if name not in DATASETS:
         raise InputError(f"unknown data set {name!r}{nearest(name, DATASETS)}; known are {', '.join(DATASETS)}")

@@ -155,10 +155,17 @@ def _idx(path: Path, labels: str | None) -> tuple[np.ndarray, np.ndarray | None]
     """As LeCun's page of MNIST describes: two zeros, the type, the number of axes, and their lengths."""
     if labels is not None and not Path(labels).is_file():
         raise InputError(f"labels of {path}: {labels} does not exist; give the path of an idx file of labels")
-    return _idx_array(path), None if labels is None else _idx_array(Path(labels))
+    return idx_array(path), None if labels is None else idx_array(Path(labels))
 
 
-def _idx_array(path: Path) -> np.ndarray:
+def idx_array(path: Path) -> np.ndarray:
+    """Read the bytes of an idx file, packed by gzip or not, with the shape that its header states.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no idx file of bytes, or has more or fewer bytes than its header states.
+    """
     try:
         with path.open("rb") as file:
             is_packed = file.read(2) == b"\x1f\x8b"
