@@ -88,6 +88,8 @@ def merge_panels(
     output: Output,
     method: Annotated[str, typer.Option(help="a preset or model of magan methods")] = "panel_imputation",
     seeds: Annotated[int, typer.Option(min=1, help="networks that are trained, and must agree")] = 3,
+    values: Annotated[str, typer.Option(help="in the FCS files: expected, for ranks, or sampled, for gates")] = "expected",
+    unusable: Annotated[bool, typer.Option("--unusable", help="also write markers that are not usable")] = False,
     panel: Panel = None,
     cofactor: Cofactor = None,
     transform: Transform = None,
@@ -104,7 +106,8 @@ def merge_panels(
     with _sentences():
         own = sheets.reading(panel, cofactor, transform, aliases, compensation, trust)
         rows = sheets.rows(source, output)
-        settings = {"arms": {"merged": method}, "seeds": seeds}
+        settings: dict[str, Any] = {"arms": {"merged": method}, "seeds": seeds}
+        settings["write"] = {"values": values, "unusable": unusable}
         study = studies.of_panels(sheets.name_of(output), own, studies.panels_of(rows), settings)
         _made(rows, study, output, _launch(cores, profile, unlock))
 

@@ -52,6 +52,9 @@ def results(study: Study, folder: Path) -> Iterator[tuple[str, Path]]:
     for name in study.panels_to_merge():
         yield "merged cells", root / PANELS / name / "merged.h5ad"
         yield "verdicts", root / PANELS / name / "verdicts.tsv"
+        if study.panels_to_merge()[name].cells in study.own_data:
+            yield "merged files", root / PANELS / name / "files"
+            yield "list of files", root / PANELS / name / "files.tsv"
 
 
 def places(study: Study, folder: Path, output: Path | None = None) -> Iterator[tuple[str, Path | str]]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -103,8 +104,24 @@ def rewrite(
         raise
 
 
-def add_channel(source: Events, path: Path, name: str, values: np.ndarray, rows: int = ROWS) -> None:
-    """Write an FCS file again with one more channel, last; all stored numbers and other keywords are as they were.
+class NewChannel(NamedTuple):
+    """A channel to be added to a file: ``$PnN``, ``$PnS`` ("" for none) and ``$PnR``."""
+
+    name: str
+    label: str
+    largest: int
+
+
+def add_channels(
+    source: Events,
+    path: Path,
+    channels: Sequence[NewChannel],
+    values: np.ndarray,
+    *,
+    provenance: Mapping[str, str] | None = None,
+    rows: int = ROWS,
+) -> None:
+    """Write an FCS file again with further channels, last; all stored numbers and other keywords are as they were.
 
     Parameters
     ----------
@@ -112,35 +129,53 @@ def add_channel(source: Events, path: Path, name: str, values: np.ndarray, rows:
         The file.
     path
         What to write.
-    name
-        Of the channel, which is stored as the last channel of the file is.
+    channels
+        K names; each is stored as the last channel of the file is.
     values
-        ``(n,)`` whole numbers from 0 to 7.
+        ``(n, K)`` linear values of the events, in order.
+    provenance
+        Further keywords; empty values are left out.
+    rows
+        Events in memory at a time.
 
     Raises
     ------
     InputError
-        The file has a channel of this name, or what was written does not read back the same.
+        The file has a channel of one of these names already or another number of events; it stores whole numbers, and
+        a value is none or is out of range; a value is not finite; or what was written does not read back the same.
     """
-    if name in list(source.var[keys.CHANNEL]):
-        raise InputError(f"{source.path} has a channel {name!r} already; rename it, or write no such channel")
-    target = _with_channel(source, name)
-    start = TEXT_START + len(_text(target, {}, 10**19, {}))
+    if values.shape != (source.n, len(channels)):
+        raise InputError(f"{source.path} has {source.n} events, not {len(values)}; give a value for each")
+    known = list(source.var[keys.CHANNEL])
+    for channel, column_values in zip(channels, values.T):
+        if channel.name in known:
+            raise InputError(f"{source.path} has a channel {channel.name!r} already; rename it, or write none such")
+        if not np.isfinite(column_values).all():
+            raise InputError(f"{source.path}: new channel {channel.name!r} has values that are not finite; leave it out")
+        whole = (column_values == np.rint(column_values)) & (column_values >= 0) & (column_values < channel.largest)
+        if source.channels[-1].kind == "I" and not whole.all():
+            raise InputError(
+                f"{source.path} stores whole numbers, which cannot hold the new channel {channel.name!r}; "
+                "export the file again as FCS 3.1 with floating-point numbers"
+            )
+    target, about = _with_channels(source, channels), dict(provenance or {})
+    start = TEXT_START + len(_text(target, {}, 10**19, about))
     ends: list[np.ndarray] = []
     try:
         with path.open("wb") as file:
-            text = _text(target, {}, start, {})
+            text = _text(target, {}, start, about)
             file.write(_header(target, len(text), start).ljust(TEXT_START) + text.ljust(start - TEXT_START))
             for first in range(0, source.n, rows):
                 stored = source.stored(first, min(first + rows, source.n))
                 wider = np.empty(len(stored), event_type(target.channels))
                 if stored.dtype.names is None:
-                    wider[:, :-1] = stored
+                    wider[:, : stored.shape[1]] = stored
                 else:
                     for field in stored.dtype.names:
                         wider[field] = stored[field]
                 every = np.ones(len(stored), bool)
-                put_column(wider, len(source.channels), target.channels[-1], every, values[first : first + len(stored)])
+                for i, of_channel in enumerate(values[first : first + len(stored)].T, start=len(source.channels)):
+                    put_column(wider, i, target.channels[i], every, of_channel)
                 file.write(wider.view(np.uint8).data)
                 ends = [*ends[:1], wider[[0, -1]]]
         _as_meant(target, path, start, [ends[0][0], ends[-1][-1]])
@@ -149,19 +184,27 @@ def add_channel(source: Events, path: Path, name: str, values: np.ndarray, rows:
         raise
 
 
-def _with_channel(source: Events, name: str) -> Events:
-    """The file with one more channel, of the type of its last; its events are not in it yet."""
-    n, last = len(source.channels) + 1, source.channels[-1]
-    like = {key: source.keywords[f"p{n - 1}{key}"] for key in ("b", "datatype") if f"p{n - 1}{key}" in source.keywords}
-    about = {f"p{n}{key}": value for key, value in ({"n": name, "e": "0,0", "r": "8"} | like).items()}
-    channel = Channel(name, name, last.kind, last.width, last.order, 7 if last.kind == "I" else 0)
-    keywords = {key: value for key, value in source.keywords.items() if not re.fullmatch(rf"p{n}[a-z]+", key)}
+def _with_channels(source: Events, added: Sequence[NewChannel]) -> Events:
+    """The file with further channels, of the type of its last; their events are not in it yet."""
+    n_old, last = len(source.channels), source.channels[-1]
+    numbers = range(n_old + 1, n_old + len(added) + 1)
+    like = {key: source.keywords[f"p{n_old}{key}"] for key in ("b", "datatype") if f"p{n_old}{key}" in source.keywords}
+    about: dict[str, str] = {}
+    channels = list(source.channels)
+    for n, (name, label, largest) in zip(numbers, added):
+        own = {"n": name, "s": label, "e": "0,0", "r": str(largest)} | like
+        about |= {f"p{n}{key}": value for key, value in own.items() if value}
+        bits = (largest - 1).bit_length()
+        mask = 2**bits - 1 if last.kind == "I" and bits < 8 * last.width else 0
+        channels.append(Channel(name, label or name, last.kind, last.width, last.order, mask))
+    stale = re.compile(rf"p({'|'.join(map(str, numbers))})[a-z]+")
+    keywords = {key: value for key, value in source.keywords.items() if not stale.fullmatch(key)}
     words = {key: value for key, value in source.words.items() if key.lstrip("$").lower() in keywords}
     return replace(
         source,
         words=words | {f"${key.upper()}": value for key, value in about.items()},
-        keywords=keywords | about | {"par": str(n)},
-        channels=(*source.channels, channel),
+        keywords=keywords | about | {"par": str(len(channels))},
+        channels=tuple(channels),
     )
 
 

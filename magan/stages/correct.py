@@ -17,7 +17,7 @@ from magan.cytometry.choose_scales import scales_of_file
 from magan.cytometry.compensation import NONE
 from magan.cytometry.fcs_header import is_fcs
 from magan.cytometry.fcs_read import FcsOptions, fcs_options, open_fcs
-from magan.cytometry.fcs_write import add_channel
+from magan.cytometry.fcs_write import NewChannel, add_channels
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.load import rows_of
 from magan.cytometry.panel import Panel
@@ -27,7 +27,7 @@ from magan.stages.atomic_files import atomic_write, read_gate, write, write_tabl
 from magan.stages.gated import write_gates
 
 FILES = ("file", keys.BATCH, "events", "status", "reason", "corrected", "as_measured", "flagged", "trouble")
-FLAG_CHANNEL = "magan_acquisition"
+FLAG_CHANNEL = NewChannel("magan_acquisition", "", 8)  # the sum of three flags
 
 
 def correct_files(
@@ -50,7 +50,7 @@ def correct_files(
     rows = rows_of(user_data)
     left_out = adata.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
     lines, written = [], {}
-    for row, place in zip(rows, _places(rows, folder / "files")):
+    for row, place in zip(rows, file_places(rows, folder / "files")):
         path, batch = Path(str(row[PATH])), str(row[keys.BATCH])
         if str(path) in left_out.index:
             lines.append((str(path), batch, 0, "left out", left_out[str(path)]))
@@ -96,7 +96,7 @@ def _flag(adata: AnnData, written: Mapping[str, Path]) -> None:
         if path in written and is_fcs(written[path]):
             events = open_fcs(written[path], FcsOptions(compensation=NONE))
             with atomic_write(written[path]) as part:
-                add_channel(events, part, FLAG_CHANNEL, flags[first : first + n])
+                add_channels(events, part, [FLAG_CHANNEL], flags[first : first + n, None])
         first += n
 
 
@@ -111,7 +111,7 @@ def _again(row: Mapping[str, object], place: Path, corrector: Correction | None,
         return 0, "failed", str(error)
 
 
-def _places(rows: Sequence[Mapping[str, object]], folder: Path) -> list[Path]:
+def file_places(rows: Sequence[Mapping[str, object]], folder: Path) -> list[Path]:
     """The path of each written file: its name and, where two files share a name, its sample before the name."""
     names = [Path(str(row[PATH])).name for row in rows]
     return [

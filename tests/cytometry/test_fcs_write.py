@@ -14,7 +14,7 @@ from fcs_readers import readers
 from magan.cytometry import fcs_write
 from magan.cytometry.fcs_channels import column
 from magan.cytometry.fcs_read import open_fcs, read_fcs
-from magan.cytometry.fcs_write import PLACES, add_channel, rewrite, write_corrected
+from magan.cytometry.fcs_write import PLACES, NewChannel, add_channels, rewrite, write_corrected
 from magan.cytometry.panel import annotate
 from magan.errors import InputError
 
@@ -236,7 +236,8 @@ def test_a_channel_of_flags_is_added_and_all_else_stays(tmp_path, kind):
     else:
         write(file, datatype="D" if kind == "double" else "F", bits=(64, 64) if kind == "double" else (32, 32))
     events = open_fcs(file)
-    add_channel(events, tmp_path / "b.fcs", "magan_acquisition", flags, rows=2)
+    flag = [NewChannel("magan_acquisition", "", 8)]
+    add_channels(events, tmp_path / "b.fcs", flag, flags[:, None], rows=2)
     after = open_fcs(tmp_path / "b.fcs")
     assert after.channels[:-1] == events.channels and after.n == 3
     x, y = events.stored(0, 3), after.stored(0, 3)
@@ -250,4 +251,25 @@ def test_a_channel_of_flags_is_added_and_all_else_stays(tmp_path, kind):
         assert flow.text[f"p{flow.channel_count}n"] == "magan_acquisition" and flow.event_count == 3
         np.testing.assert_array_equal(np.reshape(flow.events, (3, -1))[:, -1], flags)
     with pytest.raises(InputError, match="has a channel 'magan_acquisition' already"):
-        add_channel(after, tmp_path / "c.fcs", "magan_acquisition", flags)
+        add_channels(after, tmp_path / "c.fcs", flag, flags[:, None])
+
+
+def test_new_channels_hold_any_number_in_files_of_floats_and_are_refused_in_files_of_whole_numbers(tmp_path):
+    events = open_fcs(write(tmp_path / "a.fcs", keywords={"$P3S": "stale", "$P13S": "kept"}))
+    values = np.array([[-1.5, 2.25], [0.0, 1e6], [3.0, -7.0]], np.float32)
+    channels = [NewChannel("imputed_CD4", "CD4 imputed", 5), NewChannel("imputed_CD8", "", 2_000_000)]
+    add_channels(events, tmp_path / "b.fcs", channels, values, provenance={"MAGAN_PANEL": "T"})
+    for name, (numbers, names, labels) in readers(tmp_path / "b.fcs").items():
+        np.testing.assert_array_equal(numbers, np.column_stack([events.read(0, 3), values]), err_msg=name)
+        assert names[2:] == ["imputed_CD4", "imputed_CD8"] and labels[2:] == ["CD4 imputed", "imputed_CD8"], name
+    words = open_fcs(tmp_path / "b.fcs").keywords
+    assert (words["p3r"], words["p4r"], words["magan_panel"]) == ("5", "2000000", "T") and words["p13s"] == "kept"
+    with pytest.raises(InputError, match="has 3 events, not 2; give a value for each"):
+        add_channels(events, tmp_path / "c.fcs", channels, values[:2])
+    with pytest.raises(InputError, match="'imputed_CD8' has values that are not finite"):
+        add_channels(events, tmp_path / "c.fcs", channels, np.where(values == 1e6, np.inf, values))
+    whole = open_fcs(write(tmp_path / "d.fcs", [[1, 2]], datatype="I", bits=(16, 16)))
+    for wrong in (0.5, -1.0, 5.0):
+        with pytest.raises(InputError, match="whole numbers, which cannot hold the new channel 'imputed_CD4'"):
+            add_channels(whole, tmp_path / "c.fcs", channels[:1], np.array([[wrong]]))
+    assert not (tmp_path / "c.fcs").exists()

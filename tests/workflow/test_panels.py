@@ -53,7 +53,7 @@ def finished(tmp_path_factory) -> Path:
         rows.append({"path": f"sample_{i}.csv", "sample": f"s{i}", "panel": panel, "batch": "1"})
     pd.DataFrame(rows).to_csv(folder / "samples.tsv", sep="\t", index=False)
     (folder / "two.yaml").write_text(yaml.safe_dump(STUDY))
-    done = quick_run(folder, "results/two/panels/mine/merged.h5ad", study=folder / "two.yaml")
+    done = quick_run(folder, "results/two/panels/mine/files.tsv", study=folder / "two.yaml")
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 
@@ -75,6 +75,11 @@ def test_the_verdicts_tell_the_marker_that_follows_from_the_one_that_does_not(fi
     assert list(table.index) == ["CD19", "CD45RA"] and list(table["panel"]) == ["T cells", "B"]
     assert table.loc["CD45RA", "verdict"] == "not usable" and abs(table.loc["CD45RA", "claimed"]) < 0.3
     assert table.loc["CD19", "verdict"] == "usable"
+
+
+def test_files_that_are_no_fcs_files_are_named(finished):
+    table = pd.read_csv(finished / "results/two/panels/mine/files.tsv", sep="\t")
+    assert set(table["status"]) == {"not written"} and table["reason"].str.startswith("it is no FCS file").all()
 
 
 def test_both_panels_were_audited_before_they_were_merged(finished):

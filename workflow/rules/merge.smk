@@ -31,6 +31,31 @@ rule merge:
         "../scripts/merge.py"
 
 
+rule merged_files:
+    """Every FCS file of the user's again, with a channel for each marker that was imputed on its cells."""
+    input:
+        cells=lambda wildcards: f"{ROOT}/cells/{MERGED[wildcards.panels].cells}.h5ad",
+        merged=rules.merge.output.merged,
+        table=rules.merge.output.table,
+    output:
+        folder=directory(f"{PANELS}/files"),
+        table=f"{PANELS}/files.tsv",
+    log:
+        f"logs/{STUDY.name}/merged_files/{{panels}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/merged_files/{{panels}}.benchmark.tsv"
+    conda:
+        "../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        own=lambda wildcards: STUDY.own_data[MERGED[wildcards.panels].cells].model_dump(mode="json"),
+        settings=lambda wildcards: merging(wildcards) | {"write": MERGED[wildcards.panels].write.model_dump()},
+    script:
+        "../scripts/merged_files.py"
+
+
 rule draw_merged:
     """The figures of merged panels, each as SVG and PNG."""
     input:

@@ -1,12 +1,24 @@
 """Settings of panels to be merged."""
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
+from magan.config.arms import Strict
 from magan.config.tasks import TaskSettings
 from magan.tasks.heldout_markers.settings import HeldOut
+
+
+class MergedFiles(Strict):
+    """Every FCS file of the data set written again with a channel for each marker that its panel lacks.
+
+    ``values`` are the expected values of a marker, which rank cells, or draws with the right distribution, for gates.
+    Markers whose verdict is "not usable" are left out, but for ``unusable: true``.
+    """
+
+    values: Literal["expected", "sampled"] = "expected"
+    unusable: bool = False
 
 
 class Panels(TaskSettings):
@@ -27,10 +39,11 @@ class Panels(TaskSettings):
     hold_out: tuple[str, ...] | None = None
     n_cells: PositiveInt | None = None
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    write: MergedFiles = MergedFiles()  # of the user's files alone
 
     def audits(self, name: str) -> dict[str, HeldOut]:
         """The held-out task of every ordered pair of panels, by the data set's name."""
-        same = self.model_dump(exclude={"by", "panels", "arms", "seeds", "training"})
+        same = self.model_dump(exclude={"by", "panels", "arms", "seeds", "training", "write"})
         same |= {"arms": self.arms, "seeds": self.seeds, "training": self.training}
         return {
             audit_name(name, first, second): HeldOut(**same, panel_1={self.by: first}, panel_2={self.by: second})
