@@ -88,7 +88,7 @@ def merge_panels(
     output: Output,
     method: Annotated[str, typer.Option(help="a preset or model of magan methods")] = "panel_imputation",
     seeds: Annotated[int, typer.Option(min=1, help="networks that are trained, and must agree")] = 3,
-    values: Annotated[str, typer.Option(help="in the FCS files: expected, for ranks, or sampled, for gates")] = "expected",
+    values: Annotated[str, typer.Option(help="in FCS files: expected, or sampled for gates")] = "expected",
     unusable: Annotated[bool, typer.Option("--unusable", help="also write markers that are not usable")] = False,
     panel: Panel = None,
     cofactor: Cofactor = None,

@@ -151,7 +151,7 @@ def add_channels(
         if channel.name in known:
             raise InputError(f"{source.path} has a channel {channel.name!r} already; rename it, or write none such")
         if not np.isfinite(column_values).all():
-            raise InputError(f"{source.path}: new channel {channel.name!r} has values that are not finite; leave it out")
+            raise InputError(f"{source.path}: new channel {channel.name!r} is not finite in every event; leave it out")
         whole = (column_values == np.rint(column_values)) & (column_values >= 0) & (column_values < channel.largest)
         if source.channels[-1].kind == "I" and not whole.all():
             raise InputError(

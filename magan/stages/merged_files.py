@@ -98,21 +98,22 @@ def _written(merged: _Merged, row: Mapping[str, object], names: pd.Index, place:
     if used.empty:
         return panel, 0, "not written", "no imputed marker may be used", *words
     try:
-        values = np.stack([_values(merged, row, rows) for row in used.to_dict("records")], axis=1)
+        pairs = zip(used[keys.MARKER], used["source"])
+        values = np.stack([_values(merged, marker, source, rows) for marker, source in pairs], axis=1)
         channels = [
             NewChannel(f"{PREFIX}{marker}", f"{marker} imputed", _range(column))
             for marker, column in zip(used[keys.MARKER], values.T)
         ]
+        events, about = open_fcs(path, fcs_options(row)), _keywords(merged, panel, used)
         with atomic_write(place) as part:
-            add_channels(open_fcs(path, fcs_options(row)), part, channels, values, provenance=_keywords(merged, panel, used))
+            add_channels(events, part, channels, values, provenance=about)
     except InputError as error:
         return panel, 0, "failed", str(error), *words
     return panel, len(names), "written", "", *words
 
 
-def _values(merged: _Merged, verdict: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
-    """Imputed values of a marker on the scale of the panel that measures it, ``(n,)`` float32."""
-    marker, source = verdict[keys.MARKER], str(verdict["source"])
+def _values(merged: _Merged, marker: str, source: str, rows: np.ndarray) -> np.ndarray:
+    """Imputed values of a marker on the scale of the panel ``source``, which measures it, ``(n,)`` float32."""
     measuring = (merged.cells.obs[merged.by].astype(str) == source).to_numpy()
     scales = cofactors(merged.cells[measuring][:, marker])
     if marker not in scales:
@@ -131,10 +132,10 @@ def _range(values: np.ndarray) -> int:
 
 def _keywords(merged: _Merged, panel: str, used: pd.DataFrame) -> dict[str, str]:
     """Which channels were measured, which were imputed, from what, and what may be done with them."""
-    measured = [m for m, by in merged.whole.var[keys.MEASURED_BY].items() if panel in str(by).split(", ")]
+    measured = [str(m) for m, by in merged.whole.var[keys.MEASURED_BY].items() if panel in str(by).split(", ")]
     verdicts = {
-        f"MAGAN_VERDICT_{row[keys.MARKER]}": f"{row['verdict']}, from panel {row['source']}, lowest r {row['lower']:.2f}"
-        for row in used.to_dict("records")
+        f"MAGAN_VERDICT_{marker}": f"{verdict}, from panel {source}, lowest r {lower:.2f}"
+        for marker, verdict, source, lower in used[[keys.MARKER, "verdict", "source", "lower"]].itertuples(index=False)
     }
     return {
         "MAGAN_VERSION": __version__,

@@ -266,7 +266,7 @@ def test_new_channels_hold_any_number_in_files_of_floats_and_are_refused_in_file
     assert (words["p3r"], words["p4r"], words["magan_panel"]) == ("5", "2000000", "T") and words["p13s"] == "kept"
     with pytest.raises(InputError, match="has 3 events, not 2; give a value for each"):
         add_channels(events, tmp_path / "c.fcs", channels, values[:2])
-    with pytest.raises(InputError, match="'imputed_CD8' has values that are not finite"):
+    with pytest.raises(InputError, match="'imputed_CD8' is not finite"):
         add_channels(events, tmp_path / "c.fcs", channels, np.where(values == 1e6, np.inf, values))
     whole = open_fcs(write(tmp_path / "d.fcs", [[1, 2]], datatype="I", bits=(16, 16)))
     for wrong in (0.5, -1.0, 5.0):

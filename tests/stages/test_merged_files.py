@@ -55,8 +55,8 @@ def written(lab: dict, output: Path, **asked) -> tuple[pd.DataFrame, Path]:
     settings = {"cells": "lab", "panels": list(PANELS), "arms": {}, **asked}
     inputs = tuple(str(lab["folder"] / name) for name in ("cells.h5ad", "merged.h5ad", "verdicts.tsv"))
     write_merged_files(lab["own"], settings, inputs, (str(output / "files"), str(output / "files.tsv")))
-    table = pd.read_csv(output / "files.tsv", sep="\t", keep_default_na=False).assign(file=lambda t: t["file"].map(Path))
-    return table.set_index(table["file"].map(lambda path: path.name)), output / "files"
+    table = pd.read_csv(output / "files.tsv", sep="\t", keep_default_na=False)
+    return table.set_index(table["file"].map(lambda path: Path(path).name)), output / "files"
 
 
 @pytest.mark.parametrize("values", ["expected", "sampled"])
