@@ -144,6 +144,29 @@ def test_a_consensus_wins_where_its_seeds_do_not(better, interval, consensus, to
     assert consensus_wins(row(*interval, 0.70, consensus), better) is told
 
 
+@pytest.mark.parametrize(
+    ("ends", "of_consensus", "word", "ahead"),
+    [((0.001, 0.01), (0.01, 0.02), "wins", False), ((-0.01, -0.001), (-0.001, 0.02), "loses", False),
+     ((-0.001, 0.01), (0.0001, 0.02), "ties", True), ((-0.0001, 0.0009), (-0.0001, 0.0009), "ties", False)],
+)  # fmt: skip
+def test_a_difference_counts_where_its_interval_over_cells_and_seeds_does_not_hold_zero(
+    ends, of_consensus, word, ahead
+):
+    known = row(0.8, 0.9, 0.70, 0.7004)  # over seeds alone, which differ little, every word would be "wins"
+    known |= dict(zip(("gain_low", "gain_high", "consensus_gain_low", "consensus_gain_high"), (*ends, *of_consensus)))
+    assert verdict(known, "higher") == word and consensus_wins(known, "higher") is ahead
+
+
+def test_the_page_has_the_difference_and_its_interval(metrics, summary):
+    ours = overall(summary, "heldout", "control_1", "magan", "pearson")
+    known = summary.copy()
+    known.loc[ours, ["gain", "gain_low", "gain_high"]] = [0.004, -0.0004, 0.008]
+    known.loc[ours, ["consensus_gain_low", "consensus_gain_high"]] = [-0.002, 0.003]
+    html = text(page(metrics, known))
+    assert "difference over cells and seeds +.004 [-.0004, +.008]" in html
+    assert "difference from the best baseline over cells [-.002, +.003]" in html
+
+
 def test_a_mean_of_seeds_that_wins_is_said_to_and_badged_as_such(metrics, summary):
     said = "The mean of the maps of all seeds of MAGAN is better than the best baseline (gradient boosting)"
     badge = '<span class="badge consensus">the mean of seeds is better, single seeds are not</span>'

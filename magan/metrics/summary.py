@@ -1,6 +1,7 @@
 """Summarise scores over seeds: mean, interval, and a test against the best baseline."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ COLUMNS = [
     *("n_seeds", "n_failed", "mean", "sd", "low", "high", "consensus"),
     *("best_baseline", "best_baseline_value", "p_value"),
 ]
+# of the table of gains over the best baseline; a seed is "" for all seeds together, or "consensus"
+GAINS = ("task", "dataset", "method", "arm", "seed", "feature", "baseline", "gain", "low", "high")
 
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -57,6 +60,27 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     summary["n_failed"] = _failures(metrics, summary)
     summary["consensus"] = consensus.reindex(pd.MultiIndex.from_frame(summary[BY])).to_numpy()
     _add_intervals(summary, [_defined(part) for part in groups.values()])
+    return summary
+
+
+def with_gains(summary: pd.DataFrame, gains: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The summary with what is known of paired differences from the best baseline, by Pearson's r over all cells.
+
+    ``gain``, ``gain_low`` and ``gain_high`` are of the mean over seeds, ``consensus_gain``, ``consensus_gain_low`` and
+    ``consensus_gain_high`` of the mean map, see `magan.metrics.paired_gain`; nan elsewhere.
+    """
+    found = {}
+    for row in pd.concat(gains).itertuples(index=False) if gains else ():
+        found[(*row[:6], row.baseline)] = [float(value) if value != "" else np.nan for value in row[7:]]
+    rows = summary[["task", "dataset", "method", "arm", "feature", "best_baseline"]].itertuples(index=False, name=None)
+    mine = (summary["metric"] == "pearson") & (summary["group"] == keys.ALL)
+    of_rows = [(row, is_mine) for row, is_mine in zip(rows, mine)]
+    for prefix, seed in (("gain", ""), ("consensus_gain", keys.CONSENSUS)):
+        values = [
+            found.get((*row[:4], seed, *row[4:]), [np.nan] * 3) if is_mine else [np.nan] * 3 for row, is_mine in of_rows
+        ]
+        for i, end in enumerate(("", "_low", "_high")):
+            summary = summary.assign(**{f"{prefix}{end}": [value[i] for value in values]})
     return summary
 
 

@@ -61,6 +61,7 @@ def _outcome(arm: str, score: str, row: Mapping, outcome: str, compared: bool) -
     name, baseline = keys.SCORES[score][0].split(" (")[0], title(str(row["best_baseline"]))
     who = _first(title(arm))
     few = _least_p(int(row["n_seeds"])) > 0.05
+    few = few and not math.isfinite(row.get("gain_low", math.nan))  # cells too speak in a paired difference
     caution = " So few seeds cannot prove a difference by a signed-rank test." if few and outcome == "wins" else ""
     return {
         "wins": f"{who} is better than the best baseline ({baseline}) by {name}.{caution}",
@@ -81,9 +82,7 @@ def _numbers(
     over = counted(n_seeds, "seed") + (f", {n_failed} failed" if n_failed else "")
     found = [_line("mean over seeds", row["mean"], row, over)]
     if math.isfinite(row["consensus"]) and n_seeds > 1:
-        found.append(
-            _line("mean of the maps of all seeds", row["consensus"], None, "a single map, without an interval")
-        )
+        found.append(_line("mean of the maps of all seeds", row["consensus"], None, _of_consensus(row)))
     if row["best_baseline"] and math.isfinite(row["best_baseline_value"]):
         found.append(
             _line(f"best baseline: {title(row['best_baseline'])}", row["best_baseline_value"], None, _tested(row))
@@ -128,12 +127,24 @@ def _least_p(n_seeds: int) -> float:
 
 
 def _tested(row: Mapping) -> str:
+    gain = [float(row.get(name, math.nan)) for name in ("gain", "gain_low", "gain_high")]
+    if all(map(math.isfinite, gain)):
+        mean, low, high = (f"{'+' * (x > 0)}{number(x)}" for x in gain)
+        return f"difference over cells and seeds {mean} [{low}, {high}]"
     p, n_seeds = float(row["p_value"]), int(row["n_seeds"])
     if not math.isfinite(p):
         return ""
     least = _least_p(n_seeds)
     caution = f"; {counted(n_seeds, 'seed')} cannot give less than {number(least)}" if least > 0.05 else ""
     return f"paired Wilcoxon test over seeds: p {'= ' + number(p) if p >= 1e-4 else '< .0001'}{caution}"
+
+
+def _of_consensus(row: Mapping) -> str:
+    low, high = (float(row.get(f"consensus_gain_{end}", math.nan)) for end in ("low", "high"))
+    if not math.isfinite(low):
+        return "a single map, without an interval"
+    ends = ", ".join(f"{'+' * (x > 0)}{number(x)}" for x in (low, high))
+    return f"a single map; difference from the best baseline over cells [{ends}]"
 
 
 def _first(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Container, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -27,11 +27,14 @@ class Question(NamedTuple):
         return next((score for score in (self.score, *self.otherwise) if score in known), self.score)
 
 
-def verdict(row: Mapping[str, object], better: str) -> str:
+def verdict(row: Mapping[str, Any], better: str) -> str:
     """Compare a row of the summary with its best baseline: "wins", "loses" or "ties", "" where a value is unknown.
 
-    An arm wins or loses if its interval does not hold the baseline's value.
+    An arm wins or loses if the interval of the paired difference over cells and seeds does not hold 0; where no such
+    difference is known, if the arm's interval over seeds does not hold the baseline's value.
     """
+    if math.isfinite(row.get("gain_low", math.nan)):
+        return "wins" if row["gain_low"] > 0 else "loses" if row["gain_high"] < 0 else "ties"
     low, high, baseline = (float(row[name]) for name in ("low", "high", "best_baseline_value"))
     if not all(map(math.isfinite, (low, high, baseline))) or better not in ("higher", "lower"):
         return ""
@@ -39,11 +42,13 @@ def verdict(row: Mapping[str, object], better: str) -> str:
     return above if low > baseline else below if high < baseline else "ties"
 
 
-def consensus_wins(row: Mapping[str, object], better: str) -> bool:
+def consensus_wins(row: Mapping[str, Any], better: str) -> bool:
     """Whether the consensus of several seeds beats the best baseline where the single seeds do not win.
 
-    The consensus is a single map with a single value, so it has no interval.
+    The consensus is a single map. Where its paired difference over cells is known, the interval must lie above 0.
     """
+    if math.isfinite(row.get("consensus_gain_low", math.nan)):
+        return verdict(row, better) in ("loses", "ties") and bool(row["consensus_gain_low"] > 0)
     if verdict(row, better) not in ("loses", "ties") or not math.isfinite(row["consensus"]):
         return False
     gap = float(row["consensus"]) - float(row["best_baseline_value"])

@@ -6,7 +6,7 @@ from scipy.stats import binomtest, wilcoxon
 from magan import keys
 from magan.errors import InputError
 from magan.metrics import summary
-from magan.metrics.summary import summarise
+from magan.metrics.summary import GAINS, summarise, with_gains
 
 RNG = np.random.default_rng(0)
 
@@ -174,3 +174,19 @@ def test_a_metric_without_a_direction_is_refused():
 def test_an_empty_table_has_an_empty_summary():
     table = summarise(pd.DataFrame(columns=list(keys.METRICS)))
     assert list(table.columns) == summary.COLUMNS and not len(table)
+
+
+def test_gains_stand_beside_the_rows_they_are_of():
+    table = pd.concat([scores("pearson", [0.5, 0.7]), scores("rmse", [0.5, 0.7]), baseline("pearson", 0.6, "knn")])
+    summary = summarise(table)
+    row = summary[(summary["metric"] == "pearson") & (summary["arm"] != keys.BASELINE)].iloc[0]
+    about = [row["task"], row["dataset"], row["method"], row["arm"]]
+    gains = [
+        (*about, seed, row["feature"], "knn", *values)
+        for seed, values in (("", (0.1, 0.0, 0.2)), ("consensus", (0.3, 0.2, 0.4)))
+    ]
+    found = with_gains(summary, [pd.DataFrame(gains, columns=list(GAINS))])
+    mine = (found["metric"] == "pearson") & (found["arm"] == row["arm"])
+    assert found.loc[mine, ["gain", "gain_low", "gain_high"]].to_numpy().tolist() == [[0.1, 0.0, 0.2]]
+    assert found.loc[mine, "consensus_gain_low"].tolist() == [0.2] and found.loc[~mine, "gain"].isna().all()
+    assert with_gains(summary, [])["gain_low"].isna().all()

@@ -110,6 +110,12 @@ def methods(file):
     return paths
 
 
+def held_out_maps(dataset):
+    """The maps of every arm and baseline of held-out markers."""
+    settings = STUDY.find("heldout", dataset)
+    return [f"{ROOT}/heldout/{dataset}/{name}/mapped.h5ad" for name in (*settings.arms, *settings.baselines)]
+
+
 def classifier_of(wildcards):
     """The classifier that annotates images before they are scored."""
     images = TASKS[wildcards.task].data == "images"

@@ -1,7 +1,29 @@
+rule compare:
+    """Each arm against the best baseline on the same cells, with an interval over cells and seeds."""
+    input:
+        truth=f"{ROOT}/heldout/{{dataset}}/truth.h5ad",
+        mapped=lambda wildcards: held_out_maps(wildcards.dataset),
+        metrics=f"{ROOT}/heldout/{{dataset}}/metrics.tsv",
+    output:
+        f"{ROOT}/heldout/{{dataset}}/comparison.tsv",
+    log:
+        f"logs/{STUDY.name}/compare/{{dataset}}.log",
+    benchmark:
+        f"logs/{STUDY.name}/compare/{{dataset}}.benchmark.tsv"
+    conda:
+        "../envs/magan.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/compare.py"
+
+
 rule summarise:
     """All datasets in one table, and its means and intervals over seeds."""
     input:
-        [f"{ROOT}/{task}/{dataset}/metrics.tsv" for task, dataset, _ in STUDY.tasks()],
+        scores=[f"{ROOT}/{task}/{dataset}/metrics.tsv" for task, dataset, _ in STUDY.tasks()],
+        comparisons=[f"{ROOT}/heldout/{dataset}/comparison.tsv" for dataset in STUDY.section("heldout")],
     output:
         metrics=report(f"{ROOT}/metrics.tsv", category="Tables", caption="../report/metrics.rst"),
         summary=report(f"{ROOT}/summary.tsv", category="Tables", caption="../report/summary.rst"),

@@ -5,7 +5,8 @@ from magan.stages.evaluate import summarise
 
 with log_to(snakemake.log[0]):
     summarise(
-        parts=snakemake.input,
+        parts=snakemake.input.scores,
         metrics=snakemake.output.metrics,
         summary=snakemake.output.summary,
+        comparisons=snakemake.input.comparisons,
     )
