@@ -28,8 +28,8 @@ groups, six batches: one seed (0), the network's too, with {STEPS} steps. A batc
 
 **Chosen on, reported on.** The rule of `auto` was settled on halves of HuImm and of the thymus with made batch effects
 and on the controls trained on control 1. Here these are: few cells, the planted effect, six batches, two halves of
-HuImm, and those two data sets of the scores. The two days, the controls trained on control 2 and the thirty files were looked
-at beside them, so no figure here is of cells that nobody had looked at. In the last comparison of rules
+HuImm, and those two data sets of the scores. The two days, the controls trained on control 2 and the thirty files were
+looked at beside them, so no figure here is of cells that nobody had looked at. In the last comparison of rules
 (`docs/methods.md`) made effects on HuImm decided alone.
 """
 INTRODUCTION = """
@@ -41,8 +41,8 @@ all remaining scores. Horizontal pairs are a donor's samples in two batches, but
 differ: there all cells of a batch are a sample. `batch_correction` is the network preset.
 """
 AGAINST = f"""
-`auto` beside the best of {", ".join(SIMPLE)} (each score by the map that is best at it). Over all cells the EMD and the
-MMD are no measure where batches differ in composition, as in the {", ".join(OTHER_SHARES)}.
+`auto`, in brackets the best of {", ".join(SIMPLE)} (for each score the map that is best at it). Over all cells the
+EMD and the MMD are no measure where batches differ in composition, as in the {", ".join(OTHER_SHARES)}.
 """
 
 

@@ -127,11 +127,11 @@ def donors(mirror: Path) -> Iterator[Row]:
             order = np.random.default_rng(seed).permutation(large)
             sides = [np.isin(names, part) for part in (order[: len(large) // 2], order[len(large) // 2 :])]
             first, second = (x[s] for s in sides)
-            of_samples = {"samples_1": names[sides[0]], "samples_2": names[sides[1]]}
-            test = sample_test(first, second, *of_samples.values(), seed=seed)
+            of_first, of_second = (names[s] for s in sides)
+            test = sample_test(first, second, of_first, of_second, seed=seed)
             change = 0.0
             if test is None or test.differs:
-                choice = choose(first, second, **of_samples, seed=seed)
+                choice = choose(first, second, samples_1=of_first, samples_2=of_second, seed=seed)
                 change = float(np.abs(MAPS[choice.name].apply(choice.state, first) - first).mean())
             changes.append(change)
         yield _alone(f"{len(large)} donors of one run ({batch}) dealt to two batches", changes)
@@ -140,7 +140,7 @@ def donors(mirror: Path) -> Iterator[Row]:
 def _alone(name: str, changes: list[float]) -> Row:
     n = int((np.array(changes) == 0).sum())
     found = f"{n} of {SEEDS} not needed; change {np.median(changes):.3f}, largest {max(changes):.3f}"
-    return Row(name, "not needed, median change below .02", found, n >= SEEDS - 1 and np.median(changes) < 0.02)
+    return Row(name, "not needed, median change below .02", found, n >= SEEDS - 1 and bool(np.median(changes) < 0.02))
 
 
 def depleted(mirror: Path) -> Iterator[Row]:
@@ -226,8 +226,7 @@ def _planted(mirror: Path, share: float, seed: int) -> tuple[float, float, str]:
     size = 0.8 * x[inside, column].std()
     x[inside & ill, column] += size
     x[second] += random.uniform(0.3, 0.7, whole.n_vars)
-    of_samples = {"samples_1": donor[second], "samples_2": donor[~second]}
-    choice = choose(x[second], x[~second], **of_samples)
+    choice = choose(x[second], x[~second], samples_1=donor[second], samples_2=donor[~second])
     after = x.copy()
     after[second] = MAPS[choice.name].apply(choice.state, x[second])
     kind = np.where(inside, "CD4 T", "rest")

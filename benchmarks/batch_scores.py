@@ -13,7 +13,7 @@ from magan.metrics import batch_distance, open_problems
 # The preset stands for the network, with one seed; all remaining methods need none.
 METHODS = ("identity", "zscore", "quantile", "monotone", "combat", "harmony", "cytonorm", "batch_correction", "auto")
 SIMPLE = ("identity", "zscore", "quantile", "combat")
-STEPS = 500  # of the network's training
+STEPS = 1000  # of the network's training
 
 
 def mapped_by(name: str, sample: Pair) -> np.ndarray:

@@ -5,7 +5,7 @@
 Writes reports/batch_benchmark: scenarios.tsv (is the answer of ``method: auto`` right?), scores.tsv (a row for each
 data set, method and score) and README.md, which is made of the two. FOLDER has the data sets as ``data.mirror`` does.
 A part that the tables have already is not run again, so that an interrupted run goes on where it stopped; ``--again``
-runs it anew. Parts are the names of scenarios, and ``scores``. All of it takes about half an hour of a core. Nothing is
+runs it anew. Parts are the names of scenarios, and ``scores``. All of it takes some ten minutes of a core. Nothing is
 chosen here.
 """
 
