@@ -5,6 +5,7 @@ import subprocess
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,9 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="folder for all tha
 Cores = Annotated[int | None, typer.Option(min=1, help="processor cores; all of them if not given")]
 Profile = Annotated[str | None, typer.Option(help="a Snakemake profile, for a cluster")]
 Unlock = Annotated[bool, typer.Option("--unlock", help="free the folder, after a run was killed")]
+LogJobs = Annotated[
+    bool, typer.Option("--log-jobs", help="log every job to MLflow while it runs, with time and memory")
+]
 Panel = Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")]
 Aliases = Annotated[Path | None, typer.Option(help="YAML of name: marker")]
 Cofactor = Annotated[str | None, typer.Option(help="of the arcsinh, 5 if not given; none if values are transformed")]
@@ -65,6 +69,7 @@ def correct_batches(
     cores: Cores = None,
     profile: Profile = None,
     unlock: Unlock = False,
+    log_jobs: LogJobs = False,
 ) -> None:
     """Correct batches: check the files, choose a map, judge it, and write every file again, with a report.
 
@@ -79,7 +84,7 @@ def correct_batches(
         settings |= {"correct": {"fallback": fallback}} if fallback != "none" else {}
         rows = sheets.rows(source, output)
         study = studies.of_batches(sheets.name_of(output), own, settings)
-        _made(rows, study, output, _launch(cores, profile, unlock))
+        _made(rows, study, output, _launch(cores, profile, unlock), log_jobs)
 
 
 @app.command("merge")
@@ -99,6 +104,7 @@ def merge_panels(
     cores: Cores = None,
     profile: Profile = None,
     unlock: Unlock = False,
+    log_jobs: LogJobs = False,
 ) -> None:
     """Merge panels: every marker on every cell, with intervals, and a verdict on each marker that a panel lacks."""
     from magan.commands import sheets, studies
@@ -109,7 +115,7 @@ def merge_panels(
         settings: dict[str, Any] = {"arms": {"merged": method}, "seeds": seeds}
         settings["write"] = {"values": values, "unusable": unusable}
         study = studies.of_panels(sheets.name_of(output), own, studies.panels_of(rows), settings)
-        _made(rows, study, output, _launch(cores, profile, unlock))
+        _made(rows, study, output, _launch(cores, profile, unlock), log_jobs)
 
 
 @app.command("run")
@@ -118,6 +124,7 @@ def run_study(
     cores: Cores = None,
     profile: Profile = None,
     unlock: Unlock = False,
+    log_jobs: LogJobs = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="list the jobs, and run none")] = False,
 ) -> None:
     """Run a study in the working directory: the same as snakemake --configfile STUDY, with the verdict in words."""
@@ -127,7 +134,7 @@ def run_study(
 
     with _sentences():
         checked = validate_study(load(study).model_dump(mode="json", exclude_unset=True))
-        launch = _launch(cores, profile, unlock)
+        launch = _logged(_launch(cores, profile, unlock), checked, log_jobs)
         if dry_run:
             jobs = workflow.planned(study, Path(), launch)
             named = ", ".join(f"{n} {rule}" for rule, n in jobs.items())
@@ -175,7 +182,12 @@ def _launch(cores: int | None, profile: str | None, unlock: bool) -> Any:
     return Launch(cores=cores, profile=profile, unlock=unlock)
 
 
-def _made(rows: list[dict[str, object]], values: Mapping[str, Any], output: Path, launch: Any) -> None:
+def _logged(launch: Any, study: Any, log_jobs: bool) -> Any:
+    """A launch that logs the jobs to the store of its study, in the experiment ``<study>/jobs``."""
+    return replace(launch, jobs=(study.tracking.uri, f"{study.name}/jobs") if log_jobs else None)
+
+
+def _made(rows: list[dict[str, object]], values: Mapping[str, Any], output: Path, launch: Any, log_jobs: bool) -> None:
     """Check the files of a study, run it in ``output/run``, and put what it made into ``output``."""
     from magan.atomic_write import only_writer
     from magan.commands import outcome, sheets, studies, workflow
@@ -186,7 +198,7 @@ def _made(rows: list[dict[str, object]], values: Mapping[str, Any], output: Path
         study, checked = studies.write(run, rows, values)
         for sentence in sheets.checked(checked, run):
             typer.echo(sentence)
-        workflow.run(study, run, run / "logs" / "workflow.log", launch)
+        workflow.run(study, run, run / "logs" / "workflow.log", _logged(launch, checked, log_jobs))
         outcome.publish(checked, run, output)
     _closing(checked, run, output)
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -33,20 +33,28 @@ class Launch:
     """How a study is run.
 
     ``cores`` and ``profile`` are Snakemake's; without a profile all cores are used. ``targets`` are rules or files,
-    by default all. ``unlock`` frees a folder that a killed run left locked.
+    by default all. ``unlock`` frees a folder that a killed run left locked. ``jobs`` is the MLflow store and the
+    experiment that jobs are logged to while they run, None for no log.
     """
 
     cores: int | None = None
     profile: str | None = None
     targets: tuple[str, ...] = ()
     unlock: bool = False
+    jobs: tuple[str, str] | None = None
 
     def arguments(self) -> list[str]:
         """The arguments of Snakemake."""
         found = list(self.targets)
         if self.cores or not self.profile:
             found += ["--cores", str(self.cores or "all")]
-        return [*found, *(["--profile", self.profile] if self.profile else [])]
+        found += ["--profile", self.profile] if self.profile else []
+        return [*found, *(["--logger", "mlflow"] if self.jobs else [])]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of Snakemake: an address with a password is seen in it by nobody else."""
+        store = dict(zip(("SNAKEMAKE_LOGGER_MLFLOW_URI", "SNAKEMAKE_LOGGER_MLFLOW_EXPERIMENT"), self.jobs or ()))
+        return {**os.environ, **store}
 
 
 def snakefile() -> Path:
@@ -68,7 +76,7 @@ def run(study: Path, folder: Path, log: Path, launch: Launch) -> None:
     log
         File that all words of Snakemake are appended to.
     launch
-        Cores, profile and targets.
+        Cores, profile, targets, and where jobs are logged.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def run(study: Path, folder: Path, log: Path, launch: Launch) -> None:
         if launch.unlock:
             unlock = [*command, "--cores", "1", "--unlock"]
             subprocess.run(unlock, stdout=words, stderr=subprocess.STDOUT, check=False)
-        code, said = _followed([*command, *launch.arguments()], words)
+        code, said = _followed([*command, *launch.arguments()], words, launch.environment())
     if code:
         raise said.failure(log)
 
@@ -151,7 +159,7 @@ class _Said:
         return MachineError(f"the run failed{rules}; read {log}, then give the same command to go on")
 
 
-def _followed(command: Sequence[str], words: TextIO) -> tuple[int, _Said]:
+def _followed(command: Sequence[str], words: TextIO, environment: Mapping[str, str]) -> tuple[int, _Said]:
     """Run a command, copy its words to a file, and show its progress."""
     said = _Said()
     process = subprocess.Popen(
@@ -160,6 +168,7 @@ def _followed(command: Sequence[str], words: TextIO) -> tuple[int, _Said]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        env=environment,
         start_new_session=True,  # an interrupt reaches it once, from here
         preexec_fn=_end_with_parent,
     )

@@ -48,6 +48,38 @@ def only_collector(uri: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def store_if_free(uri: str) -> Iterator[bool]:
+    """Hold the lock of a SQLite store without waiting; False where another process holds it.
+
+    A server keeps its own order, so any other store is always free.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be used.
+    """
+    from filelock import FileLock, Timeout
+
+    path = file_of(uri)
+    if path is None:
+        yield True
+        return
+    lock = FileLock(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise _unlockable(shown(uri), error) from None
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def make_store(uri: str, create: Callable[[str], None]) -> None:
     """Make the file of a SQLite store that does not exist, in full or not at all; ``create`` fills it.
 
@@ -129,13 +161,17 @@ def _file_lock(path: Path, store: str) -> Iterator[None]:
             except Timeout:
                 waiting.say("another process fills it")
     except OSError as error:
-        raise InputError(
-            f"tracking store {store} cannot be locked ({error.strerror or error}); choose another tracking.uri"
-        ) from None
+        raise _unlockable(store, error) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _unlockable(store: str, error: OSError) -> InputError:
+    return InputError(
+        f"tracking store {store} cannot be locked ({error.strerror or error}); choose another tracking.uri"
+    )
 
 
 @contextlib.contextmanager

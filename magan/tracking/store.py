@@ -74,16 +74,21 @@ def collect(
     InputError
         The store is read-only, damaged, a folder, out of reach, or locked for half an hour.
     """
-    # A study's collector has no business calling home.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    with only_collector(uri), _quiet():
-        make_store(uri, _create)
+    set_environment()
+    with only_collector(uri), quiet():
+        make_store(uri, create_tables)
         rows = retried(uri, lambda: list(_collect(uri, study, runs, (metrics, summary), commit, artifacts, notes)))
     return pd.DataFrame(rows, columns=list(COLLECTED))
 
 
-def _create(uri: str) -> None:
+def set_environment() -> None:
+    """Have MLflow, which reads this when it is imported, send nothing away and draw no bars."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def create_tables(uri: str) -> None:
+    """Make the tables of a store."""
     from mlflow import MlflowClient
 
     MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
@@ -93,12 +98,12 @@ def _collect(uri, study, runs, tables, commit, artifacts, notes) -> Iterator[tup
     """Bring every run to what is wanted; yields rows of ``COLLECTED``."""
     from mlflow import MlflowClient
 
-    folder = _folder(uri)
+    folder = folder_of_artifacts(uri)
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     known: dict[str, dict[str, list]] = {}
     for run in sorted(runs, key=lambda run: run.deployed):
         wanted = entries(study, run, tables[0], tables[1], commit, artifacts)
-        experiment = _experiment(client, wanted[0].experiment, folder, notes[f"{run.task}/{run.dataset}"])
+        experiment = experiment_of(client, wanted[0].experiment, folder, notes[f"{run.task}/{run.dataset}"])
         if experiment not in known:
             known[experiment] = _known(client, experiment)
         brought = list(_bring(client, experiment, wanted, known[experiment]))
@@ -226,7 +231,8 @@ def _folder_of(name: str, path: Path) -> str | None:
     return None if folder == "." else folder
 
 
-def _experiment(client, name: str, folder: Path | None, note: str) -> str:
+def experiment_of(client, name: str, folder: Path | None, note: str) -> str:
+    """Return the id of an experiment with a description; it is made, or restored, where that is needed."""
     # The kind opens the UI on runs and their comparison rather than on traces of language models.
     tags = {"mlflow.experimentKind": "custom_model_development", NOTE: note}
     experiment = client.get_experiment_by_name(name)
@@ -255,7 +261,7 @@ def _known(client, experiment: str) -> dict[str, list]:
             return found
 
 
-def _folder(uri: str) -> Path | None:
+def folder_of_artifacts(uri: str) -> Path | None:
     """The folder in which ``artifacts`` lies; None where an MLflow server chooses."""
     path = file_of(uri)
     if path is not None:
@@ -272,8 +278,10 @@ def _jsonable(value):
 
 
 @contextmanager
-def _quiet():
-    """Keep MLflow and its migrations from filling the log of the job that collects."""
+def quiet():
+    """Keep MLflow and its migrations from filling the log of a job."""
+    import mlflow  # noqa: F401, sets its levels when it is imported
+
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def said(magan, lab) -> str:
     with (lab / "study/samples.tsv").open("a") as sheet:
         sheet.writelines(f"{name}\t../{name}.fcs\tPTLG021\t\n" for name in BAD)
     line = ("study/samples.tsv", "-o", "corrected", "--method", "monotone", "--fallback", "input", "--cores", "2")
-    return magan("correct", *line)
+    return magan("correct", *line, "--log-jobs")
 
 
 def test_the_line_says_what_was_found_and_where_everything_is(said, lab):
@@ -99,6 +100,18 @@ def test_the_installed_package_ran_and_no_clone(said, installed, lab):
     log = (lab / "corrected/run/logs/workflow.log").read_text()
     assert f"Snakefile: {installed}/magan/workflow/Snakefile" in log
     assert f"{ROOT}/magan" not in log and f"{ROOT}/workflow" not in log
+
+
+def test_the_wheel_logs_every_job_of_the_run(said, lab):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{lab}/corrected/run/results/mlflow.db")
+    jobs = client.search_runs([client.get_experiment_by_name("corrected/jobs").experiment_id], "tags.kind = 'job'")
+    log = (lab / "corrected/run/logs/workflow.log").read_text()
+    finished = re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", log)
+    assert sorted(run.data.params["rule"] for run in jobs) == sorted(rule for rule in finished if rule != "all")
+    assert {run.info.status for run in jobs} == {"FINISHED"} and "collect" in finished
+    assert all(run.data.metrics["memory_mb"] > 1 for run in jobs if run.data.params["rule"] != "collect")
 
 
 def test_files_that_cannot_be_used_are_named_and_the_others_corrected(said, lab):
