@@ -1,6 +1,7 @@
 """Tests of magan.figures: what is drawn, and that a study with missing pieces is still drawn."""
 
 import io
+import re
 import subprocess
 import sys
 
@@ -76,6 +77,15 @@ def words(figure):
     return "\n".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
 
 
+def outside(figure):
+    """The words that the edge of a figure cuts."""
+    figure.draw_without_rendering()
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and re.search(r"[^\W\d]", text.get_text())]
+    places = {text.get_text(): text.get_window_extent() for text in shown}
+    low, high = -1, np.array([figure.bbox.width, figure.bbox.height]) + 1  # a pixel is lost to rounding
+    return [words for words, box in places.items() if (box.min < low).any() or (box.max > high).any()]
+
+
 def heights(figure):
     """Every y that is drawn with a line or a marker."""
     return np.concatenate([np.asarray(line.get_ydata(), float) for axes in figure.axes for line in axes.lines])
@@ -91,6 +101,7 @@ def test_every_figure_is_readable_in_print_and_names_its_data(name, metrics, sum
     assert f"data {DIGEST[:12]}" in words(figure)
     assert figure.get_figwidth() <= 7.2
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9
+    assert not outside(figure)
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if FIGURES[name].suffix == "svg"])
@@ -153,6 +164,19 @@ def test_every_baseline_is_named_at_the_right_edge_and_no_name_covers_another(me
         assert text.xyann[0] > axes.get_xlim()[1]
 
 
+def test_a_key_of_many_arms_and_the_names_of_lines_at_the_top_are_whole(metrics, summary):
+    arms = metrics[metrics["arm"] == "magan"]
+    more = [arms.assign(arm=f"magan_with_option_{i}") for i in range(6)]
+    high = metrics["arm"] == keys.BASELINE
+    table = pd.concat([metrics.assign(value=metrics["value"].mask(high, 0.99)), *more], ignore_index=True)
+    figure = draw("heldout_markers", table, synthetic.summarise(table))
+    assert not outside(figure)
+    axes = figure.axes[0]
+    heading = axes._left_title.get_window_extent()
+    names = [text for text in axes.texts if text.get_text() in BASELINES]
+    assert names and not any(name.get_window_extent().overlaps(heading) for name in names)
+
+
 def test_baselines_differ_in_shade_and_in_dash(metrics, summary):
     figure = draw("heldout_markers", metrics, summary)
     lines = {line.get_label(): line for line in figure.legends[0].get_lines()}
@@ -182,7 +206,7 @@ def test_a_method_that_failed_is_said_to_have(metrics, summary):
     assert "no seed was finite" in words(draw("batch_densities", cells, mapped))
     assert "no seed was finite" in words(draw("umap", cells, mapped))
     curves = synthetic.curves() | {"travelgan": synthetic.curves()["magan"].iloc[:0]}
-    assert "travelgan (failed)" in words(draw("loss_curves", curves))
+    assert "TraVeLGAN (failed)" in words(draw("loss_curves", curves))
 
 
 def test_one_marker_one_seed_and_no_baseline_are_drawn(metrics):
@@ -341,7 +365,7 @@ def test_shares_of_outcomes_add_up_to_one(metrics):
 def test_the_bold_line_is_the_mean_of_the_seeds_that_are_finite():
     curves = synthetic.curves()["magan"]
     figure = draw("loss_curves", {"magan": curves})
-    axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "generator/cycle")
+    axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "generator: cycle")
     bold = max(axes.lines, key=lambda line: line.get_linewidth())
     expected = curves[curves["term"] == "generator/cycle"].groupby("step")["value"].mean()
     np.testing.assert_allclose(bold.get_ydata(), expected)

@@ -10,8 +10,10 @@ from matplotlib.lines import Line2D
 
 from magan.figures.drawing import Drawing
 from magan.figures.style import GREY, METHOD_COLOURS, colour, counted, empty, key, new, panels, styled
+from magan.titles import title as readable
 
 COLUMNS = 3
+DASHES = ("-", (0, (4, 1)), (0, (1, 1)), "-.", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)), (0, (8, 1, 1, 1)))
 
 
 @styled
@@ -36,12 +38,12 @@ def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Map
     foot = f"up to {counted(n, 'seed')} per arm · thin: seeds; bold: their mean"
     figure = new(1.2 + 1.65 * -(-len(terms) // COLUMNS), "", foot, digest)
     tints: dict[str, Any] = {arm: _tint(arm, methods or {}) for arm in curves}
-    styles = dict(zip(curves, ("-", (0, (4, 1)), (0, (1, 1)), "-.") * len(curves)))
+    styles = dict(zip(curves, DASHES * len(curves)))
     axes_of = dict(zip(terms, panels(figure, len(terms), COLUMNS, sharex=True)))
     for term, axes in axes_of.items():
         for arm, table in drawn.items():
             _term(axes, table[table["term"] == term], tints[arm], styles[arm])
-        axes.set_title(term)
+        axes.set_title(term.replace("/", ": ").replace("_", " "))
         axes.locator_params(nbins=4)
     for axes in list(axes_of.values())[-COLUMNS:]:
         axes.set_xlabel("step")
@@ -53,7 +55,7 @@ def loss_curves(curves: Mapping[str, pd.DataFrame], *, digest: str, methods: Map
             color=tints[arm] if arm in drawn else GREY,
             ls=styles[arm],
             lw=2,
-            label=arm if arm in drawn else f"{arm} (failed)",
+            label=readable(arm) if arm in drawn else f"{readable(arm)} (failed)",
         )
         for arm in curves
     ]

@@ -51,7 +51,8 @@ METHOD_COLOURS = {
     "pix2pix": "#E69F00",
 }
 GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A00")
-ARM_MARKERS = ("o", "s", "^", "v", "D", "P")
+ARM_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "p")
+WIDEST = 0.98  # of the width of a figure: a key; a browser may set its letters a little wider
 INTERVAL = "95 % bootstrap interval over seeds"
 
 styled = rc_context(STYLE)  # a decorator that restores matplotlib's settings afterwards
@@ -112,9 +113,13 @@ def new(height: float, title: str, foot: str, digest: str, width: float = WIDTH)
 
 
 def key(figure: Figure, title: str, handles: Sequence[Artist], columns: int) -> None:
-    """Draw the title of a figure and a key of its symbols below the title."""
-    place = {"loc": "outside upper left", "ncols": columns, "alignment": "left", "columnspacing": 1.4}
-    figure.legend(handles=handles, title=title, title_fontsize=12, borderpad=0, handlelength=1.6, **place)
+    """Draw the title of a figure, and below it a key of its symbols in as many columns, or as many as fit."""
+    place = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.4, "borderpad": 0}
+    for n in range(max(1, min(columns, len(handles))), 0, -1):
+        legend = figure.legend(handles=handles, title=title, title_fontsize=12, handlelength=1.6, ncols=n, **place)
+        if n == 1 or legend.get_window_extent().width < WIDEST * figure.bbox.width:
+            return
+        legend.remove()
 
 
 def empty(title: str, message: str, digest: str) -> Figure:

@@ -135,7 +135,9 @@ def _name_lines(axes: Axes, last: pd.DataFrame) -> None:
     low, high = axes.get_ylim()
     values, edge = rows["value"].to_numpy(), axes.get_xlim()[1]
     axes.set(xlim=axes.get_xlim(), ylim=(low, high))
-    for method, value, y in zip(rows["method"], values, _spread(values, LEAST_GAP * (high - low))):
+    places = _spread(values, LEAST_GAP * (high - low))
+    places = places - max(0.0, places.max(initial=low) - high)  # above the panel is its title
+    for method, value, y in zip(rows["method"], values, places):
         place: dict[str, Any] = {"xy": (edge - 0.18, value), "xytext": (edge + 0.06, y)}
         arrow = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
         axes.annotate(
@@ -227,7 +229,7 @@ def heldout_scatter(
     for row, (name, cells) in zip(grid, mapped.items()):
         for axes, marker in zip(row, markers):
             _hexagons(axes, real[marker], cells, marker)
-        row[0].set_ylabel(f"{name}\npredicted")
+        row[0].set_ylabel(f"{label(name, name)}\npredicted")
     for axes, marker in zip(grid[0], markers):
         axes.set_title(marker)
     for axes in grid[-1]:
