@@ -1,7 +1,6 @@
 """Load a user's files of cells, as a study lists them, into an AnnData."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ from magan.cytometry.panel import Panel, read_panel
 from magan.cytometry.sample_sheet import read_sheet
 from magan.cytometry.transforms import scale_of
 from magan.errors import InputError, among
-
-WILDCARD = re.compile(r"\{\s*\w+\s*(,[^{}]*)?\}")  # in a path of a rule; it cannot be escaped
 
 
 def own_cells(user_data: OwnData, name: str) -> AnnData:
@@ -67,9 +64,8 @@ def reading(user_data: OwnData, rows: Rows) -> dict[str, Any]:
     Raises
     ------
     InputError
-        A panel has no file, a table of the study is wrong, or a path holds a wildcard of Snakemake.
+        A panel has no file, or a table of the study is wrong.
     """
-    _without_wildcards(_paths(user_data, rows))
     panels = {str(row.get(keys.PANEL, "")) for row in rows}
     counts = (sorted(panels) if user_data.counts else ()) if isinstance(user_data.counts, bool) else user_data.counts
     for panel in (*counts, *(user_data.panel if isinstance(user_data.panel, dict) else ())):
@@ -165,9 +161,3 @@ def _paths(user_data: OwnData, rows: Rows) -> list[str]:
     gates = user_data.gates if isinstance(user_data.gates, str) else None
     paths = [user_data.sheet, aliases, gates, *tables, *sorted(matrices), *(str(row["path"]) for row in rows)]
     return [path for path in paths if path]
-
-
-def _without_wildcards(paths: Sequence[str]) -> None:
-    for path in paths:
-        if found := WILDCARD.search(path):
-            raise InputError(f"file {path}: Snakemake takes {found[0]} in a name for a wildcard; leave braces out")

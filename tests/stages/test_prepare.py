@@ -1,5 +1,6 @@
 """A user's own files, as the workflow reads and prepares them."""
 
+import os
 from pathlib import Path
 
 import anndata
@@ -9,11 +10,10 @@ import pytest
 from PIL import Image
 
 from magan import keys
-from magan.config import OwnData, OwnFile, OwnImages
-from magan.cytometry.load import reading, rows_of
+from magan.config import OwnImages
 from magan.errors import InputError
 from magan.stages.prepare import prepare, read
-from magan.stages.sources import sources
+from magan.stages.sources import sources, unnameable
 from magan.tasks.heldout_markers.settings import HeldOut
 from magan.tasks.image_translation.settings import Translation
 
@@ -121,11 +121,13 @@ def test_a_set_of_images_is_made_anew_when_one_of_its_files_changes(folders, tmp
     assert sources(files) == [files["path"], files["labels"]]
 
 
-def test_a_name_that_snakemake_takes_for_a_wildcard_is_refused_before_anything_runs(tmp_path):
-    (tmp_path / "b {1}.csv").write_text("CD3\n1\n")
-    (tmp_path / "b {}.csv").write_text("CD3\n1\n")
-    good = OwnData(files=[OwnFile(path=str(tmp_path / "b {}.csv"))])
-    assert reading(good, rows_of(good))["cofactor"] == 5
-    bad = OwnData(files=[OwnFile(path=str(tmp_path / "b {1}.csv"))])
-    with pytest.raises(InputError, match=r"b \{1\}\.csv: Snakemake takes \{1\} in a name for a wildcard; leave"):
-        reading(bad, rows_of(bad))
+def test_a_name_that_snakemake_takes_for_a_wildcard_is_a_parameter_and_no_input(tmp_path):
+    plain, braces = (tmp_path / name for name in ("b {}.csv", "b {1}.csv"))
+    for path in (plain, braces):
+        path.write_text("CD3\n1\n")
+    own = {"files": [{"path": str(path), "sample": path.stem, "batch": "1"} for path in (plain, braces)]}
+    assert sources(own) == [str(plain)] and unnameable(None) == []
+    ((path, size, before),) = unnameable(own)
+    assert (path, size) == (str(braces), 6)
+    os.utime(braces, ns=(before + 1, before + 1))
+    assert unnameable(own) == [(str(braces), 6, before + 1)]

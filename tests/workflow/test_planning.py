@@ -2,6 +2,8 @@
 
 import re
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -47,3 +49,23 @@ def test_a_wrong_cell_choice_stops_before_any_training_with_one_sentence(tmp_pat
     assert stopped.returncode != 0
     assert "error: held-out marker 'CD45RA' is not shared; shared are CD3, CD4, CD8a, CD14" in stopped.stderr
     assert not list(tmp_path.glob("results/smoke/**/model.safetensors"))
+
+
+def test_a_file_with_braces_in_its_name_is_read_and_read_again_when_it_changes(tmp_path):
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame({marker: draw.gamma(2.0, 10.0, 200) for marker in ("CD3", "CD19", "CD45")})
+    for name in ("a", "b {1}"):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "sheet.tsv").write_text("sample\tpath\tbatch\na\ta.csv\t1\nb\tb {1}.csv\t2\n")
+    study = {"name": "braces", "title": "Braces", "own_data": {"mine": {"sheet": "sheet.tsv"}}}
+    study |= {"batch": {"mine": {"cells": "mine", "reference": "1", "baselines": ["identity"]}}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    cells = "results/braces/cells/mine.h5ad"
+    done = quick_run(tmp_path, cells, study=tmp_path / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    assert anndata.read_h5ad(tmp_path / cells).obs["sample"].value_counts().to_dict() == {"a": 200, "b": 200}
+    again = dry_run(tmp_path, cells, study=tmp_path / "study.yaml")
+    assert "Nothing to be done" in again.stdout + again.stderr
+    table[:100].to_csv(tmp_path / "b {1}.csv", index=False)
+    changed = dry_run(tmp_path, cells, study=tmp_path / "study.yaml")
+    assert "rule read" in changed.stdout + changed.stderr

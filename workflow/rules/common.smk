@@ -4,7 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 
 from magan.errors import InputError
-from magan.stages.sources import sources
+from magan.stages.sources import sources, unnameable
 from magan.stages.validate_study import validate_study
 from magan.tasks.registry import TASKS
 

@@ -15,6 +15,7 @@ rule read:
         mem_mb=2000,
     params:
         own=own_data,
+        unnameable=lambda wildcards: unnameable(own_data(wildcards)),
         mirror=STUDY.data.mirror,
         cache=STUDY.data.cache,
     script:
