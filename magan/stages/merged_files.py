@@ -61,7 +61,7 @@ def write_merged_files(
     """
     asked = Panels.model_validate(settings)
     words: dict[Hashable, Any] = dict.fromkeys((keys.PANEL, keys.MARKER, "source", "verdict"), str)
-    table = unquoted(pd.read_csv(inputs[2], sep="\t", dtype=words, keep_default_na=False, na_values={"lower": [""]}))
+    table = unquoted(pd.read_csv(inputs[2], sep="\t", dtype=words, keep_default_na=False, na_values={"judged": [""]}))
     merged = _Merged(anndata.read_h5ad(inputs[0]), anndata.read_h5ad(inputs[1]), table, asked.by, asked.write)
     rows = rows_of(OwnData.model_validate(own))
     left_out = merged.cells.uns[keys.LEFT_OUT].query("kind == 'file'").set_index("name")["reason"]
@@ -134,8 +134,10 @@ def _keywords(merged: _Merged, panel: str, used: pd.DataFrame) -> dict[str, str]
     """Which channels were measured, which were imputed, from what, and what may be done with them."""
     measured = [str(m) for m, by in merged.whole.var[keys.MEASURED_BY].items() if panel in str(by).split(", ")]
     verdicts = {
-        f"MAGAN_VERDICT_{marker}": f"{verdict}, from panel {source}, lowest r {lower:.2f}"
-        for marker, verdict, source, lower in used[[keys.MARKER, "verdict", "source", "lower"]].itertuples(index=False)
+        f"MAGAN_VERDICT_{marker}": f"{verdict}, from panel {source}, judged r {judged:.2f}"
+        for marker, verdict, source, judged in used[[keys.MARKER, "verdict", "source", "judged"]].itertuples(
+            index=False
+        )
     }
     return {
         "MAGAN_VERSION": __version__,

@@ -44,7 +44,7 @@ def lab(tmp_path_factory) -> dict:
     layers = {p: {layer: draw.random((n_of[p], 1), np.float32) + i for i, layer in enumerate(IMPUTED)} for p in PANELS}
     imputed = {p: [Imputed((m,), layers[p])] for p, m, *_ in LINES}
     whole = merge(cells, PANELS, imputed, keys.PANEL)
-    table = pd.DataFrame(LINES, columns=[keys.PANEL, keys.MARKER, "source", "verdict", "lower"])
+    table = pd.DataFrame(LINES, columns=[keys.PANEL, keys.MARKER, "source", "verdict", "judged"])
     for made, name in ((cells, "cells.h5ad"), (whole, "merged.h5ad")):
         write(made, folder / name)
     write_table(table, folder / "verdicts.tsv")
@@ -74,7 +74,7 @@ def test_measured_channels_keep_their_bytes_and_imputed_ones_are_marked(lab, tmp
     np.testing.assert_allclose(read_fcs(files / "t.fcs").X, expected, rtol=1e-6)
     words = flowio.FlowData(str(files / "t.fcs")).text
     assert (words["magan_measured"], words["magan_imputed"]) == ("CD3, CD4, CD45RA", "CD19")
-    assert words["magan_verdict_cd19"] == "usable, from panel B, lowest r 0.85"
+    assert words["magan_verdict_cd19"] == "usable, from panel B, judged r 0.85"
     assert float(words["p4r"]) > expected[:, 3].max() and words["magan_imputed_values"] == values
 
 

@@ -49,7 +49,7 @@ def panel_verdicts(verdicts: pd.DataFrame, *, asked: Mapping[str, float], digest
     groups = list(verdicts.groupby(keys.PANEL, sort=False))
     if not groups:
         return empty(title, "No panel lacks a marker.", digest)
-    foot = "point: r to be expected; bar: from the lowest to the claimed; dashed: the lowest that a word asks for\n"
+    foot = "point: r to be expected; bar: from the lowest to the claimed; dashed: what a word asks of the judged r\n"
     foot += "numbers: how well seeds, and methods, agree with one another"
     sizes = [len(rows) for _, rows in groups]
     figure = new(1.5 + 0.24 * sum(sizes) + 0.55 * len(sizes), "", foot, digest)
@@ -209,7 +209,8 @@ FIGURES = {
         panel_verdicts,
         "Which imputed markers may be used",
         "For every marker that a panel lacks: Pearson's r to expect of its prediction. The bar reaches from the lowest "
-        "r that the audit allows for to the claimed r. Further panels: the agreement of seeds, and the agreement of "
+        "r that the audit allows for to the claimed r; the verdict judges an r just below the point. Further panels: the "
+        "agreement of seeds, and the agreement of "
         "methods. A black tick is r with the truth, if the data contain it.",
         "svg",
         lambda r: {"verdicts": r.verdicts, "asked": r.asked},

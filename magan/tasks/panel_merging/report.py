@@ -46,6 +46,7 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
         "tables": tables,
         "has_truth": "true" in verdicts,
         "truth": _truth(verdicts),
+        "accuracy": _accuracy(verdicts) if "true" in verdicts else [],
         "rule": _rule(asked),
     }
 
@@ -69,7 +70,7 @@ def _sentence(panel: str, rows: pd.DataFrame) -> str:
 
 
 def _line(row: Mapping) -> dict[str, str]:
-    numbers = ("lower", "expected", "claimed", "seeds", "methods", "true")
+    numbers = ("lower", "judged", "expected", "claimed", "seeds", "methods", "true")
     return {
         "marker": row[keys.MARKER],
         "verdict": row["verdict"],
@@ -98,14 +99,19 @@ def _units(rows: pd.DataFrame) -> str:
     )
 
 
-def _accuracy(verdicts: pd.DataFrame) -> str:
-    """The shares of verdicts that are right, too kind and too cautious, for true r that are known."""
+def _accuracy(verdicts: pd.DataFrame) -> list[dict[str, str]]:
+    """Of each verdict and of all: how many are right, too kind and too cautious, for true r that are known."""
     known = verdicts[verdicts["true"].notna()]
     place = {word: i for i, word in enumerate(LEVELS)}
     best = [next(word for word, least in LEVELS.items() if r >= least) for r in known["true"]]
-    gap = [place[word] - place[right] for word, right in zip(known["verdict"], best)]
-    kind, cautious, n = sum(g < 0 for g in gap), sum(g > 0 for g in gap), len(gap)
-    return f"Of {n} verdicts {n - kind - cautious} are right, {kind} too kind and {cautious} too cautious."
+    gaps = pd.Series([place[word] - place[right] for word, right in zip(known["verdict"], best)], known.index, float)
+    found = []
+    for word in (*LEVELS, ""):
+        of_word = gaps[known["verdict"] == word] if word else gaps
+        counts = {"right": of_word == 0, "kind": of_word < 0, "cautious": of_word > 0}
+        shares = {name: f"{int(is_so.sum())} ({is_so.mean():.0%})" for name, is_so in counts.items()}
+        found += [{"verdict": word or "all", "n": str(len(of_word)), **shares}] if len(of_word) else []
+    return found
 
 
 def _number(value: float) -> str:
@@ -127,20 +133,21 @@ def _truth(verdicts: pd.DataFrame) -> str:
     return (
         f"These cells were measured with the markers too, which no method saw. By verdict: {'; '.join(parts)}. "
         f"The r to be expected is off by {_number(off)} on average, and {below} of {len(verdicts)} true values lie "
-        f"below the lowest r. {_accuracy(verdicts)}"
+        "below the lowest r."
     )
 
 
 def _rule(asked: Mapping[str, Sequence[float]]) -> str:
     least = [
-        f"{word}: lowest r at least {number(r)}, seeds {number(seeds)}, methods {number(methods)}"
+        f"{word}: judged r at least {number(r)}, seeds {number(seeds)}, methods {number(methods)}"
         for word, (r, seeds, methods) in asked.items()
     ]
     return (
         "The claimed r is that of held-out cells of the source panel, predicted from the shared "
         "markers alone and weighted to be like this panel's cells. Of the shared markers that were hidden in the audit "
         "the truth is known: the expected r is the claimed r times the median share of such claims that held; the "
-        "lowest r is the lower end of the claim's one-sided 95 % interval times the share in the worst tenth. Seeds "
+        "judged r is the lower end of the claim's one-sided 95 % interval times this share; the lowest r, which is "
+        "shown alone, takes the share in the worst tenth. Seeds "
         "and methods agree by Pearson's r between predictions of the same cells: the mean over two seeds, and the "
         "least with kNN and boosting. "
         f"{'. '.join(part[0].upper() + part[1:] for part in least)}. Anything else is not usable."

@@ -171,7 +171,7 @@ def test_an_audit_that_failed_leaves_nothing_to_trust(folder, tmp_path):
     shutil.copytree(folder / "heldout", tmp_path / "heldout")
     AnnData(np.zeros((2, 2))).write_h5ad(tmp_path / "heldout/three_B_C/mine/mapped.h5ad")
     row = merged(tmp_path)[1].set_index(["panel", "marker"]).loc[("B", "CD19")]
-    assert (row["verdict"], row["reason"]) == ("not usable", "lower unknown")
+    assert (row["verdict"], row["reason"]) == ("not usable", "judged unknown")
 
 
 def test_confidence_is_low_for_cells_that_the_other_panel_does_not_have(folder, result, tmp_path):

@@ -38,23 +38,26 @@ def test_the_best_marker_comes_first_with_its_numbers(told):
         lines[1]["source"] == "B (9 markers shared)"
         and told["tables"][1]["lines"][0]["source"] == "A (1 marker shared)"
     )
-    numbers = ("lower", "expected", "claimed", "seeds", "methods", "true")
-    assert [lines[1][name] for name in numbers] == [".600", ".675", ".750", ".970", ".950", ".700"]
-    assert lines[1]["reason"] == "its r may be as low as .60" and told["tables"][1]["lines"][1]["lower"] == "?"
+    numbers = ("lower", "judged", "expected", "claimed", "seeds", "methods", "true")
+    assert [lines[1][name] for name in numbers] == [".600", ".660", ".675", ".750", ".970", ".950", ".700"]
+    assert lines[1]["reason"] == "the r that can be counted on is .66" and told["tables"][1]["lines"][1]["lower"] == "?"
 
 
 def test_verdicts_are_held_against_the_truth_where_there_is_one(told):
     assert "usable: 1 marker, r with the truth .910; as a trend: 1 marker, r with the truth .700" in told["truth"]
     assert "not usable: 2 markers, r with the truth .300 to .650" in told["truth"]
     assert "off by .031 on average, and 1 of 4 true values lie below the lowest r" in told["truth"]
-    assert "Of 4 verdicts 3 are right, 0 too kind and 1 too cautious." in told["truth"]
+    counts = {line["verdict"]: (line["n"], line["right"], line["kind"], line["cautious"]) for line in told["accuracy"]}
+    assert counts["all"] == ("4", "3 (75%)", "0 (0%)", "1 (25%)") and counts["not usable"][3] == "1 (50%)"
+    kinder = synthetic.verdicts().assign(verdict="usable")
+    assert [line["kind"] for line in merged("mine", "magan", kinder, ASKED)["accuracy"]] == ["3 (75%)"] * 2
     without = merged("mine", "magan", synthetic.verdicts(truth=False), ASKED)
     assert without["truth"] == "" and not without["has_truth"]
 
 
 def test_the_rule_is_told_in_numbers(told):
     assert (
-        "Usable: lowest r at least .800, seeds .900, methods .900. As a trend: lowest r at least .500" in told["rule"]
+        "Usable: judged r at least .800, seeds .900, methods .900. As a trend: judged r at least .500" in told["rule"]
     )
 
 

@@ -34,20 +34,20 @@ def test_markers_without_a_number_or_with_an_empty_claim_are_passed_over():
     [
         ({}, "usable", ""),
         ({"claimed": 0.8001}, "usable", ""),
-        ({"claimed": 0.7999}, "as a trend", "its r may be as low as .79"),  # never rounded up to what is asked
-        ({"claimed": 0.81, "n_calibration": 50}, "as a trend", "its r may be as low as .70"),
-        ({"n_calibration": 3}, "not usable", "its r may be as low as -1.00"),
-        ({"kept": 0.2}, "usable", ""),  # the middle is told, the worst tenth decides
-        ({"claimed": 0.79}, "as a trend", "its r may be as low as .79"),
-        ({"kept_worst": 0.6}, "as a trend", "its r may be as low as .54"),
+        ({"claimed": 0.7999}, "as a trend", "the r that can be counted on is .79"),  # never rounded up to what is asked
+        ({"claimed": 0.81, "n_calibration": 50}, "as a trend", "the r that can be counted on is .70"),
+        ({"n_calibration": 3}, "not usable", "the r that can be counted on is -1.00"),
+        ({"kept_worst": 0.2}, "usable", ""),  # the worst tenth is shown, the median decides
+        ({"claimed": 0.79}, "as a trend", "the r that can be counted on is .79"),
+        ({"kept": 0.6}, "as a trend", "the r that can be counted on is .54"),
         ({"seeds": 0.89}, "as a trend", "seeds agree with one another by .89 alone"),
         ({"methods": 0.7}, "as a trend", "methods agree with one another by .70 alone"),
         ({"seeds": np.nan}, "as a trend", "a single seed shows no agreement"),
-        ({"kept_worst": 0.5}, "not usable", "its r may be as low as .45"),
+        ({"kept": 0.5}, "not usable", "the r that can be counted on is .45"),
         ({"seeds": 0.69}, "not usable", "seeds agree with one another by .69 alone"),
         ({"methods": 0.2}, "not usable", "methods agree with one another by .20 alone"),
         ({"methods": np.nan}, "not usable", "methods unknown"),
-        ({"claimed": np.nan}, "not usable", "lower unknown"),
+        ({"claimed": np.nan}, "not usable", "judged unknown"),
     ],
 )
 def test_the_word_follows_the_rule_and_says_what_is_in_the_way(changed, word, reason):
@@ -57,7 +57,9 @@ def test_the_word_follows_the_rule_and_says_what_is_in_the_way(changed, word, re
 
 def test_expected_and_lowest_r_are_the_claim_times_what_is_kept():
     row = judged(claimed=0.9, kept=0.9, kept_worst=0.5)
-    assert (row["expected"], row["lower"]) == pytest.approx((0.81, 0.45))
+    assert (row["expected"], row["judged"], row["lower"]) == pytest.approx((0.81, 0.81, 0.45))
+    few = judged(claimed=0.9, n_calibration=50, kept=0.9, kept_worst=0.5)
+    assert few["judged"] == pytest.approx(0.9 * np.tanh(np.arctanh(0.9) - 1.6449 / np.sqrt(47)), abs=1e-4)
 
 
 def test_a_claim_that_few_cells_make_is_lowered_by_its_interval():
@@ -70,9 +72,9 @@ def test_a_claim_that_few_cells_make_is_lowered_by_its_interval():
 
 def test_better_evidence_never_makes_a_worse_word():
     levels = (0.3, 0.55, 0.75, 0.92, 1.0)
-    names = ("claimed", "kept_worst", "seeds", "methods")
+    names = ("claimed", "kept", "seeds", "methods")
     grid = pd.DataFrame(list(itertools.product(levels, repeat=4)), columns=list(names)).assign(
-        kept=1.0, n_calibration=900
+        kept_worst=1.0, n_calibration=900
     )
     place = verdicts(grid).set_index(list(names))["verdict"].map(WORDS.index)
     for key, word in place.items():
