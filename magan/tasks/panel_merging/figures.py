@@ -209,9 +209,8 @@ FIGURES = {
         panel_verdicts,
         "Which imputed markers may be used",
         "For every marker that a panel lacks: Pearson's r to expect of its prediction. The bar reaches from the lowest "
-        "r that the audit allows for to the claimed r; the verdict judges an r just below the point. Further panels: the "
-        "agreement of seeds, and the agreement of "
-        "methods. A black tick is r with the truth, if the data contain it.",
+        "r that the audit allows for to the claimed r; the verdict judges an r just below the point. Numbers: the "
+        "agreement of seeds, and the agreement of methods. A black tick is r with the truth, if the data contain it.",
         "svg",
         lambda r: {"verdicts": r.verdicts, "asked": r.asked},
     ),
