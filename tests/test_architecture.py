@@ -65,7 +65,7 @@ ROOMS = {
         *("baselines", "config", "correspondences", "errors", "models", "presets", "registry", "study"),
         *("tasks/settings", "techniques"),
     },
-    "tasks/folds": {"cytometry", "errors", "images", "keys", "tasks/settings"},
+    "tasks/folds": {"cytometry", "errors", "images", "keys", "regressors", "tasks/settings"},
     "tasks/score": {"errors", "keys", "metrics"},
     "tasks/figures": {"figures", "keys"},
     "tasks/report": {"keys", "report", "titles"},

@@ -2,9 +2,12 @@
 
 from itertools import combinations
 
+import anndata
+
 from magan import keys
 from magan.cytometry.consistent_markers import Files
 from magan.cytometry.harmonise_names import alike
+from magan.tasks.folds import unrelated
 from magan.uncertainty.conformal import LEAST
 
 FEWEST = 3 * LEAST  # cells from which a panel can be merged: a third of them calibrate intervals
@@ -30,6 +33,7 @@ def panels(files: Files) -> tuple[list[str], list[str]]:
     for first, second in combinations(markers, 2):
         shared = [marker for marker in markers[first] if marker in markers[second]]
         lines.append(f"{first} and {second} share {_listed(shared)}")
+        cautions += _unrelated(files, (first, second), shared)
         if len(shared) < 2:
             cautions.append(
                 f"Panels {first} and {second} share {len(shared)} marker{'s' * (len(shared) != 1)}; to merge them "
@@ -41,6 +45,17 @@ def panels(files: Files) -> tuple[list[str], list[str]]:
             for one, two in alike(markers[first], markers[second])
         ]
     return lines, cautions
+
+
+def _unrelated(files: Files, names: tuple[str, str], shared: list[str]) -> list[str]:
+    """A sentence for each shared marker whose staining seems to have failed in one of two panels."""
+    cells = []
+    for name in names:
+        parts = [part for path, part in files.cells.items() if files.panel_of(path) == name]
+        if not all(keys.PREPROCESSED in part.layers and set(shared) <= set(part.var_names) for part in parts):
+            return []
+        cells.append(anndata.concat([part[:, shared] for part in parts], index_unique="-"))
+    return [f"{sentence}. The marker would not be used." for sentence in unrelated(*cells, names).values()]
 
 
 def _listed(markers: list[str]) -> str:

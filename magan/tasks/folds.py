@@ -17,6 +17,7 @@ from anndata import AnnData
 from magan import keys
 from magan.errors import InputError, among
 from magan.images.arrays import pixels
+from magan.regressors import unrelated_markers
 
 # Batch and panel say on which scale the values are; only a correspondence that names populations reads populations.
 LABELLED = (keys.BATCH, keys.SAMPLE, keys.PANEL, keys.CELL_TYPE)
@@ -75,6 +76,19 @@ def measured(adata: AnnData, name: str) -> list[str]:
                 "give the files that lack it a panel of their own"
             )
     return [marker for marker, n in zip(markers, n_known) if n]
+
+
+def unrelated(first: AnnData, second: AnnData, names: tuple[str, str]) -> dict[str, str]:
+    """Markers of two panels, which both measure all of them, that are related to the rest in one panel alone.
+
+    Returns marker -> a sentence with the ``names`` of the panels, see `unrelated_markers`.
+    """
+    values = [np.asarray(panel.layers[keys.PREPROCESSED]) for panel in (first, second)]
+    found = unrelated_markers.unrelated_markers(*values)
+    return {
+        str(first.var_names[each.marker]): unrelated_markers.sentence(each, str(first.var_names[each.marker]), names)
+        for each in found
+    }
 
 
 def image_truth(query: AnnData, answer: AnnData, real_train: AnnData, real_test: AnnData) -> AnnData:

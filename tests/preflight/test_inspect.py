@@ -176,6 +176,12 @@ def test_panels_are_compared_by_what_both_measure(rows):
         "A and B share 5, CD3, CD4, CD8a, CD19, HLA-DR",
     ]
     assert "\n\nPanels\n  - A: 1,200 cells" in text(found, "samples.tsv")
+    assert not any("unrelated" in warning for warning in found.warnings)
+    for row in rows:
+        if row["panel"] == "A":  # two markers are alike in panel A alone
+            table = pd.read_csv(row["path"])
+            table.assign(CD19=2 * table["HLA-DR"]).to_csv(row["path"], index=False)
+    assert told(preflight(rows).warnings, " is unrelated to the remaining shared markers in panel B (r ")
 
 
 def test_panels_that_cannot_be_merged_are_named(rows):

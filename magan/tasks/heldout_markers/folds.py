@@ -12,7 +12,17 @@ from magan import keys
 from magan.cytometry.check_markers import check
 from magan.cytometry.harmonise_names import alike
 from magan.errors import InputError
-from magan.tasks.folds import LABELLED, Conditions, Folds, enough, known_markers, measured, select_cells, without_labels
+from magan.tasks.folds import (
+    LABELLED,
+    Conditions,
+    Folds,
+    enough,
+    known_markers,
+    measured,
+    select_cells,
+    unrelated,
+    without_labels,
+)
 from magan.tasks.heldout_markers.settings import HeldOut
 
 
@@ -23,7 +33,8 @@ def split(settings: HeldOut, cells: Sequence[AnnData], batch_size: int) -> Folds
     values); without these, random halves of the cells outside the test set.
     Test cells are a random ``test_fraction`` of the cells of panel 1. In fold m, panel 1
     (and so the query) lacks marker m; panel 2 has it. Where no
-    markers are named, the markers that the panels measure are used, see `measured`.
+    markers are named, the markers that the panels measure are used, see `measured`, but for shared
+    markers whose staining failed in a panel, see `unrelated`.
 
     Raises
     ------
@@ -46,6 +57,10 @@ def split(settings: HeldOut, cells: Sequence[AnnData], batch_size: int) -> Folds
     test, first, second = (np.sort(part) for part in (test, first, second))
     enough({"panel 1": first, "panel 2": second}, batch_size)
     shared, only_1, only_2 = _panel_markers(settings, adata[np.sort([*test, *first])], adata[second])
+    left_out: list[str] = []
+    if settings.unrelated == "leave out" and settings.shared is None and settings.panel_1:
+        failed = unrelated(adata[first, shared], adata[second, shared], ("1", "2"))
+        shared, left_out = [marker for marker in shared if marker not in failed], list(failed.values())
     hold_out = list(shared if settings.hold_out is None else settings.hold_out)
     for marker in hold_out:
         if marker not in shared:
@@ -61,6 +76,8 @@ def split(settings: HeldOut, cells: Sequence[AnnData], batch_size: int) -> Folds
             without_labels(adata[second, panel_2_markers], LABELLED),
         )
         query[marker] = without_labels(adata[test, known])
+    for sentence in left_out:
+        print(f"not used: {sentence}", flush=True)
     truth = adata[test, hold_out].copy()
     truth.uns[keys.PAIRED] = {
         "markers": np.array(panel_1_markers),

@@ -1,5 +1,7 @@
 """Settings of held-out markers."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from magan.config.tasks import TaskSettings
@@ -10,6 +12,8 @@ class HeldOut(TaskSettings):
 
     The panels are the cells that match ``panel_1`` and ``panel_2`` (obs column
     -> selected values) or, where neither is given, random halves of a sample.
+    Of two panels whose ``shared`` markers are not named, those that are related
+    to the rest in one panel alone are not used (``unrelated``).
     """
 
     cells: str
@@ -22,6 +26,7 @@ class HeldOut(TaskSettings):
     hold_out: tuple[str, ...] | None = None  # default: every shared marker
     n_cells: PositiveInt | None = None  # default: all
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    unrelated: Literal["leave out", "use"] = "leave out"  # shared markers whose staining failed in one of two panels
 
 
 SETTINGS = HeldOut

@@ -89,9 +89,13 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
             continue
         aligner = Aligner.of_arm(arm, Training.model_validate(params["training"]), seeds, params["device"])
         pair = f"{first} and {second}"
+        failed = _unrelated(panels[first], panels[second], (first, second)) if chosen.unrelated == "leave out" else {}
+        both = {
+            panel: panels[panel][:, ~panels[panel].var_names.isin(list(failed))].copy() for panel in (first, second)
+        }
         aligner.calibrated_to = tuple(to for *_, to in ways)
         show = progress(f"panels/{name}: {pair}", aligner.training.steps, len(seeds))
-        aligner.fit(panels[first], panels[second], names=[pair], record=show)
+        aligner.fit(both[first], both[second], names=[pair], record=show)
         if not aligner.good_seeds_:
             raise InputError(f"panels.{name}: every seed of '{arm_name}' failed on {pair}; change the arm")
         with atomic_write(Path(files.models, f"{audit_name(name, first, second)}.safetensors")) as part:
@@ -100,7 +104,9 @@ def merge(name: str, params: Mapping[str, Any], files: MergingFiles, threads: in
             lacking = [marker for marker, measuring in wanted[panel].items() if measuring == source]
             audit = Path(files.audits, audit_name(name, panel, source))
             held = _claims_held(audit, arm_name)
-            imputations.append(_imputation(aligner, to, panels, (panel, source), lacking, held))
+            imputed = _imputation(aligner, to, both, (panel, source), lacking, held)
+            imputed.evidence["not_shared"] = "; ".join(failed.values())
+            imputations.append(imputed)
     whole, judged = _whole(adata, panels, imputations, chosen.by)
     whole.uns.update({keys.DATASET: name, keys.METHOD: arm.model, keys.ARM: arm_name, keys.SEEDS: np.array(seeds)})
     write(whole, files.merged)
@@ -111,6 +117,12 @@ def _panel(adata: AnnData, by: str, panel: str, name: str) -> AnnData:
     """Select the cells of a panel and the markers that it measures, without truth; of obs, `LABELLED` stays."""
     cells = folds.select_cells(adata, {by: panel}, name)
     return folds.without_labels(cells[:, folds.measured(cells, f"{name}: panel '{panel}'")], folds.LABELLED)
+
+
+def _unrelated(first: AnnData, second: AnnData, names: tuple[str, str]) -> dict[str, str]:
+    """Shared markers whose staining failed in one of two panels, see `folds.unrelated`; at least three stay."""
+    shared = [marker for marker in first.var_names if marker in second.var_names]
+    return folds.unrelated(first[:, shared], second[:, shared], names)
 
 
 def _claims_held(audit: Path, arm: str) -> tuple[float, float]:

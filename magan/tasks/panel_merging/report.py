@@ -31,7 +31,7 @@ def merged(name: str, arm: str, verdicts: pd.DataFrame, asked: Mapping[str, Sequ
     tables = [
         {
             "panel": panel,
-            "sentence": " ".join(filter(None, (_sentence(str(panel), rows), _units(rows)))),
+            "sentence": " ".join(filter(None, (_sentence(str(panel), rows), _units(rows), _not_shared(rows)))),
             "lines": [_line(row) for row in _best_first(rows).to_dict("records")],
         }
         for panel, rows in verdicts.groupby(keys.PANEL, sort=False)
@@ -96,6 +96,14 @@ def _units(rows: pd.DataFrame) -> str:
     return (
         f"Intervals are {number(margin)} standard deviations wider at each end: so far were shared markers off when "
         "they were hidden. Read the imputed values as ranks, not units."
+    )
+
+
+def _not_shared(rows: pd.DataFrame) -> str:
+    """The sentences about shared markers that took no part, "" where all did."""
+    said = rows.get("not_shared", pd.Series("", rows.index)).fillna("").astype(str)
+    return " ".join(
+        f"{sentence}; it was not used." for sentence in dict.fromkeys("; ".join(said).split("; ")) if sentence
     )
 
 

@@ -39,6 +39,7 @@ class Panels(TaskSettings):
     hold_out: tuple[str, ...] | None = None
     n_cells: PositiveInt | None = None
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    unrelated: Literal["leave out", "use"] = "leave out"  # shared markers whose staining failed in one of two panels
     write: MergedFiles = MergedFiles()  # of the user's files alone
 
     def audits(self, name: str) -> dict[str, HeldOut]:

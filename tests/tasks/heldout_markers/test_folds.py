@@ -111,3 +111,19 @@ def test_two_names_that_may_be_one_marker_stop_panels_before_they_are_audited():
         folds.split(HeldOut(**settings), [adata], 10)
     named = HeldOut(**settings, only_1=("CD8",), only_2=("CD8a",))
     assert list(folds.split(named, [adata], 10).train) == ["CD3", "CD4"]
+
+
+def test_a_shared_marker_whose_staining_failed_in_a_panel_is_neither_hidden_nor_learned_from(capsys):
+    adata = cells(1500)
+    values, draw = adata.layers[keys.PREPROCESSED], np.random.default_rng(1)
+    values[:, :3] = draw.normal(size=(1500, 1)) + 0.4 * draw.normal(size=(1500, 3))
+    values[:, MARKERS.index("CD19")] = np.nansum(values[:, :2], axis=1) + draw.normal(size=1500)  # four are shared
+    assert set(heldout(adata, **PANELS).train) == {"CD3", "CD4", "CD8", "CD19"}
+    of_a = np.flatnonzero(adata.obs[keys.PANEL] == "A")
+    values[of_a, 1] = draw.permutation(values[of_a, 1])
+    parts = heldout(adata, **PANELS)
+    assert set(parts.train) == {"CD3", "CD8", "CD19"} == set(parts.truth.var_names)
+    assert all("CD4" not in part.var_names for pair in parts.train.values() for part in pair)
+    assert "not used: CD4 is unrelated to the remaining shared markers in panel 1" in capsys.readouterr().out
+    assert "CD4" in heldout(adata, **PANELS, unrelated="use").train
+    assert "CD4" in heldout(adata, **PANELS, shared=("CD3", "CD4", "CD8", "CD19")).train

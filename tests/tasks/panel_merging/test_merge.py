@@ -197,6 +197,24 @@ def test_a_scale_for_each_panel_is_remembered_through_the_merge(folder, tmp_path
     assert set(aligner.cofactors_["x1"][0].values()) == {150.0} and set(aligner.cofactors_["x2"][0].values()) == {5.0}
 
 
+def test_a_shared_marker_whose_staining_failed_takes_no_part_and_is_named(folder, tmp_path):
+    noisy = cells()
+    rows, column = np.flatnonzero(noisy.obs[keys.PANEL] == "B"), noisy.var_names.get_loc("CD4")
+    values = noisy.layers[keys.PREPROCESSED]
+    values[rows, column] = np.random.default_rng(5).permutation(values[rows, column])
+    noisy.write_h5ad(tmp_path / "cells.h5ad")
+    (tmp_path / "heldout").symlink_to(folder / "heldout")
+    whole, table = merged(tmp_path, panels=["B", "C"])
+    assert set(table["n_shared"]) == {3} and table["not_shared"].str.startswith("CD4 is unrelated").all()
+    assert "in panel B (r" in table["not_shared"].iloc[0]
+    aligner = Aligner.load(tmp_path / "models/three_B_C.safetensors", device="cpu")
+    assert "CD4" not in {*aligner.features_["x1"][0], *aligner.features_["x2"][0]}
+    np.testing.assert_array_equal(
+        whole[:, "CD4"].layers[keys.MEASURED][:, 0], values[noisy.obs[keys.PANEL] != "A", column]
+    )
+    assert set(merged(tmp_path, panels=["B", "C"], unrelated="use")[1]["n_shared"]) == {4}
+
+
 def test_models_are_kept_for_every_two_panels_that_tell_one_another_something(folder, result):
     assert sorted(path.name for path in (folder / "models").iterdir()) == [
         "three_A_B.safetensors",

@@ -31,6 +31,15 @@ def test_a_batch_effect_between_the_panels_is_said_and_so_is_what_cannot_be_know
     assert unknown.endswith("rank, not units.")
 
 
+def test_shared_markers_that_took_no_part_are_named_once():
+    failed = "CD4 is unrelated to the rest"
+    first, second = merged("m", "magan", synthetic.verdicts().assign(not_shared=["", "", failed, failed]), ASKED)[
+        "tables"
+    ]
+    assert "it was not used" not in first["sentence"]
+    assert second["sentence"].count(f"{failed}; it was not used.") == 1
+
+
 def test_the_best_marker_comes_first_with_its_numbers(told):
     lines = told["tables"][0]["lines"]
     assert [line["marker"] for line in lines] == ["CD197", "CD45RO"]
