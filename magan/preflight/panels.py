@@ -55,7 +55,7 @@ def _unrelated(files: Files, names: tuple[str, str], shared: list[str]) -> list[
         if not all(keys.PREPROCESSED in part.layers and set(shared) <= set(part.var_names) for part in parts):
             return []
         cells.append(anndata.concat([part[:, shared] for part in parts], index_unique="-"))
-    return [f"{sentence}. The marker would not be used." for sentence in unrelated(*cells, names).values()]
+    return [f"{sentence}. The marker would not be used." for sentence in unrelated(cells[0], cells[1], names).values()]
 
 
 def _listed(markers: list[str]) -> str:
