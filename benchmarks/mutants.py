@@ -5,8 +5,8 @@
 
 Draws changes of one token at random (a number, an operator, a truth value, `and`, `min`, a returned name), runs for
 each change the tests of its module in a copy of the tree, and prints whether the change was killed (a test failed), was
-too slow (the tests took three times as long) or survived. A path with a line number takes every change of that line. See
-docs/testing.md.
+too slow (the tests took three times as long) or survived. A path with a line number takes every change of that line.
+See docs/testing.md.
 """
 
 import argparse
@@ -34,6 +34,7 @@ OPERATORS = {
 }  # fmt: skip
 NAMES = {"min": "max", "minimum": "maximum", "amin": "amax", "argmin": "argmax", "any": "all"}
 NAMES |= {value: key for key, value in NAMES.items()}
+NUMBERS = "tests/test_numbers.py"
 OUTCOMES = {"passed": "survived", "failed": "killed", "too slow": "too slow"}  # of the tests -> of the change
 CONSTANTS = {"True": "False", "False": "True", "None": "1", '"true"': '"false"', '"false"': '"true"'}
 
@@ -123,7 +124,11 @@ def constant(token: str) -> str:
 
 
 def tests_of(module: Path, tree: Path) -> list[Path]:
-    """Return the test files of a module: its mirror, what imports it, what is named after its room or imports that."""
+    """Return the test files of a module: its mirror, what imports it, what is named after its room or imports that.
+
+    Before them comes, for every module, the comparison of the page of numbers with the code; after them, for figures of
+    a task, the records of all figures.
+    """
     *rooms, name = module.relative_to("magan").with_suffix("").parts
     room = tree.joinpath("tests", *rooms)
     dotted = ".".join(("magan", *rooms, name)).removesuffix(".__init__")
@@ -138,7 +143,9 @@ def tests_of(module: Path, tree: Path) -> list[Path]:
         sorted(room.glob("test_*.py")),
         [path for path in quick if f"from {parent} import" in path.read_text()],
     )
-    return next((files for files in choices if files), [])
+    found = next((files for files in choices if files), [])
+    drawn = sorted(tree.glob("tests/test_figures*.py")) if name.endswith("figures") else []
+    return list(dict.fromkeys([*tree.glob(NUMBERS), *found, *drawn]))
 
 
 def run(tests: list[Path], tree: Path, seconds: float) -> str:

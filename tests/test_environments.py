@@ -1,15 +1,11 @@
-"""What is written twice must agree: the conda environments and the pins, the schema and the models."""
+"""What is written twice must agree: the conda environments and the pins."""
 
-import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
-
-from magan.config import SheetRow
-from magan.study import Study
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -46,11 +42,3 @@ def test_every_dependency_earns_its_place_in_a_line():
     lines = (ROOT / "docs" / "dependencies.md").read_text()
     for package in needed(*EXTRAS):
         assert f"| {package} |" in lines, package
-
-
-@pytest.mark.parametrize(("name", "model", "word"), [("study", Study, ""), ("samples", SheetRow, " sheet")])
-def test_the_schemas_are_generated_from_the_models(name, model, word):
-    written = (ROOT / "workflow" / "schemas" / f"{name}.schema.json").read_text()
-    assert json.loads(written) == model.model_json_schema(), (
-        f"python -m magan.schema{word} > workflow/schemas/{name}.schema.json"
-    )

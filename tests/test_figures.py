@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic
+from drawn import assert_recorded, described
 from matplotlib.text import Text
 from scipy.integrate import trapezoid
 
@@ -95,9 +96,10 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow if "umap" in name else ()) for
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_every_figure_is_readable_in_print_and_names_its_data(name, metrics, summary):
+def test_every_figure_is_drawn_as_recorded_is_readable_in_print_and_names_its_data(name, metrics, summary):
     args, options = arguments(name, metrics, summary)
     figure = draw(name, *args, **options)
+    assert_recorded(f"figure_{name}", described(figure, places="umap" not in name))
     assert f"data {DIGEST[:12]}" in words(figure)
     assert figure.get_figwidth() <= 7.2
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 9
@@ -238,6 +240,44 @@ def test_the_scatter_shows_the_r_of_its_points():
     text = words(draw("heldout_scatter", truth, {"magan": arm}, markers=["CD4"]))
     r = np.corrcoef(truth[:, "CD4"].layers[keys.PREPROCESSED][:, 0], arm[:, "CD4"].X[:, 0])[0, 1]
     assert f"r {r:.2f}".replace("0.", ".") in text
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("constant", ["measured", "predicted"])
+def test_a_constant_has_no_r(constant):
+    truth, arm, _ = synthetic.heldout_cells()
+    cells = truth if constant == "measured" else arm
+    cells.X[:-1, 0] = 1.0
+    cells.X[-1, 0] = 1.0 if constant == "predicted" else 2.0  # else the axes have no width
+    arm = arm[:-1].copy()
+    assert "r nan" in words(draw("heldout_scatter", truth, {"magan": arm}, markers=["CD4"]))
+
+
+def heldout_of(n_markers: int, baselines: tuple[str, ...] = ()) -> pd.DataFrame:
+    """One seed of magan, and baselines, on many markers."""
+    rows = [("magan", "magan", 0), *((name, keys.BASELINE, "") for name in baselines)]
+    return pd.DataFrame(
+        [
+            ("heldout", "d", method, arm, seed, keys.ALL, f"m{i}", "pearson", (i + 3 * k) / 200)
+            for k, (method, arm, seed) in enumerate(rows)
+            for i in range(n_markers)
+        ],
+        columns=list(keys.METRICS),
+    )
+
+
+@pytest.mark.parametrize(("n_markers", "width"), [(4, 5), (60, 0.6 * 0.8 * 460 / 60), (100, 2.8)])
+def test_points_are_as_wide_as_their_lane_allows_between_two_bounds(n_markers, width):
+    table = heldout_of(n_markers)
+    (axes,) = draw("heldout_markers", table, synthetic.summarise(table)).axes
+    (seeds,) = [line for line in axes.lines if len(line.get_xdata()) == n_markers > 1 and line.get_alpha() == 0.55]
+    assert seeds.get_markersize() == pytest.approx(width / 2)
+
+
+def test_six_baselines_are_drawn_as_recorded():
+    table = heldout_of(1, ("ridge", "knn", "boosting", "extra_trees", "knn_draw", "identity"))
+    lines = described(draw("heldout_markers", table, synthetic.summarise(table)))
+    assert_recorded("figure_heldout_baselines", [line for line in lines if line.startswith("  line")])
 
 
 def test_the_dashed_line_of_the_scatter_is_where_a_prediction_equals_the_measurement():

@@ -1,5 +1,7 @@
 """A preset is an arm with a name; what the published method is, in numbers computed independently."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,19 @@ from magan.stages.validate_study import validate_study
 from magan.study import Study, load
 
 STUDIES = sorted((Path(__file__).parents[1] / "config").glob("*.yaml"))
+# Of the resolved settings of each version of a preset there ever was since this was first recorded. A line is added for
+# a new version and never changed.
+SETTINGS = {
+    "batch_correction 1": "8b1b4c73d764",
+    "panel_imputation 2": "61f4ab0ad283",
+    "image_landmarks 1": "2b34f18408ec",
+    "image_translation 1": "10adbc0dab0f",
+    "known_pairs 1": "23534f8720e8",
+    "magan_2018 1": "15ec1b3caca8",
+    "magan_2018_paper 1": "2e2ddd18e6fc",
+    "cyclegan_images 1": "0fcf620fb5bb",
+    "travelgan_images 1": "c7e4824bda5f",
+}
 PANELS = ("CD3", "CD4", "CD8", "CD19"), ("CD8", "CD56", "CD3", "CD4")  # three markers are shared
 SEEDS = (0, 1)
 
@@ -107,6 +122,24 @@ def test_every_preset_is_an_arm_whose_options_its_model_has(name):
     tied = chosen.correspondence
     check_options(tied.options, CORRESPONDENCES.source(tied.name), name, ("x1", "x2", "seeds"))
     assert PRESETS[name].version >= 1 and PRESETS[name].summary
+
+
+def digest(settings) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_version_of_a_preset_stands_for_the_same_settings_for_ever(name):
+    version = f"{name} {PRESETS[name].version}"
+    assert SETTINGS.get(version) == digest(arm(name).model_dump(mode="json")), (
+        f"{version} stands for other settings than were recorded, or for none: give the preset a new version and line"
+    )
+
+
+def test_every_size_stands_for_the_recorded_widths():
+    models = ("magan", "travelgan", "ns_gan")
+    found = {size: [arm({"model": model, "size": size}).options for model in models] for size in MAPS}
+    assert digest(found) == "624bce3534c3", "a size is part of every preset and study that names it"
 
 
 @pytest.mark.parametrize("size", MAPS)
