@@ -36,7 +36,9 @@ class Correction:
     reference measures too, but for those that the safety gate put back. ``monotone`` are the markers of ``both`` that
     are corrected by their two scalings only, without the network. ``put_back`` are the markers that the safety gate
     leaves as measured, and ``verdict`` is its sentence, "" for a model that was not judged. ``scales`` has the scale of
-    each marker in files that are on another than the cells of the training.
+    each marker in files that are on another than the cells of the training. ``controls`` says by which controls the
+    batch is mapped, "" where the map is not learned from controls, and ``not_stained`` are the markers that these do
+    not stain and the map leaves as measured.
     """
 
     mapper: "Aligner | BatchMapper"
@@ -49,6 +51,8 @@ class Correction:
     scales: Mapping[str, float | str] | None = None
     put_back: tuple[str, ...] = ()
     verdict: str = ""
+    controls: str = ""
+    not_stained: tuple[str, ...] = ()
 
     @property
     def leaves(self) -> bool:
@@ -132,6 +136,12 @@ def correction(model: Path, batch: str | None = None, seed: str = "consensus") -
 def _obeying(corrector: Correction, gate: Mapping[str, Any]) -> Correction:
     """The correction as the safety gate let it pass, see `decided`; its verdict is on the mean map of all seeds."""
     batch = corrector.provenance["MAGAN_BATCH"]
+    for row in gate.get(keys.DESIGN, ()):
+        if row[keys.BATCH] == batch:
+            ways = f"{row['controls']} ({row['route']})" if row["controls"] else "no control: cells of samples"
+            corrector = replace(
+                corrector, controls=ways, not_stained=tuple(filter(None, row[keys.NOT_STAINED].split(", ")))
+            )
     put_back = tuple(gate["put_back"].get(batch, ()))
     flagged = dict.fromkeys([*put_back, *gate["flagged"].get(batch, ())])
     about = corrector.provenance | {"MAGAN_FLAGGED": ",".join(flagged), "MAGAN_FALLBACK": gate["fallback"]}
@@ -154,7 +164,8 @@ def decided(model: Path, gate: Mapping[str, Any], output: Path) -> None:
         A trained model; an empty file, of a method that failed, stays empty.
     gate
         ``word`` and ``sentence`` of the verdict, ``fallback``, and batch -> markers in ``put_back``, which the
-        fallback treats, and in ``flagged``, which have a flag all the same.
+        fallback treats, and in ``flagged``, which have a flag all the same; ``design``, if known, has the rows of
+        `magan.tasks.batch_correction.control_design`.
     output
         The file to write.
     """
@@ -172,6 +183,8 @@ def described(model: Path, corrector: Correction) -> list[str]:
         sentences = [f"{model} corrects nothing in batch {batch}: cells stay as measured, and files are copied"]
     else:
         sentences = [f"{model} corrects {_named(corrector.both)}"]
+    if corrector.not_stained:
+        sentences.append(f"its control does not stain {_named(corrector.not_stained)}, left as measured")
     if corrector.put_back:
         sentences.append(f"the safety gate leaves {_named(corrector.put_back)} as measured")
     if corrector.monotone:

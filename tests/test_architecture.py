@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "magan"
 KINDS = {
     "settings": "settings",
     "folds": "folds",
+    "control_design": "folds",
     "merged_table": "folds",
     "figures": "figures",
     "effect_figures": "figures",

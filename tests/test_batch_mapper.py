@@ -23,9 +23,8 @@ def test_a_saved_map_is_the_map_itself(method, tmp_path):
     mapper = BatchMapper(method).fit([source], [cells(2)], names=["b"])
     mapper.save(tmp_path / "model.safetensors")
     again = BatchMapper.load(tmp_path / "model.safetensors")
-    assert {name: np.shape(x) for name, x in again.states_[0].items()} == {
-        name: np.shape(x) for name, x in mapper.states_[0].items()
-    }
+    states = [{name: np.shape(x) for name, x in found.steps_[0][0].state.items()} for found in (mapper, again)]
+    assert states[0] == states[1]
     np.testing.assert_array_equal(again.map(source).X, mapper.map(source).X)
     assert again.names_ == ["b"] and again.methods_ == [method] and again.cofactors_ == mapper.cofactors_
 
@@ -49,7 +48,7 @@ def test_a_batch_of_other_cells_and_a_known_name_are_refused_and_leave_the_model
     foreign.X = foreign.layers[keys.PREPROCESSED] = np.stack([x := foreign.X[:, 0], 4 - x, x], axis=1)
     with pytest.raises(InputError, match=r"'c' is not of the model's kind of cells.*train a new model"):
         mapper.calibrate(foreign, "c")
-    assert mapper.names_ == ["b"] and len(mapper.states_) == len(mapper.methods_) == len(mapper.monotone_) == 1
+    assert mapper.names_ == ["b"] and len(mapper.steps_) == len(mapper.features_["x1"]) == 1
     with pytest.raises(InputError, match="knows a batch 'b' already"):
         mapper.calibrate(cells(3), "b")
     with pytest.raises(InputError, match="59 cells; give at least 60"):

@@ -421,6 +421,20 @@ def test_a_marker_that_was_put_back_is_left_as_measured_and_listed_with_the_reas
     assert row["markers"] == "all" and "no map was better than none" in row["reason"]
 
 
+def test_batches_that_are_mapped_alike_by_a_control_are_in_a_row_and_an_unstained_marker_is_explained():
+    ways = [("2", "2 > 1", "A", ""), ("3", "3 > 1", "A", ""), ("5", "5 > 6 > 1", "B > A", "CD4"), ("7", "", "", "")]
+    design = [dict(zip(("batch", "route", "controls", "not_stained"), way)) for way in ways]
+    design.append({"batch": "day_2", "route": "day_2 > 1", "controls": "A", "not_stained": "CD8"})
+    found = judged({**VERDICT, "design": design}, gate(emd_after=[0.5, 0.1], improved=False, flag=""))
+    rows = [(row["batches"], row["way"], row["left"]) for row in found["ways"]]
+    assert rows[:3] == [
+        ("2, 3", "to 1 by A", "none"),
+        ("5", "to 6 by B, then to 1 by A", "CD4"),
+        ("7", "no control: by the cells of its samples", "none"),
+    ]
+    assert "the control does not stain" in found["left"][0]["reason"]
+
+
 def test_a_method_that_failed_has_a_verdict_without_a_picture():
     failed = {**VERDICT, "word": "do not use", "sentence": "Do not use this correction: magan failed (every seed)."}
     found = judged(failed, gate().iloc[:0])

@@ -60,6 +60,7 @@ def correct_batches(
     method: Method = "auto",
     reference: Annotated[str, typer.Option(help="a batch, or median: the batch least far from all others")] = "median",
     fallback: Annotated[str, typer.Option(help="of flagged markers: none, input (as measured), monotone")] = "none",
+    controls: Annotated[bool, typer.Option("--controls", help="learn from control samples alone (is_control)")] = False,
     panel: Panel = None,
     cofactor: Cofactor = None,
     transform: Transform = None,
@@ -82,6 +83,7 @@ def correct_batches(
         own = sheets.reading(panel, cofactor, transform, aliases, compensation, trust)
         settings = {"method": method, "reference": reference}
         settings |= {"correct": {"fallback": fallback}} if fallback != "none" else {}
+        settings |= {"train": {"is_control": True}} if controls else {}
         rows = sheets.rows(source, output)
         study = studies.of_batches(sheets.name_of(output), own, settings)
         _made(rows, study, output, _launch(cores, profile, unlock), log_jobs)

@@ -23,7 +23,15 @@ def design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
     found += layout(people)
     without = list(batches.loc[batches["controls"] == 0, keys.BATCH])
     if 0 < len(without) < len(batches):
-        found.append(f"No control is in batch {', '.join(without)}: give one in every batch, or train on all samples.")
+        found.append(f"No control is in batch {', '.join(without)}.")
+    unnamed = samples[is_control]
+    if keys.DONOR in unnamed:
+        unnamed = unnamed[~labelled(unnamed[keys.DONOR].astype(str).to_numpy())]
+    if len(unnamed) and unnamed.groupby(keys.BATCH).size().max() > 1:
+        found.append(
+            "A batch has several controls without a donor: they are taken for one sample; name each control in the "
+            "column donor."
+        )
     return found
 
 

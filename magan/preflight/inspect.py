@@ -32,6 +32,8 @@ from magan.preflight.panels import panels
 from magan.preflight.rehearsal import Rehearsal, rehearse, unwritable
 from magan.stages.validate_study import validate_study
 from magan.study import Study, load, parse
+from magan.tasks.batch_correction.control_design import sentences
+from magan.tasks.registry import TASKS
 
 BYTES = 16  # of a value: measured and transformed, once in its file and once among all cells
 ROW_BYTES = 1000  # of a cell's name and labels
@@ -236,13 +238,27 @@ def _of_sheet(own: OwnData) -> Findings:
         f"magan correct with default settings would stop: {fault.removeprefix('batch.sheet: ')}."
         for fault in rehearsal.faults
     ]
+    if keys.IS_CONTROL in adata.obs and adata.obs[keys.IS_CONTROL].any():
+        warnings += _by_controls(adata)
     seconds = {**found.seconds, **_seconds(rehearsal)}
     return replace(found, warnings=(*found.warnings, *warnings), seconds=seconds)
 
 
+def _by_controls(adata: AnnData) -> list[str]:
+    """What a study meets that learns from controls alone."""
+    task = TASKS["batch"]
+    settings = task.settings.model_validate({"cells": "sheet", "method": "auto", "train": {keys.IS_CONTROL: True}})
+    try:
+        design = task.split(settings, [adata], 2).truth.uns[keys.DESIGN]
+    except InputError as error:
+        return [f"Learning from controls (magan correct --controls) would stop: {error}."]
+    return [f"If maps learn from controls (magan correct --controls): {line}" for line in sentences(design)]
+
+
 def _with(found: Findings, rehearsal: Rehearsal, folders: Sequence[str]) -> Findings:
     faults = (*found.faults, *(f"{STOPS}{fault}" for fault in (*rehearsal.faults, *folders)))
-    return replace(found, faults=faults, seconds={**found.seconds, **_seconds(rehearsal)})
+    warnings = (*found.warnings, *rehearsal.cautions)
+    return replace(found, faults=faults, warnings=warnings, seconds={**found.seconds, **_seconds(rehearsal)})
 
 
 def _seconds(rehearsal: Rehearsal) -> dict[str, float]:

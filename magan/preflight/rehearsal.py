@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from anndata import AnnData
 
+from magan import keys
 from magan.aligner import Aligner
 from magan.baselines import BASELINES
 from magan.config.arms import Arm
 from magan.config.tasks import TaskSettings
 from magan.errors import InputError
 from magan.study import Study
+from magan.tasks.batch_correction.control_design import sentences
 from magan.tasks.folds import Folds
 from magan.tasks.registry import TASKS
 
@@ -33,11 +35,16 @@ FOLDERS = ("results", "logs")  # what the workflow writes, in addition to its te
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Sentences on what would stop the run; seconds, on a core of this kind, of all fits, and the jobs of the run."""
+    """Sentences on what would stop the run; seconds, on a core of this kind, of all fits, and the jobs of the run.
+
+    ``cautions`` say which batches are not mapped straight to the reference by a control, and which markers a control
+    does not stain.
+    """
 
     faults: tuple[str, ...]
     seconds: float
     jobs: int = 0
+    cautions: tuple[str, ...] = ()
 
 
 def rehearse(study: Study, cells: Mapping[str, AnnData]) -> dict[str, Rehearsal]:
@@ -61,20 +68,23 @@ def rehearse(study: Study, cells: Mapping[str, AnnData]) -> dict[str, Rehearsal]
         if TASKS[task].data != "cells" or not all(name in cells for name in names):
             continue
         before = found[names[0]]
-        faults, seconds = _task(study, task, settings, [cells[name].copy() for name in names])
-        named = (f"{task}.{dataset}: {fault}" for fault in faults)
+        here = _task(study, task, settings, [cells[name].copy() for name in names])
+        named = (f"{task}.{dataset}: {fault}" for fault in here.faults)
         jobs = before.jobs + AROUND + len(settings.arms) + len(settings.baselines)
-        found[names[0]] = Rehearsal((*before.faults, *named), before.seconds + seconds, jobs)
+        cautions = tuple(dict.fromkeys((*before.cautions, *here.cautions)))
+        found[names[0]] = Rehearsal((*before.faults, *named), before.seconds + here.seconds, jobs, cautions)
     return found
 
 
-def _task(study: Study, task: str, settings: TaskSettings, cells: list[AnnData]) -> tuple[list[str], float]:
+def _task(study: Study, task: str, settings: TaskSettings, cells: list[AnnData]) -> Rehearsal:
     try:
         parts = TASKS[task].split(settings, cells, _batch_size(study, settings))
     except InputError as error:
-        return [str(error)], 0.0
+        return Rehearsal((str(error),), 0.0)
     outcomes = list(_methods(study, settings, parts))
-    return [fault for fault, _ in outcomes if fault], sum(seconds for _, seconds in outcomes)
+    faults = tuple(fault for fault, _ in outcomes if fault)
+    cautions = sentences(parts.truth.uns[keys.DESIGN]) if keys.DESIGN in parts.truth.uns else ()
+    return Rehearsal(faults, sum(seconds for _, seconds in outcomes), cautions=tuple(cautions))
 
 
 def _batch_size(study: Study, settings: TaskSettings) -> int:
@@ -111,7 +121,7 @@ def _trained(study: Study, settings: TaskSettings, arm: Arm, parts: Folds) -> fl
 
 def _tried(name: str, parts: Folds) -> tuple[str, float]:
     """The sentence by which a baseline refuses some cells of the first fold, or "", and the seconds for all folds."""
-    fold, pair = next(iter(parts.train.items()))
+    fold, pair = next(iter((fold, domains[:2]) for fold, domains in parts.train.items()))
     start = time.perf_counter()
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -1,7 +1,7 @@
 """A simple method on the files of an arm: the same files in, the same kind of file out."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from magan.baselines import BASELINES
 from magan.batch_mapper import BatchMapper
 from magan.stages.atomic_files import atomic_write, write
 from magan.stages.failures import run_or_record_failure
-from magan.stages.method import nan_maps, read_folds
+from magan.stages.method import fitted, nan_maps, read_folds, with_unstained
 from magan.tasks.registry import TASKS
 
 
@@ -34,11 +34,11 @@ def baseline(task: str, dataset: str, name: str, folders: Mapping[str, str], fil
     def run() -> AnnData:
         start = time.monotonic()
         if mapper:
-            first, second = ([pair[side] for pair in data.domains.values()] for side in (0, 1))
-            mapper.fit(first, second, names=list(data.domains))
+            fitted(mapper, data)
             maps = {fold: mapper.map(x, number) for number, (fold, x) in enumerate(data.queries.items())}
         else:
-            maps = {fold: _mapped(name, x1, x2, data.queries[fold]) for fold, (x1, x2) in data.domains.items()}
+            maps = {fold: _mapped(name, data.steps(fold), query) for fold, query in data.queries.items()}
+        maps = {fold: with_unstained(part, data.queries[fold], data.domains[fold][0]) for fold, part in maps.items()}
         for part in maps.values():
             part.layers[keys.BASELINE] = part.X
         record.end(seconds=time.monotonic() - start, steps=0, replicates=len(data.domains), device="cpu")
@@ -58,16 +58,27 @@ def baseline(task: str, dataset: str, name: str, folders: Mapping[str, str], fil
 
 
 def choice_table(mapper: BatchMapper) -> pd.DataFrame:
-    """A row for each batch and candidate: the parts of its criterion, whether it was taken, and the reason."""
+    """A row for each batch and candidate: the parts of its criterion, whether it was taken, and the reason.
+
+    A batch that is mapped in steps has a row for each step, which is part of the batch's name.
+    """
     parts = []
-    for batch, choice in zip(mapper.names_, mapper.choices_):
-        table = choice.table.assign(chosen=choice.table["candidate"] == choice.name, reason=choice.reason)
-        table.insert(0, keys.BATCH, batch)
-        parts.append(table)
+    for batch, steps in zip(mapper.names_, mapper.steps_):
+        for number, step in enumerate(steps, start=1):
+            if step.choice:
+                table = step.choice.table
+                table = table.assign(chosen=table["candidate"] == step.choice.name, reason=step.choice.reason)
+                table.insert(0, keys.BATCH, batch if len(steps) == 1 else f"{batch}, step {number} of {len(steps)}")
+                parts.append(table)
     return pd.concat(parts, ignore_index=True)
 
 
-def _mapped(name: str, x1: AnnData, x2: AnnData, query: AnnData) -> AnnData:
-    mapped = AnnData(BASELINES[name](x1, x2, query), obs=query.obs.copy())
-    mapped.var_names = x2.var_names
-    return mapped
+def _mapped(name: str, steps: Sequence[tuple[AnnData, AnnData]], query: AnnData) -> AnnData:
+    """The query by the map of each step in turn."""
+    cells = query
+    for x1, x2 in steps:
+        values = BASELINES[name](x1, x2, cells)
+        # The next step begins with the cells in the units of the batch between.
+        cells = AnnData(values, obs=query.obs.copy(), layers={keys.PREPROCESSED: values} if len(steps) > 1 else None)
+        cells.var_names = x2.var_names
+    return cells

@@ -41,7 +41,7 @@ def calibrate(
         raise InputError(
             f"model {model} is a network, which a new batch cannot calibrate; give a model of method: auto"
         )
-    known = correction(model, mapper.names_[0])
+    known = correction(model, mapper.names_[mapper.widest])
     parts = [of_model(known, read(file, panel=panel, fcs=fcs), file) for file in files]
     cells = anndata.concat(parts, merge="same", index_unique="-")
     cells.uns = dict(parts[0].uns)

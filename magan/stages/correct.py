@@ -27,6 +27,7 @@ from magan.stages.atomic_files import atomic_write, read_gate, write, write_tabl
 from magan.stages.gated import write_gates
 
 FILES = ("file", keys.BATCH, "events", "status", "reason", "corrected", "as_measured", "flagged", "trouble")
+FILES += ("mapped_by", keys.NOT_STAINED)
 FLAG_CHANNEL = NewChannel("magan_acquisition", "", 8)  # the sum of three flags
 
 
@@ -74,7 +75,10 @@ def correct_files(
 
 
 def _with_channels(files: pd.DataFrame, adata: AnnData, maps: Mapping[str, Correction]) -> pd.DataFrame:
-    """Add to each file the markers that were corrected, the channels that were not, and trouble of its acquisition."""
+    """Add to each file the markers that were corrected, the channels that were not, and trouble of its acquisition.
+
+    Where maps learn from controls, it also has the controls of its batch and the markers that they do not stain.
+    """
     troubles = adata.uns[keys.ACQUISITION].set_index("path")
     channels = adata.uns[keys.CHANNELS]
     rows = []
@@ -85,7 +89,9 @@ def _with_channels(files: pd.DataFrame, adata: AnnData, maps: Mapping[str, Corre
         stay = [m if m == c else f"{m} ({c})" for c, m in names if m not in done] if file.events else []
         about = troubles.loc[file.file] if file.file in troubles.index else {"flagged": 0, "trouble": ""}
         changed = [marker for marker in adata.var_names if marker in done]
-        rows.append((", ".join(changed), ", ".join(stay), about["flagged"], about["trouble"]))
+        corrector = maps.get(str(file.batch)) if file.events else None
+        by = (corrector.controls, ", ".join(corrector.not_stained)) if corrector else ("", "")
+        rows.append((", ".join(changed), ", ".join(stay), about["flagged"], about["trouble"], *by))
     return files.assign(**dict(zip(FILES[5:], zip(*rows))))
 
 

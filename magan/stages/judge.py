@@ -17,7 +17,7 @@ from magan.cytometry.gating import otsu
 from magan.metrics.donor_effects import DESIGN, EFFECTS, INVENTED, LOST, PRESERVED, donor_effects
 from magan.metrics.group_effects import confounded
 from magan.stages.atomic_files import atomic_write, write, write_table
-from magan.stages.method import read_folds
+from magan.stages.method import fitted, read_folds, with_unstained
 from magan.tasks.batch_correction import safety_gate as gates
 
 SIMPLE = ("identity", "zscore", "quantile")  # maps that a correction must not be behind
@@ -31,7 +31,8 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     ----------
     files
         ``truth``, ``mapped`` and ``trained``, the model of the deployed method; ``gate``, ``groups``, ``verdict``,
-        ``written`` and ``model``, which is the trained model with the decisions of the gate, are outputs.
+        ``written`` and ``model``, which is the trained model with the decisions of the gate, are outputs. Model and
+        verdict also hold the table of `magan.tasks.batch_correction.control_design`, where maps learn from controls.
     folders
         ``train`` and ``query``.
     fallback
@@ -60,6 +61,8 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     write_table(effects, files["groups"])
     write(written(after, method), files["written"])
     about = {"arm": method, **found._asdict(), "fallback": fallback, "put_back": put_back}
+    if keys.DESIGN in cells.uns:
+        about[keys.DESIGN] = cells.uns[keys.DESIGN].to_dict("records")
     Path(files["verdict"]).write_text(json.dumps(about, indent=2) + "\n")
     with atomic_write(files["model"]) as part:
         decided(Path(files["trained"]), {**about, "flagged": flagged_by_batch(table)}, part)
@@ -161,11 +164,13 @@ def _reasons(choice: pd.DataFrame) -> list[str]:
 def _against_simple(cells: AnnData, after: AnnData, folders: Mapping[str, str]) -> str:
     """What the best simple map would have reached on the same cells."""
     data = read_folds(folders["train"], folders["query"])
-    first, second = ([pair[side] for pair in data.domains.values()] for side in (0, 1))
     reached = {}
     for name in SIMPLE:
-        mapper = BatchMapper(name).fit(first, second, names=list(data.domains))
-        maps = [mapper.map(x, number) for number, x in enumerate(data.queries.values())]
+        mapper = fitted(BatchMapper(name), data)
+        maps = [
+            with_unstained(mapper.map(x, number), x, data.domains[fold][0])
+            for number, (fold, x) in enumerate(data.queries.items())
+        ]
         reached[name] = gates.mean_emd(cells, anndata.concat(maps)[after.obs_names, after.var_names])
     best = min(reached, key=lambda name: reached[name])
     here, there = gates.mean_emd(cells, after), reached[best]

@@ -7,6 +7,9 @@ import anndata
 import numpy as np
 from anndata import AnnData
 
+from magan import keys
+from magan.batch_mapper import BatchMapper
+
 LOOKS = "looks"  # folder of the pictures of a training, beside its model
 
 
@@ -14,15 +17,44 @@ LOOKS = "looks"  # folder of the pictures of a training, beside its model
 class Folds:
     """The training domains and the query of every fold."""
 
-    domains: dict[str, tuple[AnnData, ...]]  # x1 and x2, or x1 if the fold has a single domain
+    domains: dict[str, tuple[AnnData, ...]]  # x1 and x2, or x1 alone; a batch mapped in steps has two of each step
     queries: dict[str, AnnData]
+
+    def steps(self, fold: str) -> list[tuple[AnnData, AnnData]]:
+        """The two domains of each step of a fold."""
+        domains = self.domains[fold]
+        return list(zip(domains[::2], domains[1::2]))
 
 
 def read_folds(train: str, query: str) -> Folds:
     """Read the folds that have a query, in the order of their names."""
     names = sorted(path.stem for path in Path(query).glob("*.h5ad"))
-    domains = {name: tuple(map(anndata.read_h5ad, sorted(Path(train, name).glob("x[12].h5ad")))) for name in names}
+    domains = {
+        name: tuple(
+            map(anndata.read_h5ad, sorted(Path(train, name).glob("x*.h5ad"), key=lambda path: int(path.stem[1:])))
+        )
+        for name in names
+    }
     return Folds(domains, {name: anndata.read_h5ad(f"{query}/{name}.h5ad") for name in names})
+
+
+def fitted(mapper: BatchMapper, data: Folds) -> BatchMapper:
+    """The mapper, fitted to all steps of every fold."""
+    steps = [data.steps(fold) for fold in data.domains]
+    first = ([pairs[0][side] for pairs in steps] for side in (0, 1))
+    return mapper.fit(*first, names=list(data.domains), then={fold: pairs[1:] for fold, pairs in enumerate(steps)})
+
+
+def with_unstained(mapped: AnnData, query: AnnData, domain: AnnData) -> AnnData:
+    """The mapped cells with the markers that the controls of a training domain do not stain, as measured."""
+    left = [str(marker) for marker in domain.uns.get(keys.NOT_STAINED, ())]
+    if not left:
+        return mapped
+    values = np.array(query.layers[keys.PREPROCESSED], dtype=np.float32)
+    values[:, query.var_names.get_indexer(mapped.var_names)] = mapped.X
+    whole = AnnData(values, obs=mapped.obs)
+    whole.var_names = query.var_names
+    return whole
 
 
 def nan_maps(data: Folds) -> dict[str, AnnData]:

@@ -43,7 +43,7 @@ def test_input_that_cannot_be_used_stops_the_workflow(folder):
 
 
 def test_a_method_that_breaks_is_written_down_as_failed_with_its_log(folder, monkeypatch):
-    def breaks(name, x1, x2, query):
+    def breaks(name, steps, query):
         raise ZeroDivisionError("by nothing")
 
     monkeypatch.setitem(baseline.__globals__, "_mapped", breaks)

@@ -18,7 +18,7 @@ from magan import keys
 from magan.aligner import Aligner
 from magan.cli import app
 from magan.config import OwnData, Training
-from magan.correction import decided
+from magan.correction import correction, decided, described
 from magan.cytometry.load import own_cells
 from magan.cytometry.read_cells import read
 from magan.stages.atomic_files import read_gate, write, write_table
@@ -85,6 +85,7 @@ def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.ts
     folder = Path(study["folder"])
     gates = {"word": "safe but", "sentence": "Safe but for CD4.", "fallback": fallback, "flagged": {"B": ["CD4"]}}
     gates["put_back"] = gates["flagged"] if fallback != "none" else {}
+    gates["design"] = [{"batch": "B", "route": "B > A", "controls": "donor_1", "not_stained": "CD25"}]
     model = output.parent / "model" / "model.safetensors"
     model.parent.mkdir(exist_ok=True)
     decided(folder / "model.safetensors", gates, model)
@@ -188,6 +189,10 @@ def test_the_table_of_files_says_what_is_corrected_in_each_and_what_stays(correc
         {*MARKERS},
         set(),
     ]
+    assert dict(table["mapped_by"]) == {"a1": "", "b1": "donor_1 (B > A)", "b2": "donor_1 (B > A)", "b3": ""}
+    assert list(table["not_stained"]) == ["", "CD25", "CD25", ""]
+    model = corrected.parent / "model" / "model.safetensors"
+    assert "its control does not stain 1 marker: CD25, left as measured" in described(model, correction(model, "B"))
     channels = read(corrected / "files/b1.fcs").n_vars
     assert len(table.loc["b1", "as_measured"].split(", ")) == channels - len(MARKERS)
     assert len(table.loc["a1", "as_measured"].split(", ")) == channels and "Time" in table.loc["a1", "as_measured"]

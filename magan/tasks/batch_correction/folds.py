@@ -5,11 +5,13 @@ from typing import cast
 
 import anndata
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.check_markers import check
 from magan.errors import InputError
+from magan.tasks.batch_correction import control_design as design
 from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.folds import LABELLED, Folds, enough, join_rows, known_markers, select_cells, without_labels
 
@@ -28,11 +30,17 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
     batch are drawn. The reference "median" is the batch with the smallest mean earth
     mover's distance to all batches, over markers, on training cells; ``truth.uns["reference"]`` holds its name.
 
+    Where all training cells are of controls, `magan.tasks.batch_correction.control_design` says by which controls a
+    batch is mapped, and ``truth.uns["design"]`` has its table. The domains of a batch that is mapped in steps are the
+    two domains of each step in turn; they lack the markers that a control does not stain, which the query has, and
+    ``uns["not_stained"]`` of the first domain names them. A batch without a control is mapped by the cells of its
+    samples to those of the reference; a part of them is then training cells, and not in the truth.
+
     Raises
     ------
     InputError
         The reference is unknown, a batch has no training or test cells, a marker is
-        constant, or a batch has too few cells for a minibatch.
+        constant, or a batch has too few cells for a minibatch; or controls do not link all batches.
     """
     adata, reference = select_cells(cells[0], settings.where, "batch.where"), settings.reference
     if settings.wipe:
@@ -50,24 +58,137 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
     if len(names) == 1:
         raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
     training, testing = _training_and_test(adata, settings)
-    in_training = {name: training[training.obs[keys.BATCH].astype(str) == name] for name in names}
-    drawn = {name: _some(_linked(part), settings.n_train, settings.split_seed) for name, part in in_training.items()}
-    queries = {name: testing[testing.obs[keys.BATCH].astype(str) == name] for name in names}
+    if design.learns_from_controls(training):
+        return _by_controls(adata, design.named_by_control(training), testing, settings, batch_size)
+    drawn = {name: _some(_of(training, name), settings.n_train, settings.split_seed) for name in names}
+    queries = {name: _of(testing, name) for name in names}
     enough({f"batch '{name}'": part for name, part in drawn.items()}, batch_size)
-    for name in names:
-        if not queries[name].n_obs:
-            raise InputError(f"batch '{name}' has no test cell; widen batch.test or raise test_fraction")
+    _each_tested(queries)
     check(training, "training cells")
     if reference not in names:
         reference = _median(drawn)
     aligned = [name for name in names if name != reference]
-    truth = anndata.concat([queries[name] for name in names], merge="same")
-    truth.uns = {**dict(adata.uns), keys.REFERENCE: reference}
+    train = {name: (drawn[name], drawn[reference]) for name in aligned}
+    return _folds(train, queries, {**adata.uns, keys.REFERENCE: reference})
+
+
+def _by_controls(
+    adata: AnnData, training: AnnData, testing: AnnData, settings: BatchAlignment, batch_size: int
+) -> Folds:
+    """Pair batches by the controls that they share; ``training`` holds the controls, named as such."""
+    names = sorted(set(adata.obs[keys.BATCH].astype(str)))
+    controls = design.measured_controls(training, names)
+    design.linked(controls)
+    check(adata, "the cells")
+    reference = settings.reference
+    if reference not in names:
+        middle = [
+            _some(_of(training, name), settings.n_train, settings.split_seed) for name in design.central(controls)
+        ]
+        reference = _median(dict(zip(design.central(controls), middle)))
+    steps = design.routes(controls, reference)
+    without = [name for name in names if not controls[name]]
+    lent, testing = (
+        _samples_to_learn_from(adata, testing, [reference, *without], settings) if without else ({}, testing)
+    )
+    train: dict[str, tuple[AnnData, ...]] = {}
+    rows = []
+    for name in names:
+        if name in steps:
+            train[name], unstained = _domains(adata, training, steps[name], settings)
+            rows.append(design.row(name, steps[name], unstained))
+        elif name != reference:
+            train[name] = lent[name], lent[reference]
+            rows.append(design.row(name, (), ()))
+    enough({f"batch '{name}'": domain for name, domains in train.items() for domain in domains}, batch_size)
+    table = pd.DataFrame(rows, columns=list(design.COLUMNS))
+    _without_networks(table, settings)
+    queries = {name: _of(testing, name) for name in names}
+    _each_tested(queries)
+    return _folds(train, queries, {**adata.uns, keys.REFERENCE: reference, keys.DESIGN: table})
+
+
+def _domains(
+    adata: AnnData, training: AnnData, steps: Sequence[design.Step], settings: BatchAlignment
+) -> tuple[tuple[AnnData, ...], list[str]]:
+    """The two domains of each step, by the markers that all its controls stain, and the rest of the markers."""
+    samples = adata[~adata.obs[keys.IS_CONTROL].to_numpy(bool)]
+    domains: list[AnnData] = []
+    stained = np.ones(adata.n_vars, bool)
+    for step in steps:
+        shared = training[training.obs[keys.SAMPLE].isin(step.controls).to_numpy()]
+        sides = [_of(shared, name) for name in (step.source, step.target)]
+        for name, control in zip((step.source, step.target), sides):
+            stained &= design.stained(control, _of(samples, name), settings.split_seed)
+        domains += design.alike(sides[0], sides[1], settings.split_seed)
+    if not stained.any():
+        named = sorted({control for step in steps for control in step.controls})
+        raise InputError(
+            f"batch '{steps[0].source}': no marker is stained by the control {', '.join(named)}; give another control, "
+            "or learn from all samples (leave train out)"
+        )
+    unstained = list(adata.var_names[~stained])
+    found = [_some(x, settings.n_train, settings.split_seed)[:, stained].copy() for x in domains]
+    found[0].uns = {**found[0].uns, keys.NOT_STAINED: np.array(unstained, dtype=str)}
+    return tuple(found), unstained
+
+
+def _samples_to_learn_from(
+    adata: AnnData, testing: AnnData, names: Sequence[str], settings: BatchAlignment
+) -> tuple[dict[str, AnnData], AnnData]:
+    """Cells of the samples of some batches that a map may learn from, and the test cells that remain.
+
+    They are samples that are neither controls nor named for the test; where no test is named, all but a random
+    ``test_fraction``.
+    """
+    samples = adata[~adata.obs[keys.IS_CONTROL].to_numpy(bool)]
+    samples = samples[samples.obs[keys.BATCH].astype(str).isin(names).to_numpy()]
+    if settings.test:
+        lent = _rest(samples, testing)
+    else:
+        random = np.random.default_rng([settings.split_seed, 5]).random(samples.n_obs) < settings.test_fraction
+        lent = samples[~random].copy()
+        testing = _rest(testing, lent)
+    found = {name: _some(_of(lent, name), settings.n_train, settings.split_seed) for name in names}
+    for name, part in found.items():
+        if not part.n_obs:
+            raise InputError(
+                f"batch '{names[1]}' has no control, so the cells of its samples are to be compared with those of the "
+                f"reference '{names[0]}'; but batch '{name}' has none that is neither a control nor a test cell: "
+                f"measure a control in batch '{names[1]}', or leave the batch out (batch.where)"
+            )
+    return found, testing
+
+
+def _without_networks(table: pd.DataFrame, settings: BatchAlignment) -> None:
+    """Refuse arms where batches differ in their markers or are mapped in steps: a stack of networks cannot."""
+    special = table[(table["not_stained"] != "") | table["route"].str.count(design.THEN).gt(1)]
+    if settings.arms and len(special):
+        raise InputError(
+            f"arm '{next(iter(settings.arms))}' is a network and cannot map batch '{special[keys.BATCH].iloc[0]}' "
+            f"({design.sentences(special)[0].rstrip('.')}); take method: auto or another batch map, or list the "
+            "markers that all controls stain (markers)"
+        )
+
+
+def _folds(train: Mapping[str, tuple[AnnData, ...]], queries: Mapping[str, AnnData], uns: Mapping) -> Folds:
+    truth = anndata.concat(list(queries.values()), merge="same")
+    truth.uns = dict(uns)
     return Folds(
-        {name: (without_labels(drawn[name], LABELLED), without_labels(drawn[reference], LABELLED)) for name in aligned},
-        {name: without_labels(queries[name]) for name in aligned},
+        {name: tuple(without_labels(x, LABELLED) for x in domains) for name, domains in train.items()},
+        {name: without_labels(queries[name]) for name in train},
         truth,
     )
+
+
+def _each_tested(queries: Mapping[str, AnnData]) -> None:
+    for name, cells in queries.items():
+        if not cells.n_obs:
+            raise InputError(f"batch '{name}' has no test cell; widen batch.test or raise test_fraction")
+
+
+def _of(cells: AnnData, batch: str) -> AnnData:
+    return cells[cells.obs[keys.BATCH].astype(str).to_numpy() == batch]
 
 
 def _training_and_test(adata: AnnData, settings: BatchAlignment) -> tuple[AnnData, AnnData]:
@@ -85,18 +206,6 @@ def _training_and_test(adata: AnnData, settings: BatchAlignment) -> tuple[AnnDat
 
 def _rest(adata: AnnData, part: AnnData) -> AnnData:
     return adata[~adata.obs_names.isin(part.obs_names)].copy()
-
-
-def _linked(cells: AnnData) -> AnnData:
-    """Name controls by their donor: a control is the same sample in every batch, so its difference is the batch's.
-
-    Files of a control have a sample name each. Cells that are not all of controls keep their names.
-    """
-    if keys.IS_CONTROL not in cells.obs or not cells.obs[keys.IS_CONTROL].to_numpy(bool).all():
-        return cells
-    cells = cells.copy()
-    cells.obs[keys.SAMPLE] = cells.obs[keys.DONOR].astype(str) if keys.DONOR in cells.obs else "control"
-    return cells
 
 
 def _some(adata: AnnData, n: int, seed: int) -> AnnData:

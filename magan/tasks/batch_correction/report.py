@@ -56,7 +56,8 @@ def judged(verdict: Mapping[str, Any], gate: pd.DataFrame, cautions: Sequence[st
     Parameters
     ----------
     verdict
-        The result of rule `judge`: ``arm``, ``word``, ``sentence``, ``markers``, ``fallback`` and ``put_back``.
+        The result of rule `judge`: ``arm``, ``word``, ``sentence``, ``markers``, ``fallback`` and ``put_back``;
+        ``design`` where maps learn from controls.
     gate
         The table of `safety_gate` on the cells as written.
     cautions
@@ -66,7 +67,8 @@ def judged(verdict: Mapping[str, Any], gate: pd.DataFrame, cautions: Sequence[st
     -------
     dict
         ``light`` (green, amber or red), ``word``, ``sentence``, ``full`` (the sentences of rule `judge`), ``steps``
-        (what to do now), ``pictures`` (a table of markers by populations for each batch), ``distances`` (rows of
+        (what to do now), ``pictures`` (a table of markers by populations for each batch), ``ways`` (rows of the
+        batches, the controls that map them and the markers that these do not stain), ``distances`` (rows of
         batch and numbers), ``flags`` (rows, the worst first), ``summary`` and ``rest`` of the flags, and ``left``
         (rows of batch, markers and reason).
     """
@@ -87,6 +89,7 @@ def judged(verdict: Mapping[str, Any], gate: pd.DataFrame, cautions: Sequence[st
         "steps": _steps(verdict, light, markers, cautions),
         "pictures": list(_pictures(gate)),
         "legend": HAPPENED,
+        "ways": _ways(verdict.get("design", [])),
         "distances": _distances(gate),
         "flags": [_flag(row) for row in flagged.loc[worst[:SHOWN]].to_dict("records")],
         "meanings": {flag: words for flag, words in FLAGS.items() if flagged[keys.FLAG].str.contains(flag).any()},
@@ -218,6 +221,17 @@ def _cell(row: Mapping[str, Any] | None) -> dict[str, str]:
     return {"kind": row["happened"], "sign": sign, "words": f"{words}{flag}; {numbers}"}
 
 
+def _ways(design: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return by which controls batches are mapped, batches that are mapped alike in a row."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in design:
+        _, *targets = row["route"].split(" > ")
+        steps = [f"to {target} by {by}" for target, by in zip(targets, row["controls"].split(" > "))]
+        way = ", then ".join(steps) or "no control: by the cells of its samples"
+        found.setdefault((way, row["not_stained"] or "none"), []).append(row[keys.BATCH])
+    return [{"batches": ", ".join(names), "way": way, "left": left} for (way, left), names in found.items()]
+
+
 def _distances(gate: pd.DataFrame) -> list[dict[str, str]]:
     """Return the mean distance over markers of each batch before and after, and by sampling alone."""
     whole = gate[gate["population"] == keys.ALL]
@@ -234,12 +248,17 @@ def _left(verdict: Mapping[str, Any], gate: pd.DataFrame) -> list[dict[str, str]
     """Return which markers of a batch are as measured, and why."""
     found = []
     back = verdict.get("put_back", {})
+    unstained = {row[keys.BATCH]: row["not_stained"].split(", ") for row in verdict.get("design", [])}
     for batch, rows in gate.groupby(keys.BATCH, sort=False):
         left = list(dict.fromkeys(rows.loc[rows["happened"] == "left", keys.MARKER]))
         if not left:
             continue
-        put_back = [marker for marker in left if marker in back.get(str(batch), ())]
-        rest = [marker for marker in left if marker not in put_back]
+        by_control = [marker for marker in left if marker in unstained.get(str(batch), ())]
+        put_back = [marker for marker in left if marker in back.get(str(batch), ()) and marker not in by_control]
+        rest = [marker for marker in left if marker not in (*put_back, *by_control)]
+        if by_control:
+            reason = "the control does not stain this marker, so it says nothing about the batch effect"
+            found.append({"batch": str(batch), "markers": ", ".join(by_control), "reason": reason})
         if put_back:
             reason = "the safety gate flagged the corrected values, so measured values are written"
             found.append({"batch": str(batch), "markers": ", ".join(put_back), "reason": reason})

@@ -51,7 +51,7 @@ class BatchAlignment(TaskSettings):
     arms: dict[ArmName, Arm] = {}
     cells: str
     where: dict[str, str | tuple[str, ...]] = {}
-    reference: str
+    reference: str = "median"
     markers: tuple[str, ...] | None = None  # default: every marker to be corrected
     train: dict[str, Word] = {}
     n_train: PositiveInt = 20_000
