@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from magan.aligner import Aligner
     from magan.batch_mapper import BatchMapper
     from magan.config import Training
+    from magan.neighbours import nearest_cells
     from magan.synthesizer import Synthesizer
 
 __version__ = "0.1.0"
@@ -17,8 +18,9 @@ _PUBLIC = {
     "BatchMapper": "magan.batch_mapper",
     "Synthesizer": "magan.synthesizer",
     "Training": "magan.config",
+    "nearest_cells": "magan.neighbours",
 }
-__all__ = ["Aligner", "BatchMapper", "Synthesizer", "Training", "__version__"]
+__all__ = ["Aligner", "BatchMapper", "Synthesizer", "Training", "__version__", "nearest_cells"]
 
 
 def __getattr__(name: str) -> Any:

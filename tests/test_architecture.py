@@ -24,7 +24,13 @@ KINDS = {
 
 # room: the rooms it may import, besides itself
 ROOMS = {
-    "__init__": {"aligner", "batch_mapper", "config", "synthesizer"},  # for type checkers; names are imported lazily
+    "__init__": {
+        "aligner",
+        "batch_mapper",
+        "config",
+        "neighbours",
+        "synthesizer",
+    },  # for type checkers; names are imported lazily
     "errors": set(),
     "keys": set(),
     "option_types": set(),
@@ -53,6 +59,7 @@ ROOMS = {
     "regressors": {"batch_maps", "metrics"},
     "baselines": {"batch_maps", "batch_mapper", "domains", "errors", "images", "keys", "registry", "regressors"},
     "classifier": {"errors", "keys", "training"},
+    "neighbours": {"batch_maps", "errors", "keys", "regressors"},
     "metrics": {"errors", "keys"},
     "tracking": {"atomic_write", "correction", "errors", "keys"},
     "titles": set(),
