@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic
-from drawn import assert_recorded, described
 from matplotlib.text import Text
+from records import assert_recorded, described
 from scipy.integrate import trapezoid
 
 from magan import keys

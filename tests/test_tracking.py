@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,8 @@ from magan.cytometry.arcsinh import arcsinh
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.tracking import EventLog, Model, read_events
+from magan.tracking.entries import entries
+from magan.tracking.models import register
 
 # -- the event log
 
@@ -273,6 +276,28 @@ def test_a_failed_seed_is_a_failed_run(uri, client, results):
     assert [key for key, status in statuses.items() if status == "FAILED"] == ["2"] and len(statuses) == 6
     assert runs[keyed(results, "magan", 2)].data.tags["status"] == "failed"
     assert runs[keyed(results, "magan", 2)].data.tags["detail"] == "not finite"
+
+
+def test_a_seed_without_scores_is_logged_with_its_curves(results):
+    metrics = results.metrics[results.metrics["seed"] != 1]
+    found = {entry.key.rpartition("/")[2]: entry for entry in entries_of(results, metrics)}
+    assert {name for name, _, _ in found["1"].metrics} == {"generator/cycle", "discriminator/real"}
+    assert "heldout/pearson" in {name for name, _, _ in found["0"].metrics}
+
+
+def entries_of(results, metrics):
+    return entries(results.study, results.runs[0], metrics, results.summary, "abc", {})
+
+
+def test_a_registered_model_without_versions_is_not_made_again():
+    client = Mock()
+    client.create_logged_model.side_effect = InterruptedError  # no further
+    for versions, registered, made in (([], [], 1), ([], ["model"], 0)):
+        client.search_model_versions.return_value, client.search_registered_models.return_value = versions, registered
+        with pytest.raises(InterruptedError):
+            register(client, "1", "run", Mock(digest="d"))
+        assert client.create_registered_model.call_count == made
+        client.create_registered_model.reset_mock()
 
 
 def test_a_method_that_failed_whole_is_a_failed_run_with_its_error(uri, client, results):

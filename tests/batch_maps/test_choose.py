@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from magan.batch_maps import CANDIDATES, MAPS
-from magan.batch_maps.choose import _splits, choose, decide
+from magan.batch_maps.choose import _single, _splits, choose, decide
 from magan.batch_maps.criterion import criterion, earth_movers, mmd, spearman
 from magan.batch_maps.samples import SampleTest, sample_test, separation
 from magan.errors import InputError
@@ -97,6 +97,13 @@ def test_choose_leaves_a_difference_of_composition_alone():
     choice = choose(x1, x2)
     moved = MAPS[choice.name].apply(choice.state, x1)
     assert np.abs(moved - x1).mean() < 0.05
+
+
+def test_a_batch_is_a_single_sample_only_where_the_samples_of_both_are_known_and_differ():
+    some, others, alone = np.array(["a", "b"]), np.array(["c", "d"]), np.array(["e", "e"])
+    pairs = {(0, 2): True, (2, 0): True, (0, 1): False, (2, 2): False, (2, 3): False, (3, 2): False, (3, 3): False}
+    names = (some, others, alone, None)
+    assert {pair: _single((names[pair[0]], names[pair[1]])) for pair in pairs} == pairs
 
 
 def test_whole_samples_are_left_out_where_there_are_four():

@@ -145,3 +145,15 @@ def test_halves_of_a_sample_hardly_move():
     for name in ("monotone", "monotone_balanced", "population_monotone"):
         state = MAPS[name].fit(x[:1000], x[1000:])
         assert np.abs(MAPS[name].apply(state, x[:1000]) - x[:1000]).mean() < 0.04
+
+
+def test_a_step_of_the_flow_is_the_shift_times_its_square_over_that_and_its_squared_error():
+    """One point behind the cell, two of the reference at its sides: means, errors and the step by hand."""
+    for behind, side in ((2.0, 2.0), (3.0, 1.0)):
+        noise = side**2 / 2  # of the mean of two equal weights
+        step = behind * behind**2 / (behind**2 + noise)
+        source, target = np.array([[1 - behind, 5.0]]), np.array([[1 - side, 5.0], [1 + side, 5.0]])
+        np.testing.assert_allclose(flow._step(np.array([[1.0, 5.0]]), source, target, 0.7), [[1 + step, 5.0]])
+    tiny = 5e-7  # below a millionth a shift is rounding
+    moved = flow._step(np.zeros((1, 1)), np.array([[-tiny]]), np.zeros((1, 1)), 1.0)
+    np.testing.assert_allclose(moved, [[tiny**3 / 1e-12]])

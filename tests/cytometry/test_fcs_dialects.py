@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fcs_bytes import VALUES, write, write_types
 
-from magan.cytometry.fcs_channels import column
+from magan.cytometry.fcs_channels import _mask, column
 from magan.cytometry.fcs_header import as_keywords, split_text
 from magan.cytometry.fcs_read import FcsOptions, open_fcs, read_fcs
 from magan.cytometry.fcs_write import rewrite
@@ -19,6 +19,15 @@ from magan.errors import InputError
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 MOST = 4_000_000  # bytes of a real file that is read here
+
+
+@pytest.mark.parametrize(
+    ("largest", "width", "mask"),
+    [("1024", 2, 1023), ("1025", 2, 2047), ("2", 1, 1), ("1", 1, 0), ("256", 1, 0), ("65537", 2, 0), ("3e2", 4, 511)],
+)
+def test_a_whole_number_has_the_bits_below_the_power_of_two_that_holds_its_range(largest, width, mask):
+    """0 stands for all bits of the type."""
+    assert _mask(Path("a.fcs"), {"p3r": largest}, 3, width) == mask
 
 
 def installed() -> list[Path]:

@@ -189,6 +189,16 @@ def test_a_file_that_does_not_read_back_as_meant_is_refused(tmp_path, monkeypatc
     assert not (tmp_path / "out.fcs").exists()
 
 
+@pytest.mark.parametrize(
+    ("start", "data"), [(256, (256, 279)), (99_999_976, (99_999_976, 99_999_999)), (99_999_977, (0, 0))]
+)
+def test_the_header_says_where_text_and_data_lie_and_zero_for_data_that_end_too_far_off(tmp_path, start, data):
+    events = open_fcs(write(tmp_path / "a.fcs"))  # 3 events of 2 channels of 4 bytes
+    header = fcs_write._header(events, 100, start)
+    offsets = [int(header[at : at + 8]) for at in range(10, 58, 8)]
+    assert header[:10] == b"FCS3.1    " and offsets == [256, 355, *data, 0, 0]
+
+
 @pytest.mark.slow
 def test_every_reader_finds_data_that_end_beyond_what_the_header_can_say(tmp_path):
     n = 2_000_000  # of 14 channels: 112 MB

@@ -40,6 +40,12 @@ def test_otsu_maximises_the_variance_between_groups():
     assert between(otsu(x)) > 0.999 * best
 
 
+def test_otsu_lands_on_an_edge_of_256_bins():
+    x = np.random.default_rng(0).gamma(2.0, size=5000)
+    edge = (otsu(x) - x.min()) / np.ptp(x) * 256
+    assert edge == pytest.approx(round(edge), abs=1e-9)
+
+
 def test_nothing_is_above_the_threshold_of_values_that_are_equal():
     assert otsu(np.ones(5)) == np.inf
     assert otsu(np.array([])) == np.inf

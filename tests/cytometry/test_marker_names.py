@@ -30,6 +30,8 @@ def marker_kind(channel, marker, *, unlabelled=False):
         ("Pd104Di", "BC_104Pd", ("Pd104Di", "BC_104Pd")),
         ("Cd112Di", "CD112", ("Cd112Di", "CD112")),  # an antigen, no metal
         ("Er168Di", "Ki67_clone", ("Er168Di", "Ki67_clone")),
+        ("FL1-A", "Comp-BV421-A :: CD3", ("FL1-A", "CD3")),  # the channel has a name of its own
+        ("Comp-BV421-A :: CD3", "Comp-BV421-A :: CD3", ("BV421-A", "CD3")),
     ],
 )
 def test_isotope_and_alias_are_taken_off(channel, marker, expected):

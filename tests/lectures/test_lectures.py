@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import RECORDED, assert_recorded, described
+from records import RECORDED, assert_recorded, described
 from small_lectures import SMALL
 
 from magan.figures import save

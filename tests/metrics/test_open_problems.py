@@ -95,5 +95,8 @@ def test_functional_markers_are_those_of_the_rank_sum_test():
     known = [c for c in range(6) if found(before, c)]
     kept, _ = op.functional_marker_preservation(before, after, groups, batches)
     assert kept == pytest.approx(np.mean([found(after, c) for c in known])) and kept < 1
+    gained = before.copy()
+    gained[groups == "a", 2] += 9  # significant after the correction alone: nothing was there to be preserved
+    assert op.functional_marker_preservation(before, gained, groups, batches)[0] == 1
     same, change = op.functional_marker_preservation(before, before, groups, np.repeat("1", 20))
     assert (same, change) == (1, pytest.approx(0))

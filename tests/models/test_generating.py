@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from anndata import AnnData
+from records import assert_recorded, numbers
 
 from magan import keys
 from magan.config import Training
@@ -179,11 +180,11 @@ def test_a_seed_alone_equals_itself_among_others(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_phase_moves_exactly_the_networks_it_trains(name):
+def test_a_phase_moves_exactly_the_networks_it_trains_and_pays_what_is_recorded(name):
     recipe = build(name)
     networks = untrained(name)
     drawn = batches([table(name, 2)], recipe.noise, batch_size=BATCH, seeds=SEEDS)
-    carry = {**recipe.carry, "step": torch.zeros(1)}
+    carry, lines = {**recipe.carry, "step": torch.zeros(1)}, []
     for phase in recipe.phases:
         before = {key: value.clone() for key, value in states(networks).items()}
         optimiser = optimiser_of(phase, networks, phase.optimiser or recipe.optimiser)
@@ -191,6 +192,11 @@ def test_a_phase_moves_exactly_the_networks_it_trains(name):
         assert all(value.shape == (2,) for value in terms.values())
         moved = {key.split(".")[0] for key, value in states(networks).items() if not torch.equal(value, before[key])}
         assert moved == set(phase.trains)
+        lines += [f"{phase.name} {term} {numbers(value)}" for term, value in terms.items()]
+    with torch.no_grad():
+        made = recipe.sample(networks, next(drawn)).flatten(1)
+    lines += [f"sample {numbers(torch.stack([made.mean(1), made.std(1), made[:, 0]]))}"]
+    assert_recorded(f"model_{name}", lines, close=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

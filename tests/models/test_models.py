@@ -7,6 +7,7 @@ from math import prod
 
 import pytest
 import torch
+from records import assert_recorded, numbers
 
 from magan.domains.minibatches import Table, batches
 from magan.losses.correspondence import shared_markers
@@ -90,13 +91,14 @@ def test_a_model_maps_each_domain_into_the_other(name, on):
 
 
 @pytest.mark.parametrize("name, on", [case for case in CASES if case[1] != "one panel"])
-def test_a_phase_moves_exactly_the_networks_it_trains(name, on):
+def test_a_phase_moves_exactly_the_networks_it_trains_and_pays_what_is_recorded(name, on):
     seeds = [0, 1]
     recipe = build(name, on, correspondence=first_kept)
     networks = {
         role: Replicated(make, [role_seed(seed, role) for seed in seeds]) for role, make in recipe.networks.items()
     }
     draw = batches(tables(SHAPES[on], 2), recipe.noise, batch_size=8, seeds=seeds)
+    lines = []
     for phase in recipe.phases:
         before = {key: value.detach().clone() for key, value in weights(networks).items()}
         carry = {**recipe.carry, "step": torch.zeros(1)}
@@ -104,6 +106,10 @@ def test_a_phase_moves_exactly_the_networks_it_trains(name, on):
         assert all(value.shape == (2,) for value in terms.values())
         moved = {key.split(".")[0] for key, value in weights(networks).items() if not torch.equal(value, before[key])}
         assert moved == set(phase.trains)
+        lines += [f"{phase.name} {term} {numbers(value)}" for term, value in terms.items()]
+    sums = {role: sum(w.abs().sum() for w in network.parameters()) for role, network in networks.items()}
+    lines += [f"{role} weights {numbers(value.detach())}" for role, value in sums.items()]
+    assert_recorded(f"model_{name}_{on.replace(' ', '_')}", lines, close=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

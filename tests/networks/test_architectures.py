@@ -25,6 +25,12 @@ def test_a_resnet_is_cyclegans(size, n_blocks):
     assert discriminator == [64, 128, 256, 512, 1]
 
 
+def test_the_smaller_side_of_an_image_decides_about_the_blocks_of_a_resnet():
+    kind = architecture_of("resnet", Sizes(width=1))
+    for shape, n_blocks in (((300, 128, 256), 6), ((3, 256, 128), 6), ((1, 300, 256), 9)):
+        assert kind.generator(shape, shape).args[-1] == n_blocks
+
+
 def test_a_unet_is_travelgans():
     assert paper("unet", 128) == ([64, 128, 256, 256, 256, 128, 64, 3], [128, 256, 512, 1024, 1024, 1])
     assert paper("unet", 256)[0] == [64, 128, 256, 256, 256, 256, 256, 128, 64, 3]

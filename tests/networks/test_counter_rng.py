@@ -1,6 +1,6 @@
 import torch
 
-from magan.networks.counter_rng import normal, scramble, seeds, uniform
+from magan.networks.counter_rng import BITS, normal, scramble, seeds, uniform
 
 
 def some_seeds(n: int = 1000) -> torch.Tensor:
@@ -55,3 +55,8 @@ def test_a_row_has_its_numbers_whatever_rows_are_beside_it():
 def test_a_row_mapped_over_gives_what_it_gives_in_the_whole():
     own = some_seeds(10)
     assert torch.equal(torch.vmap(lambda seed: uniform(seed, (3, 2)))(own), uniform(own, (3, 2)))
+
+
+def test_uniform_numbers_are_the_middles_of_equal_intervals():
+    places = uniform(some_seeds(), (5,)).double() * 2**BITS
+    assert ((places - places.floor()) == 0.5).all()

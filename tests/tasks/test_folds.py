@@ -390,3 +390,16 @@ def test_batches_are_gathered_one_after_another_with_their_fold():
     assert names(whole) < names(parts.truth) and list(whole.var_names) == MARKERS[:-1]
     assert list(whole.obs[keys.FOLD]) == list(whole.obs[keys.BATCH])
     np.testing.assert_array_equal(whole.layers["seed_0"][:, 0], np.where(whole.obs[keys.FOLD] == "a", 0.5, 1.5))
+
+
+def test_the_truth_of_images_tells_real_images_of_the_target_from_queries_by_name():
+    def images(names: str, level: float) -> AnnData:
+        obs = pd.DataFrame({keys.CELL_TYPE: list(names), "secret": 1}, index=list(names))
+        return AnnData(np.full((len(names), 4), level, np.float32), obs=obs)
+
+    truth = folds.image_truth(images("ab", 0.1), images("ab", 0.2), images("ac", 0.3), images("b", 0.4))
+    assert list(truth.obs_names) == ["a", "b", "a:2", "c:2", "b:2"]
+    assert truth.obs["domain"].tolist() == list("11222") and list(truth.obs) == [keys.CELL_TYPE, "domain", "split"]
+    assert truth.obs["split"].tolist() == ["test", "test", "train", "train", "test"]
+    np.testing.assert_allclose(truth.X[:, 0], [0.1, 0.1, 0.3, 0.3, 0.4])
+    np.testing.assert_allclose(truth.layers[keys.TRUTH][:, 0], [0.2, 0.2, np.nan, np.nan, np.nan])

@@ -1,4 +1,4 @@
-"""What a figure shows, as text: a record of it in `recorded/` says which artist changed where a figure does."""
+"""Records: what the code gave when it was last looked at, as text in `recorded/`, and what a figure shows, as text."""
 
 import os
 import re
@@ -18,13 +18,13 @@ from matplotlib.text import Text
 
 RECORDED = Path(__file__).parent / "recorded"
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]\d+)?")
-CLOSE = {"rtol": 2e-3, "atol": 2e-3, "equal_nan": True}  # other processors round otherwise
+CLOSE = 2e-3  # other processors round otherwise
 
 
-def assert_recorded(name: str, lines: list[str]) -> None:
+def assert_recorded(name: str, lines: list[str], close: float = CLOSE) -> None:
     """Compare lines with the file of that name; the environment's MAGAN_RECORD=1 writes the file instead.
 
-    Numbers may differ by rounding, all else must be equal.
+    Numbers may differ by a share of `CLOSE` and by ``close``, all else must be equal.
     """
     path = RECORDED / f"{name}.txt"
     if os.environ.get("MAGAN_RECORD"):
@@ -34,7 +34,7 @@ def assert_recorded(name: str, lines: list[str]) -> None:
     for found, line in zip([*lines, ""], [*expected, ""]):
         same = NUMBER.split(found) == NUMBER.split(line)
         values = [np.array(NUMBER.findall(text), float) for text in (found, line)]
-        assert same and np.allclose(*values, **CLOSE), (
+        assert same and np.allclose(*values, rtol=CLOSE, atol=close, equal_nan=True), (
             f"{path.name} has '{line}', and now there is '{found}': if that is meant, record it with MAGAN_RECORD=1"
         )
     assert len(lines) == len(expected)
