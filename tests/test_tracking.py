@@ -329,6 +329,14 @@ def test_collecting_twice_changes_nothing(uri, client, results):
     }
 
 
+def test_the_same_results_at_a_later_commit_keep_their_runs_and_the_commit_that_made_them(uri, client, results):
+    first = results.collect(uri)
+    second = results.collect(uri, commit="def")
+    assert set(second["action"]) == {"kept"} and first["run_id"].tolist() == second["run_id"].tolist()
+    tags = by_key(client, results)[keyed(results, "magan")].data.tags
+    assert tags["commit"] == tags["mlflow.source.git.commit"] == "abc"
+
+
 def test_a_changed_value_replaces_its_run_alone(uri, client, results):
     first = results.collect(uri).set_index("key")
     hit = (results.metrics["seed"] == 1) & (results.metrics["group"] == "all") & (results.metrics["feature"] == "all")
@@ -350,7 +358,7 @@ def test_kept_seeds_follow_a_replaced_arm(uri, client, results):
 
 def test_a_run_that_a_crash_left_unfinished_is_logged_again(uri, client, results):
     first = results.collect(uri).set_index("key")
-    client.delete_tag(first.loc[keyed(results, "magan", 0), "run_id"], "magan.digest")
+    client.update_run(first.loc[keyed(results, "magan", 0), "run_id"], status="RUNNING")
     second = results.collect(uri).set_index("key")
     assert second.loc[keyed(results, "magan", 0), "action"] == "replaced"
     assert len(by_key(client, results)) == len(first)

@@ -56,6 +56,6 @@ class Results:
         theirs = dict.fromkeys(ours, np.nan) | {"n_seeds": 1, "n_failed": 0, "mean": 0.9, "best_baseline": ""}
         self.summary = pd.DataFrame([arm | every | ours, knn | every | theirs])
 
-    def collect(self, uri):
+    def collect(self, uri, commit="abc"):
         parts = {"study": self.study, "runs": self.runs, "metrics": self.metrics, "summary": self.summary}
-        return collect(uri, **parts, commit="abc", artifacts=self.artifacts, notes=self.notes)
+        return collect(uri, **parts, commit=commit, artifacts=self.artifacts, notes=self.notes)

@@ -18,6 +18,7 @@ from magan.tracking.models import Model
 
 POINTS = 30  # of a curve; more points make the store slow and show nothing more
 NOTE = "mlflow.note.content"
+COMMITS = ("commit", "mlflow.source.git.commit")  # tags that name the code
 VARYING = ("model", "correspondence")  # settings that separate the seeds of one arm from those of a second arm
 
 
@@ -64,12 +65,15 @@ class Entry:
 
     @property
     def digest(self) -> str:
-        """Sha256 of all that is logged; two entries with the same digest are the same run."""
+        """Sha256 of all that is logged but the commit; two entries with the same digest are the same run.
+
+        Results that a later commit collects again are still those of the commit that they were logged with.
+        """
         files = {name: _contents(path) for name, path in self.files.items()}
         logged = [
             self.name,
             self.failed,
-            self.tags,
+            {name: text for name, text in self.tags.items() if name not in COMMITS},
             self.params,
             self.metrics,
             self.tables,
@@ -111,8 +115,8 @@ def entries(
 
 
 def _parent(study, run, events, summary, commit, artifacts, failed) -> Entry:
-    tags = {"method": run.method, "arm": run.arm, "task": run.task, "dataset": run.dataset, "commit": commit}
-    tags |= {"study": str(study["name"]), "mlflow.source.git.commit": commit, "mlflow.source.name": str(study["name"])}
+    tags = {"method": run.method, "arm": run.arm, "task": run.task, "dataset": run.dataset}
+    tags |= {"study": str(study["name"]), "mlflow.source.name": str(study["name"])} | dict.fromkeys(COMMITS, commit)
     tags |= {"kind": "baseline" if run.arm == keys.BASELINE else "arm", "deployed": str(run.deployed).lower()}
     tags |= {NOTE: "Deployed: this method heads the report and writes the files."} if run.deployed else {}
     tags |= {"error": events.error["message"]} if events.error else {}

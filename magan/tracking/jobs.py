@@ -116,6 +116,9 @@ class JobRuns:
         for number in self.jobs:
             self.end(number, KILLED, end)
         set_environment()
+        retried(self.uri, lambda: self._end(end))
+
+    def _end(self, end: float) -> None:
         with only_collector(self.uri):
             self._write()
             found = {job.status for job in self.jobs.values()}

@@ -1,9 +1,12 @@
 """One process at a time fills a tracking store, and what is wrong with a store is said in a sentence."""
 
 import contextlib
+import getpass
+import hashlib
 import os
 import re
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +18,13 @@ from magan.errors import InputError
 SAY_EVERY = 30.0  # seconds of waiting between two sentences
 LONGEST_WAIT = 1800.0  # seconds; nobody fills a store for so long
 LOCKED = re.compile(r"database (table )?is locked", re.IGNORECASE)
+LOST = re.compile(
+    r"server closed the connection|connection (already |has been |was |is )?(closed|reset|aborted|refused|lost)"
+    r"|terminating connection|could not connect|max retries exceeded"
+    r"|database system is (starting|shutting)|recovery mode",
+    re.IGNORECASE,
+)
+PAUSES = (1.0, 3.0, 9.0)  # seconds before each new try after a lost connection
 SQLITE = "sqlite:///"
 MAGIC = b"SQLite format 3\0"
 OF_POSTGRESQL = 0x6D6167616E  # the number of the lock, "magan" in ASCII
@@ -30,22 +40,23 @@ def file_of(uri: str) -> Path | None:
 def only_collector(uri: str) -> Iterator[None]:
     """Hold the store's lock: a file beside a SQLite database, an advisory lock of PostgreSQL.
 
-    Other stores have none. Two collects at once may then log a run twice; the next collect removes the second.
+    An MLflow server has no lock, so a file in the machine's folder of temporary files stands for it. Two machines, or
+    two users, that fill one server at once may log a run twice; the next collect removes the second.
 
     Raises
     ------
     InputError
         The folder or the store cannot be used, or another process has held the lock for half an hour.
+    Exception
+        The connection to PostgreSQL cannot be made, or was lost, and its lock with it; `retried` tries again.
     """
-    path = file_of(uri)
-    if path is not None:
-        with _file_lock(path, shown(uri)):
-            yield
-    elif uri.startswith("postgresql"):
+    if uri.startswith("postgresql"):
         with _advisory_lock(uri):
             yield
     else:
-        yield
+        path = file_of(uri)
+        with _file_lock(_of_address(uri) if path is None else Path(f"{path}.lock"), shown(uri)):
+            yield
 
 
 @contextlib.contextmanager
@@ -104,24 +115,32 @@ T = TypeVar("T")
 def retried(uri: str, run: Callable[[], T]) -> T:
     """Return what ``run`` returns; run it again while another program has locked the database.
 
+    After a lost connection it is run again as often as there are `PAUSES`.
+
     Raises
     ------
     InputError
         The database stays locked, or the store cannot be used.
     """
-    waiting = _Waiting(shown(uri))
+    waiting, pauses = _Waiting(shown(uri)), iter(PAUSES)
     while True:
         try:
             return run()
+        except InputError:
+            raise
         except Exception as error:
-            first = _first(error)
-            if not LOCKED.search(str(error)):
+            if LOCKED.search(str(error)):
+                waiting.say(_first(error))
+                time.sleep(1.0)
+                continue
+            pause = next(pauses, None) if LOST.search(str(error)) else None
+            if pause is None:
                 sentence = _sentence(shown(uri), str(error))
                 if not sentence:
                     raise
                 raise InputError(sentence) from error
-            waiting.say(first)
-            time.sleep(1.0)
+            print(f"no connection to the tracking store {shown(uri)} ({_first(error)}); next try in {pause:.0f} s")
+            time.sleep(pause)
 
 
 def shown(uri: str) -> str:
@@ -147,11 +166,17 @@ class _Waiting:
             self.said = now
 
 
+def _of_address(uri: str) -> Path:
+    """The file that stands for the lock of a server."""
+    name = hashlib.sha256(uri.rstrip("/").encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"magan-{getpass.getuser()}-{name}.lock")
+
+
 @contextlib.contextmanager
 def _file_lock(path: Path, store: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    waiting, lock = _Waiting(store), FileLock(f"{path}.lock")
+    waiting, lock = _Waiting(store), FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -179,11 +204,13 @@ def _advisory_lock(uri: str) -> Iterator[None]:
     import sqlalchemy.exc
 
     try:
-        connection = sqlalchemy.create_engine(uri).connect()
+        # Without a pool, which would keep the connection, and the lock with it, after its end.
+        connection = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool).connect()
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        raise InputError(
-            f"tracking store {shown(uri)} cannot be opened ({_first(error)}); check tracking.uri"
-        ) from None
+        if LOST.search(str(error)):
+            raise
+        remedy = "install magan[postgres]" if isinstance(error, ImportError) else "check tracking.uri"
+        raise InputError(f"tracking store {shown(uri)} cannot be opened ({_first(error)}); {remedy}") from None
     waiting, ask = _Waiting(shown(uri)), sqlalchemy.text(f"SELECT pg_try_advisory_lock({OF_POSTGRESQL})")
     with connection:
         while not connection.execute(ask).scalar():
@@ -191,6 +218,8 @@ def _advisory_lock(uri: str) -> Iterator[None]:
             time.sleep(1.0)
         connection.commit()  # the lock is the session's; no transaction stays open while the store is filled
         yield  # the end of the connection ends the lock
+        # Where the connection was lost, a second collector may have come in: this raises, and `retried` looks again.
+        connection.execute(sqlalchemy.text("SELECT 1"))
 
 
 def _check(path: Path) -> None:
@@ -225,7 +254,8 @@ def _sentence(store: str, message: str) -> str:
         (r"readonly database|permission denied", "make it writable, or choose another tracking.uri"),
         (r"unable to open database file", "check tracking.uri"),
         (r"file is not a database|disk image is malformed|Can't locate revision|out-of-date database", AWAY),
-        (r"could not connect|Connection refused|Max retries exceeded|could not translate host", "start its server"),
+        (r"could not translate host|failed to resolve", "check tracking.uri"),
+        (LOST.pattern, "start its server"),
     ):
         found = re.search(pattern, message, re.IGNORECASE)
         if found:

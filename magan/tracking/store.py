@@ -5,7 +5,9 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +17,7 @@ from magan.tracking.lock import file_of, make_store, only_collector, retried
 from magan.tracking.models import register
 
 KEY, DIGEST, PARENT = "magan.key", "magan.digest", "mlflow.parentRunId"
+AT_ONCE = 4  # runs that are logged into a server together; a SQLite store takes one writer
 COLLECTED = ("key", "run_id", "kind", "status", "action")
 
 
@@ -40,10 +43,11 @@ def collect(
 
     A run is found by its tag ``magan.key``. It stays when its ``magan.digest`` is that of what would be logged,
     else it is deleted and logged again; a seed that the arm no longer has is deleted. A run that a crash left
-    unfinished has no digest, so it is replaced. A run's model becomes a version of a registered model, once. Artifacts
-    that were deleted from the store are logged again.
+    unfinished still has the status RUNNING, so it is replaced. A run's model becomes a version of a registered model,
+    once. Artifacts that were deleted from the store are logged again.
 
-    One process at a time fills a store; a second waits, and says so every 30 s.
+    One process at a time fills a store; a second waits, and says so every 30 s. A lost connection to a server is made
+    again a few times; what was logged before stays.
 
     Parameters
     ----------
@@ -75,9 +79,14 @@ def collect(
         The store is read-only, damaged, a folder, out of reach, or locked for half an hour.
     """
     set_environment()
-    with only_collector(uri), quiet():
-        make_store(uri, create_tables)
-        rows = retried(uri, lambda: list(_collect(uri, study, runs, (metrics, summary), commit, artifacts, notes)))
+
+    def fill() -> list[tuple]:
+        with only_collector(uri):
+            make_store(uri, create_tables)
+            return list(_collect(uri, study, runs, (metrics, summary), commit, artifacts, notes))
+
+    with quiet():
+        rows = retried(uri, fill)
     return pd.DataFrame(rows, columns=list(COLLECTED))
 
 
@@ -85,6 +94,9 @@ def set_environment() -> None:
     """Have MLflow, which reads this when it is imported, send nothing away and draw no bars."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # A server that does not answer is tried again by `retried`, which says so; MLflow alone waits four silent minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 
 def create_tables(uri: str) -> None:
@@ -106,67 +118,68 @@ def _collect(uri, study, runs, tables, commit, artifacts, notes) -> Iterator[tup
         experiment = experiment_of(client, wanted[0].experiment, folder, notes[f"{run.task}/{run.dataset}"])
         if experiment not in known:
             known[experiment] = _known(client, experiment)
-        brought = list(_bring(client, experiment, wanted, known[experiment]))
+        brought = list(_bring(client, experiment, wanted, known[experiment], 1 if file_of(uri) else AT_ONCE))
         yield from brought
         if run.model is not None:
             address, action = register(client, experiment, brought[0][1], run.model)
             yield address, brought[0][1], "model", "READY", action
 
 
-def _bring(client, experiment: str, wanted: Sequence[Entry], known: Mapping[str, list]) -> Iterator[tuple]:
-    """Bring one arm and its seeds to what is wanted; yields rows of ``COLLECTED``."""
-    parent = ""
-    for entry in wanted:
-        kind, status = ("child" if entry.parent else "parent"), ("FAILED" if entry.failed else "FINISHED")
-        digest, found = entry.digest, known.get(entry.key, [])
-        stays = next((run for run in found if run.data.tags.get(DIGEST) == digest), None)
-        for run in found:
-            if run is not stays:
-                client.delete_run(run.info.run_id)
-        if stays is None:
-            run_id = _log(client, experiment, entry, parent, status, digest)
-        else:
-            run_id = stays.info.run_id
-            restored = _restore(client, run_id, entry)
-            if entry.parent and stays.data.tags.get(PARENT) != parent:
-                client.set_tag(run_id, PARENT, parent)
-        parent = parent or run_id
-        done = "replaced" if found else "logged"
-        if stays is not None:
-            done = "restored" if restored else "kept"
-        yield entry.key, run_id, kind, status, done
+def _bring(
+    client, experiment: str, wanted: Sequence[Entry], known: Mapping[str, list], at_once: int
+) -> Iterator[tuple]:
+    """Bring one arm and its seeds, ``at_once`` of these together, to what is wanted; yields rows of ``COLLECTED``."""
+    parent, *children = wanted
+    first = _bring_entry(client, experiment, parent, "", known.get(parent.key, []))
+    yield first
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from pool.map(lambda e: _bring_entry(client, experiment, e, first[1], known.get(e.key, [])), children)
     keys = {entry.key for entry in wanted}
     for key, found in known.items():
-        if key.startswith(wanted[0].key + "/") and key not in keys:
+        if key.startswith(parent.key + "/") and key not in keys:
             for run in found:
                 client.delete_run(run.info.run_id)
                 yield key, run.info.run_id, "child", run.info.status, "removed"
 
 
+def _bring_entry(client, experiment: str, entry: Entry, parent: str, found: Sequence) -> tuple:
+    """Bring one run to what is wanted, given the runs of its key; a row of ``COLLECTED``."""
+    kind, status, digest = "child" if parent else "parent", "FAILED" if entry.failed else "FINISHED", entry.digest
+    stays = next((run for run in found if (run.data.tags.get(DIGEST), run.info.status) == (digest, status)), None)
+    for run in found:
+        if run is not stays:
+            client.delete_run(run.info.run_id)
+    if stays is None:
+        run_id = _log(client, experiment, entry, parent, status, digest)
+        return entry.key, run_id, kind, status, "replaced" if found else "logged"
+    run_id = stays.info.run_id
+    restored = _restore(client, run_id, entry)
+    if parent and stays.data.tags.get(PARENT) != parent:
+        client.set_tag(run_id, PARENT, parent)
+    return entry.key, run_id, kind, status, "restored" if restored else "kept"
+
+
 def _log(client, experiment: str, entry: Entry, parent: str, status: str, digest: str) -> str:
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, Param
 
     # The store shows how long a run trained, not how long it was logged. Runs are listed by their start: the last that
     # is logged, the deployed method, comes first.
     start = int(time.time() * 1000)
     end = start + int(entry.seconds * 1000)
-    tags = entry.tags | {KEY: entry.key} | ({PARENT: parent} if parent else {})
+    tags = entry.tags | {KEY: entry.key, DIGEST: digest} | ({PARENT: parent} if parent else {})
     run_id = client.create_run(experiment, start_time=start, tags=tags, run_name=entry.name).info.run_id
     params = [Param(name, value) for name, value in entry.params.items()]
     metrics = [Metric(name, value, end, step) for name, value, step in entry.metrics]
-    for i in range(0, len(params), 100):  # the most that one call takes
-        client.log_batch(run_id, params=params[i : i + 100])
-    *full, last = [metrics[i : i + 900] for i in range(0, len(metrics), 900)] or [[]]
-    for chunk in full:
-        client.log_batch(run_id, metrics=chunk)
+    # The most that one call takes: 100 settings, and 1,000 of settings and metrics together.
+    for i in range(max(ceil(len(params) / 100), ceil(len(metrics) / 900))):
+        some = {"params": params[100 * i : 100 * i + 100], "metrics": metrics[900 * i : 900 * i + 900]}
+        client.log_batch(run_id, **some)
     _log_data(client, run_id, entry.data)
     for name, path in entry.files.items():
         _log_file(client, run_id, name, Path(path))
     for name, text in _texts(entry).items():
         client.log_text(run_id, text, name)
-    client.set_terminated(run_id, status, end)
-    # A call stores its tags after its metrics: only a whole run has a digest.
-    client.log_batch(run_id, metrics=last, tags=[RunTag(DIGEST, digest)])
+    client.set_terminated(run_id, status, end)  # last: only a whole run has ended
     return run_id
 
 
