@@ -38,8 +38,9 @@ def split(settings: Translation, cells: Sequence[AnnData], batch_size: int) -> F
     domain 2 the answers. ``n_pairs`` objects are in both domains, named as pairs in ``obs["pair"]``, in the first rows
     and in the same order. Each remaining object is in a single domain, so that the domains are nearly of equal size.
     Where ``paired``, the domains hold only pairs. At most ``n_train`` images of a domain are used, without the
-    ``n_pairs``. If no object is in both sets, ``n_test`` random images of the first
-    set are the query, and ``n_test`` of the second are the real images that maps are compared with.
+    ``n_pairs``. If no object is in both sets, or where ``test_on`` is "unpaired", ``n_test`` random images of the first
+    set are the query, and ``n_test`` of the second are the real images that maps are compared with; all of them are
+    without a partner. ``pairs_per_class`` known pairs of each class of the first set take the place of ``n_pairs``.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def split(settings: Translation, cells: Sequence[AnnData], batch_size: int) -> F
     x1, x2 = (_training(*parts) for parts in zip((first, second), rows.pairs, rows.single))
     enough({"images_1": x1, "images_2": x2}, batch_size)
     query = first[rows.test[0]].copy()
-    truth = _truth(query, second[rows.test[1]].copy(), x2, bool(_common(first, second)), settings.split_seed)
+    truth = _truth(query, second[rows.test[1]].copy(), x2, _has_answers(first, second, settings), settings.split_seed)
     truth.uns[keys.SOURCE] = sources(first, second)
     return Folds({FOLD: (x1, x2)}, {FOLD: without_labels(query)}, truth)
 
@@ -84,9 +85,15 @@ def _as_asked(images: AnnData, name: str, settings: Translation) -> AnnData:
     return asked
 
 
+def _has_answers(first: AnnData, second: AnnData, settings: Translation) -> bool:
+    """Whether the partners of the test images are known."""
+    return settings.test_on == "pairs" and bool(_common(first, second))
+
+
 def _divided(first: AnnData, second: AnnData, settings: Translation) -> Rows:
     random = np.random.default_rng(settings.split_seed)
-    n_train, n_test, n_pairs, paired = settings.n_train, settings.n_test, settings.n_pairs, settings.paired
+    n_train, n_pairs, paired = settings.n_train, settings.n_pairs, settings.paired
+    n_test = settings.n_test if settings.test_on == "pairs" else 0
     common = _common(first, second)
     words = random.permutation(sorted(common))
     known = np.array([common[word] for word in words], int).reshape(-1, 2)
@@ -99,29 +106,57 @@ def _divided(first: AnnData, second: AnnData, settings: Translation) -> Rows:
     if len(known) < n_test + n_pairs + paired:
         asked = f"n_test {n_test} and n_pairs {n_pairs}" if n_pairs else f"n_test {n_test}"
         raise InputError(f"images_1 and images_2 have {len(known)} pairs in common, too few for {asked}; lower n_test")
-    test, rest = known[:n_test], known[n_test:]
-    training_pairs = rest[:n_train] if paired else rest[:n_pairs]
+    test, rest = (known[:n_test, 0], known[:n_test, 1]), known[n_test:]
+    if settings.test_on == "unpaired":
+        _enough_unpaired(unpaired, settings.n_test, " without a partner")
+        test = unpaired[0][: settings.n_test], unpaired[1][: settings.n_test]
+        unpaired = [rows[settings.n_test :] for rows in unpaired]
+    is_known = _known(first, rest, settings)
+    training_pairs = rest[:n_train] if paired else rest[is_known]
+    rest = rest[~is_known]
     if paired:
         unpaired, rest = [unpaired[0][:0], unpaired[1][:0]], rest[:0]
-    rest = rest[n_pairs:]
     # Each object goes to a single side, and the side with fewer unpaired images gets more objects.
     n_first = int(np.clip((len(rest) + len(unpaired[1]) - len(unpaired[0])) // 2, 0, len(rest)))
     single = (np.concatenate([unpaired[0], rest[:n_first, 0]]), np.concatenate([unpaired[1], rest[n_first:, 1]]))
     first_single, second_single = (random.permutation(rows)[:n_train] for rows in single)
-    return Rows((test[:, 0], test[:, 1]), (training_pairs[:, 0], training_pairs[:, 1]), (first_single, second_single))
+    return Rows(test, (training_pairs[:, 0], training_pairs[:, 1]), (first_single, second_single))
+
+
+def _known(first: AnnData, pairs: np.ndarray, settings: Translation) -> np.ndarray:
+    """Which of the pairs ``(P, 2)``, in random order, are known, ``(P,)`` booleans."""
+    if not settings.pairs_per_class:
+        return np.arange(len(pairs)) < settings.n_pairs
+    if keys.CELL_TYPE not in first.obs:
+        raise InputError("images_1 have no classes for pairs_per_class; give n_pairs, or labels in own_images")
+    classes = first.obs[keys.CELL_TYPE].astype(str).to_numpy()
+    of_pairs = classes[pairs[:, 0]]
+    place = pd.Series(of_pairs).groupby(of_pairs).cumcount().to_numpy()  # the how manyth of its class
+    for name in sorted(set(classes)):
+        if (n := int((of_pairs == name).sum())) < settings.pairs_per_class:
+            raise InputError(
+                f"class '{name}' has {n} pairs, too few for pairs_per_class {settings.pairs_per_class}; lower it, or "
+                "take the test images from those without a partner, by test_on: unpaired"
+            )
+    return place < settings.pairs_per_class
+
+
+def _enough_unpaired(unpaired: Sequence[np.ndarray], n_test: int, which: str = "") -> None:
+    for name, rows in zip(("images_1", "images_2"), unpaired):
+        if len(rows) <= n_test:
+            raise InputError(f"{name} has {len(rows)} images{which}, too few for {n_test} test images; lower n_test")
 
 
 def _without_pairs(unpaired: Sequence[np.ndarray], settings: Translation) -> Rows:
-    if settings.n_pairs or settings.paired:
+    if settings.n_pairs or settings.pairs_per_class or settings.paired:
         asked = "paired: true" if settings.paired else f"n_pairs {settings.n_pairs}"
+        asked = f"pairs_per_class {settings.pairs_per_class}" if settings.pairs_per_class else asked
         raise InputError(
             f"images_1 and images_2 have no pair in common for {asked}; "
             f"give images of one thing the same word in obs['{keys.PAIR}'], as own_images do with paired: true"
         )
     n_train, n_test = settings.n_train, settings.n_test
-    for name, rows in zip(("images_1", "images_2"), unpaired):
-        if len(rows) <= n_test:
-            raise InputError(f"{name} has {len(rows)} images, too few for {n_test} test images; lower n_test")
+    _enough_unpaired(unpaired, n_test)
     none = np.array([], int)
     first, second = unpaired
     train = first[n_test:][:n_train], second[n_test:][:n_train]

@@ -230,3 +230,32 @@ def test_what_cannot_be_divided_is_refused_with_the_reason(first, second, change
     with pytest.raises(InputError) as error:
         parts_of(first, second, **changed)
     assert str(error.value).startswith(sentence)
+
+
+def test_all_of_few_pairs_are_known_where_the_test_images_have_no_partner():
+    first, second = both(n=9, own_1=40, own_2=30)
+    x1, x2, query, truth = parts_of(first, second, n_pairs=9, test_on="unpaired")
+    for x in (x1, x2):
+        assert (x.obs[keys.PAIR] != "").sum() == 9
+    assert set(things(query, first)) == {""} and len(query) == 10
+    assert x1.n_obs == 9 + 40 - 10 and x2.n_obs == 9 + 30 - 10
+    assert not set(query.obs_names) & set(x1.obs_names)
+    assert np.isnan(truth[query.obs_names].layers[keys.TRUTH]).all()  # nobody knows the answers
+    with pytest.raises(InputError, match="images_2 has 5 images without a partner, too few for 10 test images"):
+        parts_of(*both(n=60, own_1=40, own_2=5), n_pairs=2, test_on="unpaired")
+
+
+def test_pairs_are_drawn_in_each_class():
+    first, second = both(n=60)
+    x1, x2, _, _ = parts_of(first, second, pairs_per_class=5)
+    told = x1.obs[x1.obs[keys.PAIR] != ""]
+    assert told[keys.CELL_TYPE].value_counts().to_dict() == {"a": 5, "b": 5}
+    assert list(told[keys.PAIR]) == [word for word in x2.obs[keys.PAIR] if word]
+    assert len(set(things(x1, first)) & set(things(x2, second))) == 10
+    with pytest.raises(InputError, match=r"class 'a' has \d+ pairs, too few for pairs_per_class 50; lower it, or take"):
+        parts_of(first, second, pairs_per_class=50)
+    with pytest.raises(InputError, match="have no classes for pairs_per_class"):
+        parts_of(*both(classes=None), pairs_per_class=2)
+    for asked in ({"n_pairs": 2, "pairs_per_class": 2}, {"paired": True, "pairs_per_class": 2}):
+        with pytest.raises(ValueError, match="leave"):
+            Translation(images_1="a", images_2="b", arms={}, **asked)
