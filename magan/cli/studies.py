@@ -1,6 +1,7 @@
 """Commands on studies: from a folder of files to corrected files and a report."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 import webbrowser
@@ -221,10 +222,17 @@ def _closing(study: Any, folder: Path, published: Path | None = None) -> None:
 
 @contextlib.contextmanager
 def _sentences() -> Iterator[None]:
-    """Turn what a user should read into a sentence and exit code 1."""
+    """Turn what a user should read, and an end by SIGINT or SIGTERM, into a sentence and exit code 1."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     except (InputError, MachineError) as error:
         raise ended(error) from None
     except KeyboardInterrupt:
         raise ended("interrupted; the same command goes on where it stopped") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+import psutil
 from tqdm import tqdm
 
 from magan.errors import InputError, MachineError
@@ -26,6 +28,7 @@ SENTENCE = re.compile(r"^(?:error: |(?:WorkflowError: *)?the study cannot run: )
 LOCKED = "cannot be locked"
 PARENT_DEATH_SIGNAL = 1  # of prctl
 EVERY = 5.0  # seconds between two plain lines
+GRACE = 5.0  # seconds that an interrupted run gets to remove its temporary files
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def _followed(command: Sequence[str], words: TextIO, environment: Mapping[str, s
         preexec_fn=_end_with_parent,
     )
     assert process.stdout is not None
-    with _interrupting(process), _progress() as show:
+    with _interrupting(process, words), _progress() as show:
         for line in process.stdout:
             words.write(line)
             words.flush()
@@ -190,8 +193,8 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _interrupting(process: subprocess.Popen) -> Iterator[None]:
-    """Hand an interrupt on to a process and its jobs, wait for them, and raise it."""
+def _interrupting(process: subprocess.Popen, words: TextIO) -> Iterator[None]:
+    """Hand an interrupt on to a process and its jobs, wait for their end, and raise it."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -200,12 +203,46 @@ def _interrupting(process: subprocess.Popen) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        process.wait()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one finds the run ending already
+        _end(process, words)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _end(process: subprocess.Popen, words: TextIO) -> None:
+    """Interrupt a process and its jobs, and kill what has not ended after `GRACE`: first jobs, then the process.
+
+    A job that computes in a library hears an interrupt late. Once the jobs are gone, Snakemake frees the folder.
+    """
+    # Snakemake repeats the logs of failed jobs; in a full pipe it would wait for ever.
+    reader = threading.Thread(target=lambda: words.writelines(process.stdout or ()), daemon=True)
+    reader.start()
+    for send in (_interrupt, _kill_jobs, _kill):
+        with contextlib.suppress(ProcessLookupError):
+            send(process)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        _kill(process)  # jobs that outlived Snakemake
+    process.wait()
+    reader.join(GRACE)
+
+
+def _interrupt(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def _kill_jobs(process: subprocess.Popen) -> None:
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if pid != process.pid and os.getsid(pid) == process.pid:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

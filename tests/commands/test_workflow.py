@@ -125,6 +125,31 @@ def test_a_command_that_is_ended_ends_its_run(tmp_path, how):
     assert parent.wait(timeout=60)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up under /proc")
+def test_a_job_that_hears_no_interrupt_ends_with_its_run_all_the_same(tmp_path):
+    """The stand-in waits for its job, as Snakemake does, and says more than a pipe holds."""
+    job = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    job += "open('job', 'w').write(str(os.getpid())); os.rename('job', 'started'); time.sleep(60)"
+    (tmp_path / "snakemake.py").write_text(
+        f"import pathlib, subprocess, sys\njob = subprocess.Popen([sys.executable, '-c', {job!r}])\n"
+        "try:\n    job.wait()\n"
+        "except KeyboardInterrupt:\n    print('words ' * 100_000)\n    job.wait()\n    pathlib.Path('freed').touch()\n"
+    )
+    code = (
+        "from pathlib import Path; from magan.commands import workflow; workflow.GRACE = 0.5; "
+        "workflow.run(Path('study.yaml'), Path(), Path('log'), workflow.Launch())"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    assert _there(tmp_path / "started")
+    parent.send_signal(signal.SIGTERM)
+    start = time.monotonic()
+    assert parent.wait(timeout=50) and time.monotonic() - start < 25
+    assert not Path("/proc", (tmp_path / "started").read_text()).exists()
+    assert (tmp_path / "freed").exists()  # only the job was killed, and what started it came to its end
+    assert (tmp_path / "log").read_text().count("words") == 100_000
+
+
 def _there(path: Path) -> bool:
     """Whether a file comes within a minute."""
     end = time.monotonic() + 60
