@@ -155,7 +155,7 @@ def _obeying(corrector: Correction, gate: Mapping[str, Any]) -> Correction:
     return replace(corrector, both=both, provenance=about, put_back=put_back, verdict=verdict)
 
 
-def decided(model: Path, gate: Mapping[str, Any], output: Path) -> None:
+def decided(model: Path, gate: Mapping[str, Any], output: Path, further: Mapping[str, Any] | None = None) -> None:
     """Write a model again with what the safety gate decided, which `correction` obeys.
 
     Parameters
@@ -168,12 +168,14 @@ def decided(model: Path, gate: Mapping[str, Any], output: Path) -> None:
         `magan.tasks.batch_correction.control_design`.
     output
         The file to write.
+    further
+        What the description of the model holds besides.
     """
     if not model.stat().st_size:
         output.write_bytes(b"")
         return
     about, arrays = model_file.load(model)
-    model_file.save(output, {**about, GATE: gate}, arrays)
+    model_file.save(output, {**about, GATE: gate, **(further or {})}, arrays)
 
 
 def described(model: Path, corrector: Correction) -> list[str]:

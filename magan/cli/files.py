@@ -1,6 +1,7 @@
 """Commands on files: what is done to them outside of a study."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +26,9 @@ def correct_files(
 ) -> None:
     """Write files again as the reference batch would have measured them.
 
-    Events, their order and all other channels stay as they are. A file that cannot be corrected is named, and the
-    others are written all the same. Ends with 1 if a file or a marker of the model could not be corrected.
+    Events, their order and all other channels stay as they are. A file of the training is read as it was then: names,
+    scales and compensation come from the model, if no option says otherwise. A file that cannot be corrected is named,
+    and the others are written all the same. Ends with 1 if a file or a marker of the model could not be corrected.
     """
     # PyTorch takes seconds to import, and --help does not need it.
     from magan.atomic_write import only_writer
@@ -34,6 +36,7 @@ def correct_files(
     from magan.cytometry.fcs_read import FcsOptions
     from magan.cytometry.panel import read_panel
     from magan.stages.apply_model import destinations
+    from magan.stages.training_files import training_file
 
     try:
         places = destinations(files, output)
@@ -42,8 +45,16 @@ def correct_files(
         for sentence in described(model, corrector):
             typer.echo(sentence)
         with only_writer(output):
-            arguments = (names, FcsOptions(compensation, trust, data_set), stay_compensated)
-            n_bad = sum(not _corrected(corrector, *pair, *arguments) for pair in zip(files, places))
+            given = FcsOptions(compensation, trust, data_set)
+            is_open = names is None and given == FcsOptions()
+            n_bad = 0
+            for file, place in zip(files, places):
+                known = training_file(model, file) if is_open else None
+                if known is None:
+                    n_bad += not _corrected(corrector, file, place, names, given, stay_compensated)
+                else:
+                    trained = replace(corrector, scales=known.scales)
+                    n_bad += not _corrected(trained, file, place, known.panel, known.fcs, stay_compensated)
     except InputError as error:
         raise ended(error) from None
     if corrector.lacking:

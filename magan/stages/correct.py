@@ -25,6 +25,7 @@ from magan.errors import InputError
 from magan.stages.apply_model import copy, correct
 from magan.stages.atomic_files import atomic_write, read_gate, write, write_table
 from magan.stages.gated import write_gates
+from magan.stages.training_files import panel_of
 
 FILES = ("file", keys.BATCH, "events", "status", "reason", "corrected", "as_measured", "flagged", "trouble")
 FILES += ("mapped_by", keys.NOT_STAINED)
@@ -59,7 +60,7 @@ def correct_files(
             corrector = maps.get(batch)
             if corrector is not None:
                 corrector = replace(corrector, scales=scales_of_file(adata.uns[keys.CYTOF], str(path)))
-            events, status, reason = _again(row, place, corrector, _panel(adata, path))
+            events, status, reason = _again(row, place, corrector, panel_of(adata, path))
             lines.append((str(path), batch, events, status, reason))
             if not reason:
                 written[str(path)] = place
@@ -123,14 +124,6 @@ def file_places(rows: Sequence[Mapping[str, object]], folder: Path) -> list[Path
     return [
         folder / (name if names.count(name) == 1 else f"{row[keys.SAMPLE]}_{name}") for row, name in zip(rows, names)
     ]
-
-
-def _panel(adata: AnnData, path: Path) -> Panel:
-    """The panel of a file, as reading the sheet found it."""
-    names = adata.uns[keys.NAMES]
-    file_names = names[(names[PATH] == str(path)) & names["kept"]]
-    kinds = adata.var[keys.MARKER_TYPE][file_names[keys.MARKER]]
-    return Panel(tuple(file_names[keys.CHANNEL]), tuple(file_names[keys.MARKER]), tuple(kinds))
 
 
 def _integrated(adata: AnnData, maps: Mapping[str, Correction], table: pd.DataFrame, dataset: str) -> AnnData:

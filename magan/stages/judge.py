@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -18,26 +19,32 @@ from magan.metrics.donor_effects import DESIGN, EFFECTS, INVENTED, LOST, PRESERV
 from magan.metrics.group_effects import confounded
 from magan.stages.atomic_files import atomic_write, write, write_table
 from magan.stages.method import fitted, read_folds, with_unstained
+from magan.stages.training_files import FILES, training_files
 from magan.tasks.batch_correction import safety_gate as gates
 
 SIMPLE = ("identity", "zscore", "quantile")  # maps that a correction must not be behind
 BEHIND = 1.02  # times the distance of the best simple map; above this the sentence mentions that map
 
 
-def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -> None:
+def judge(
+    files: Mapping[str, str], folders: Mapping[str, str], fallback: str, own: Mapping[str, Any] | None = None
+) -> None:
     """Rule `judge`: compare each marker of a batch before and after correction, in the cells as written.
 
     Parameters
     ----------
     files
-        ``truth``, ``mapped`` and ``trained``, the model of the deployed method; ``gate``, ``groups``, ``verdict``,
-        ``written`` and ``model``, which is the trained model with the decisions of the gate, are outputs. Model and
-        verdict also hold the table of `magan.tasks.batch_correction.control_design`, where maps learn from controls.
+        ``truth``, ``mapped`` and ``trained``, the model of the deployed method, and with ``own`` ``cells``; ``gate``,
+        ``groups``, ``verdict``, ``written`` and ``model``, which is the trained model with the decisions of the gate
+        and with how the user's files were read, are outputs. Model and verdict also hold the table of
+        `magan.tasks.batch_correction.control_design`, where maps learn from controls.
     folders
         ``train`` and ``query``.
     fallback
         Treatment of a flagged marker: "none" leaves the map, "input" restores the measured marker, "monotone" uses the
         monotone map of that marker. Gate and verdict describe the cells after this treatment.
+    own
+        How the user's files are read; None for a named data set.
     """
     cells, after = anndata.read_h5ad(files["truth"]), anndata.read_h5ad(files["mapped"])
     method, error = _name(after), str(after.uns[keys.ERROR])
@@ -64,8 +71,9 @@ def judge(files: Mapping[str, str], folders: Mapping[str, str], fallback: str) -
     if keys.DESIGN in cells.uns:
         about[keys.DESIGN] = cells.uns[keys.DESIGN].to_dict("records")
     Path(files["verdict"]).write_text(json.dumps(about, indent=2) + "\n")
+    read = {FILES: training_files(own, anndata.read_h5ad(files["cells"], backed="r"))} if own else {}
     with atomic_write(files["model"]) as part:
-        decided(Path(files["trained"]), {**about, "flagged": flagged_by_batch(table)}, part)
+        decided(Path(files["trained"]), {**about, "flagged": flagged_by_batch(table)}, part, read)
 
 
 def flagged_by_batch(table: pd.DataFrame) -> dict[str, list[str]]:

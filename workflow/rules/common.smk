@@ -52,6 +52,12 @@ def own_data(wildcards):
     return own and own.model_dump(mode="json")
 
 
+def own_cells_of(wildcards):
+    """How the user's files of a batch correction are to be read; None for a named data set."""
+    own = STUDY.own(CORRECTIONS[wildcards.dataset].cells)
+    return own and own.model_dump(mode="json")
+
+
 def preparing(wildcards):
     """What a task is made from; not what is done with it, so that a new arm prepares nothing again."""
     return settings_of(wildcards).model_dump(

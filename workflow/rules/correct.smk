@@ -1,6 +1,7 @@
 rule judge:
     """Marker by marker: is a batch better or worse in the cells as they are written?"""
     input:
+        cells=lambda wildcards: f"{ROOT}/cells/{CORRECTIONS[wildcards.dataset].cells}.h5ad",
         truth=f"{BATCH}/truth.h5ad",
         train=f"{BATCH}/train",
         query=f"{BATCH}/query",
@@ -23,6 +24,7 @@ rule judge:
         mem_mb=2000,
     params:
         fallback=fallback_of,
+        own=own_cells_of,
     script:
         "../scripts/judge.py"
 
