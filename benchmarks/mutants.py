@@ -35,6 +35,7 @@ OPERATORS = {
 NAMES = {"min": "max", "minimum": "maximum", "amin": "amax", "argmin": "argmax", "any": "all"}
 NAMES |= {value: key for key, value in NAMES.items()}
 NUMBERS = "tests/test_numbers.py"
+EVERY = '"""What holds of every'  # of a registry's entries, as their tests begin
 OUTCOMES = {"passed": "survived", "failed": "killed", "too slow": "too slow"}  # of the tests -> of the change
 CONSTANTS = {"True": "False", "False": "True", "None": "1", '"true"': '"false"', '"false"': '"true"'}
 
@@ -126,8 +127,8 @@ def constant(token: str) -> str:
 def tests_of(module: Path, tree: Path) -> list[Path]:
     """Return the test files of a module: its mirror, what imports it, what is named after its room or imports that.
 
-    Before them comes, for every module, the comparison of the page of numbers with the code; after them, for figures of
-    a task, the records of all figures.
+    Before them comes, for every module, the comparison of the page of numbers with the code. After them come files of
+    the room that say what holds of every entry of its registry and, for figures of a task, the records of all figures.
     """
     *rooms, name = module.relative_to("magan").with_suffix("").parts
     room = tree.joinpath("tests", *rooms)
@@ -138,14 +139,15 @@ def tests_of(module: Path, tree: Path) -> list[Path]:
     choices = (
         [room / f"test_{name}.py"] if (room / f"test_{name}.py").exists() else [],
         [path for path in quick if imports.search(path.read_text())],
-        sorted(tree.glob(f"tests/test_{name}*.py")),
+        sorted(tree.glob(f"tests/test_{name}*.py")) or sorted(tree.glob(f"tests/faults/test_{name}.py")),
         sorted(tree.glob(f"tests/test_{room.name}*.py")),
         sorted(room.glob("test_*.py")),
         [path for path in quick if f"from {parent} import" in path.read_text()],
     )
     found = next((files for files in choices if files), [])
-    drawn = sorted(tree.glob("tests/test_figures*.py")) if name.endswith("figures") else []
-    return list(dict.fromkeys([*tree.glob(NUMBERS), *found, *drawn]))
+    drawn = sorted(tree.glob("tests/test_figures*.py")) if name.endswith("figures") or rooms == ["figures"] else []
+    every = [path for path in sorted(room.glob("test_*.py")) if path.read_text().startswith(EVERY)]
+    return list(dict.fromkeys([*tree.glob(NUMBERS), *found, *every, *drawn]))
 
 
 def run(tests: list[Path], tree: Path, seconds: float) -> str:

@@ -134,6 +134,17 @@ def test_moves_are_of_whole_pixels_and_repeat_the_border():
     assert {tuple(one.flatten().tolist()) for one in moved} == allowed
 
 
+@pytest.mark.parametrize(("n", "steps"), [(64, 200), (4000, 937), (12800, 1600)])
+def test_images_are_seen_thirty_times_within_bounds(n, steps, monkeypatch):
+    def stop(*_, total_steps, **__):
+        raise InterruptedError(total_steps)
+
+    monkeypatch.setattr(torch.optim.lr_scheduler, "OneCycleLR", stop)
+    network = classifier.ImageClassifier((1, 8, 8), 2)
+    with pytest.raises(InterruptedError, match=f"^{steps}$"):
+        classifier._train(network, torch.zeros(n, 1, 8, 8), torch.zeros(n), torch.Generator())
+
+
 def test_one_class_cannot_be_learnt(threes_sevens):
     images = threes_sevens[0].copy()
     images.obs[keys.CELL_TYPE] = "3"

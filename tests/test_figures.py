@@ -17,6 +17,7 @@ from scipy.integrate import trapezoid
 from magan import keys
 from magan.figures import METHOD_COLOURS, save
 from magan.figures.embedding import coordinates
+from magan.figures.forest import _written
 from magan.figures.style import PALE
 from magan.tasks.batch_correction.batch_effects import before
 from magan.tasks.heldout_markers.figures import LEAST_GAP
@@ -308,6 +309,22 @@ def test_a_bar_reaches_from_the_low_to_the_high_end_of_the_interval_in_the_row_o
     }
     rows = emd[(emd["group"] == keys.ALL) & (emd["arm"] == emd["method"]) & np.isfinite(emd["low"])]
     assert len(rows) and {title(row.arm): [row.low, row.high] for row in rows.itertuples()}.items() <= bars.items()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0004, ".00"),
+        (0.001, ".001"),
+        (0.05, ".050"),
+        (-0.0996, "-.100"),
+        (0.1, ".10"),
+        (3.14159, "3.14"),
+        (12.3, "12"),
+    ],
+)
+def test_small_scores_have_three_decimals_and_large_ones_none(value, text):
+    assert _written(value) == text
 
 
 # -- batches

@@ -55,7 +55,10 @@ def test_every_change_of_a_module_can_be_parsed_and_differs(mutants):
     "module, expected",
     [
         ("magan/losses/travel.py", ["tests/losses/test_travel.py"]),
-        ("magan/models/lapgan.py", ["tests/models/test_applications.py"]),
+        (
+            "magan/models/lapgan.py",
+            ["tests/models/test_applications.py", "tests/models/test_generating.py", "tests/models/test_models.py"],
+        ),
         ("magan/figures/forest.py", ["tests/test_figures.py", "tests/test_figures_images.py"]),
         (
             "magan/tasks/panel_merging/figures.py",

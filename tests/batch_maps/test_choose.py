@@ -112,6 +112,7 @@ def test_whole_samples_are_left_out_where_there_are_four():
     for train, test in _splits((np.zeros((20, 1)),) * 2, samples, 3, random):
         for names, fitted, judged in zip(samples, train, test):
             assert not set(names[fitted]) & set(names[judged]) and len(fitted) + len(judged) == 20
+            assert len(set(names[judged])) in (1, 2)  # of four or five samples in three folds
 
 
 def test_the_criterion_of_cells_in_place_is_one_and_of_a_perfect_map_none():

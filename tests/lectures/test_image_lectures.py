@@ -13,7 +13,7 @@ from magan.images.arrays import digits, from_images
 from magan.lectures import LECTURES, images, infogan_codes, latent_arithmetic, progressive_growing, result_table
 from magan.lectures.adversarial_examples import fgsm, targeted
 from magan.lectures.digit_map import neighbour_agreement
-from magan.lectures.vanishing_gradient import _measured, fallen
+from magan.lectures.vanishing_gradient import _measured, check_claims, fallen
 from magan.networks.replicate import Replicated
 
 
@@ -154,3 +154,11 @@ def test_growing_that_ends_worse_breaks_the_claim_and_not_that_of_its_time():
         parts.append(result_table.points("frechet", [[9.0, frechet]] * 2, seeds=[0, 1], x=[1, 2], arm=arm))
         parts.append(result_table.points("seconds", [1.0, seconds], x=[1, 2], arm=arm))
     assert holds("progressive_growing", result_table.table(parts)) == ["no", "yes", "", ""]
+
+
+def test_a_fall_by_exactly_the_decades_of_the_claim_is_enough_for_one_loss_and_too_much_for_the_other():
+    curves = {"minimax": (1.0, 1e-3), "non_saturating": (1.0, 0.1)}
+    parts = [result_table.points("gradient", [v], seeds=[0], x=[0, 1], item=loss) for loss, v in curves.items()]
+    parts.append(result_table.points("accuracy", [[0.5, 0.99]], seeds=[0], x=[0, 1]))
+    numbers = check_claims(result_table.table(parts))
+    assert numbers["mean"].tolist() == [3, 1, 0.99] and numbers["holds"].tolist() == ["yes", "no", "yes"]
