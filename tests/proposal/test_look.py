@@ -1,6 +1,5 @@
 """What is read of a file before anything is proposed."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -22,7 +21,7 @@ def test_a_sheet_has_the_name_of_a_file_near_its_head(tmp_path, lines, is_sheet)
     assert _is_sheet(tmp_path / "table.csv") is is_sheet
 
 
-@pytest.mark.parametrize(("value", "transform"), [(RAW_BELOW, ""), (np.nextafter(RAW_BELOW, 0), "none")])
+@pytest.mark.parametrize(("value", "transform"), [(RAW_BELOW, ""), (RAW_BELOW - 0.1, "none")])
 def test_values_are_taken_for_transformed_below_a_bound(tmp_path, value, transform):
     pd.DataFrame({"CD3": [value] * 4, "CD4": [1.0] * 4}, dtype=float).to_csv(tmp_path / "a.csv", index=False)
     found = _seen(tmp_path / "a.csv", ())
