@@ -66,6 +66,7 @@ CHANNELS = "channels"  # a table: what the run does with every channel of every 
 ACQUISITION = "acquisition"  # obs: a flag (cytometry.acquisition); uns: a table of path, events, flagged and trouble
 LEFT_OUT = "left_out"  # a table of kind (file or marker), name and reason
 STATUS = "status"
+BIAXIAL = "biaxial"  # two markers that the maps of all arms are drawn by
 REFERENCE = "reference"  # the batch to which all remaining batches are mapped
 DESIGN = "design"  # a table: by which controls each batch is mapped (batch_correction.control_design.COLUMNS)
 NOT_STAINED = "not_stained"  # of a training domain: markers that a control does not stain and a map leaves as measured

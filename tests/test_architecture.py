@@ -16,6 +16,7 @@ KINDS = {
     "merged_table": "folds",
     "figures": "figures",
     "effect_figures": "figures",
+    "biaxial_figures": "figures",
     "report": "report",
     "registry": "registry",
     "check": "check",

@@ -47,6 +47,9 @@ def arguments(name, metrics, summary):
     truth, arm, baseline = synthetic.heldout_cells()
     return {
         "heldout_markers": lambda: ((metrics, summary), {}),
+        "heldout_bars": lambda: ((summary,), {"dataset": summary["dataset"][summary["task"] == "heldout"].iloc[0]}),
+        "biaxial": lambda: ((*by_two_markers(), metrics), {}),
+        "population_seeds": lambda: ((metrics,), {"dataset": "person_2"}),
         "heldout_scatter": lambda: ((truth, {"magan": arm, "knn": baseline}), {}),
         "batch_effects": lambda: (tuple(before(synthetic.batch_cells()[0])), EFFECTS),
         "batch_scores": lambda: ((summary,), {"dataset": "person_2"}),
@@ -67,6 +70,18 @@ def arguments(name, metrics, summary):
         "panel_umap": lambda: ((synthetic.merged_cells(),), {}),
         "loss_curves": lambda: ((synthetic.curves(),), {}),
     }[name]()
+
+
+def by_two_markers():
+    """Truth and the maps of two arms: of both, seed 0 is the only seed, moved by 0 and by 1."""
+    truth, mapped = synthetic.batch_cells()
+    truth.uns |= {"biaxial": ["CD0", "CD1"], "dataset": "person_2"}
+    maps = {}
+    for arm, step in (("magan", 0), ("magan_alone", 1)):
+        maps[arm] = mapped.copy()
+        maps[arm].uns["arm"] = arm
+        maps[arm].layers["seed_0"] = mapped.X + step
+    return truth, maps
 
 
 def draw(name, *args, **options):

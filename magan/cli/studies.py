@@ -163,6 +163,24 @@ def show_report(
             webbrowser.open(page.resolve().as_uri())
 
 
+@app.command("figures")
+def print_figures(
+    study: Annotated[Path, typer.Argument(help="study (YAML), or the folder of magan correct or magan merge")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the figures")],
+) -> None:
+    """Draw the figures of a finished study for print: PDF, SVG and PNG (300 dpi), of one and of two columns.
+
+    Titles and captions are in captions.md, and the digest of the data is in the metadata of each file.
+    """
+    from magan.commands import outcome
+    from magan.stages.publish import publish
+
+    with _sentences():
+        checked, folder = outcome.found(study)
+        n = sum(1 for _ in publish(checked, folder / "results" / checked.name, output))
+        typer.echo(f"{n} files in {output}")
+
+
 @app.command("ui")
 def open_store(
     study: Annotated[Path | None, typer.Argument(help="study, or folder of magan correct or merge")] = None,

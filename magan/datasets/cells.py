@@ -18,6 +18,7 @@ from magan.datasets.dataset import DataSet
 from magan.datasets.download import Build, File
 from magan.datasets.krieg import KRIEG_FILES, krieg_panel3
 from magan.datasets.snare_seq import SNARE_FILES, snare
+from magan.datasets.toy import three_clusters
 from magan.errors import InputError
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -251,6 +252,15 @@ CELLS = {
                 of="snare",
             )
             for domain, files in SNARE_FILES.items()
+        ),
+        DataSet(
+            name="three_clusters",
+            kind="cells",
+            files=(),
+            licence="numbers drawn by this package",
+            citation="Amodio and Krishnaswamy 2018, ICML, PMLR 80:215",
+            state="transformed",
+            load=lambda paths: three_clusters(),
         ),
     )
 }

@@ -2,7 +2,7 @@
 
 CELLS = (
     *("wishbone", "huimm", "huimm_panels", "shaham_p1", "cytonorm", "krieg_panel3"),
-    *("snare_rna", "snare_atac"),
+    *("snare_rna", "snare_atac", "three_clusters"),
 )
 IMAGES = (
     *("mnist", "mnist28", "mnist_plain", "mnist_background", "mnist_edges", "mnist_coloured", "moving_digits"),

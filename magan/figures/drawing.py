@@ -8,6 +8,8 @@ import pandas as pd
 from anndata import AnnData
 from matplotlib.figure import Figure
 
+WRITTEN = "as written"  # in `Results.mapped`: the cells as they are written to files
+
 
 @dataclass(frozen=True)
 class Results:
@@ -15,7 +17,7 @@ class Results:
 
     dataset: str
     truth: AnnData
-    mapped: Mapping[str, AnnData]  # method -> its maps; the headline arm comes first
+    mapped: Mapping[str, AnnData]  # method -> its maps; the headline method comes first
     metrics: pd.DataFrame  # the tidy scores of the data set
     summary: pd.DataFrame
     curves: Mapping[str, pd.DataFrame]  # arm -> its losses
@@ -24,8 +26,8 @@ class Results:
 
     @property
     def headline(self) -> AnnData:
-        """The maps of the headline arm."""
-        return next(iter(self.mapped.values()))
+        """The maps of the headline method, or, where a method is deployed, the cells as they are written."""
+        return self.mapped.get(WRITTEN, next(iter(self.mapped.values())))
 
 
 class Drawing(NamedTuple):
@@ -36,6 +38,7 @@ class Drawing(NamedTuple):
     caption: str  # how to read the figure; conclusions are for the report
     suffix: str  # png where thousands of cells would make a heavy svg
     inputs: Callable[[Any], Mapping[str, Any]] = vars  # the keyword arguments of ``draw``, from a task's results
+    when: Callable[[Any], bool] = lambda results: True  # whether the results have what the figure is about
 
     def figure(self, results: Any, digest: str) -> Figure:
         """Draw the figure of these results, with the digest of their data."""

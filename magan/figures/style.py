@@ -1,6 +1,9 @@
 """Style of all figures: colours, sizes, the text at the foot, and how figures are saved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,12 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from magan import keys
 from magan.titles import title
@@ -40,6 +47,7 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "svg.fonttype": "none",  # store text as text, so that it can be searched and edited
+    "pdf.fonttype": 42,  # TrueType, so that text can be edited
     "svg.hashsalt": "magan",  # otherwise identifiers differ between two drawings of the same data
 }
 # Okabe and Ito's palette, which readers with any common colour blindness can distinguish.
@@ -54,6 +62,48 @@ GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 ARM_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "p")
 WIDEST = 0.98  # of the width of a figure: a key; a browser may set its letters a little wider
 INTERVAL = "95 % bootstrap interval over seeds"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How figures are laid out: on a page of the report, or for print.
+
+    Attributes
+    ----------
+    width
+        Inches in which a figure is drawn, with the font sizes of `STYLE`.
+    shrink
+        Factor by which it is then made smaller, fonts and lines included.
+    notes
+        Whether title, foot and digest are in the figure. In print they are in the caption and the metadata.
+    """
+
+    width: float = WIDTH
+    shrink: float = 1.0
+    notes: bool = True
+
+
+# Widths of journals: 3.5 inches (89 mm) with letters of at least 6 points, and 7.2 inches (183 mm) with at least 9.
+PRINT = {"one_column": Layout(5.0, 0.7, False), "two_columns": Layout(WIDTH, 1.0, False)}
+PAGE = Layout()
+TICKS = {"length": 3.5, "width": 0.8, "pad": 3.5}  # points, the sizes of matplotlib
+_layout: ContextVar[Layout] = ContextVar("layout", default=PAGE)
+
+
+@contextmanager
+def printed(layout: Layout) -> Iterator[None]:
+    """Lay out all figures that are drawn inside like this."""
+    token = _layout.set(layout)
+    try:
+        yield
+    finally:
+        _layout.reset(token)
+
+
+def drawn_width() -> float:
+    """Return the width in inches in which figures are drawn now."""
+    return _layout.get().width
+
 
 styled = rc_context(STYLE)  # a decorator that restores matplotlib's settings afterwards
 
@@ -99,12 +149,16 @@ def short(value: float) -> str:
     return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
 
 
-def new(height: float, title: str, foot: str, digest: str, width: float = WIDTH) -> Figure:
+def new(height: float, title: str, foot: str, digest: str, width: float | None = None) -> Figure:
     """Create an empty figure with a title above, and ``foot`` and the digest of the data below.
 
-    A figure with a key must leave ``title`` empty and pass the title to `key`; otherwise title and key overlap.
+    A figure with a key must leave ``title`` empty and pass the title to `key`; otherwise title and key overlap. In
+    print, see `printed`, a figure has neither title nor foot, and is at most as wide as its column.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    layout = _layout.get()
+    figure = Figure(figsize=(min(width or layout.width, layout.width), height), layout="constrained")
+    if not layout.notes:
+        return figure
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     foot = " · ".join(part for part in (foot, f"data {digest[:12]}" if digest else "") if part)
@@ -115,8 +169,9 @@ def new(height: float, title: str, foot: str, digest: str, width: float = WIDTH)
 def key(figure: Figure, title: str, handles: Sequence[Artist], columns: int) -> None:
     """Draw the title of a figure, and below it a key of its symbols in as many columns, or as many as fit."""
     place = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.4, "borderpad": 0}
+    place |= {"title": title, "title_fontsize": 12} if _layout.get().notes else {}
     for n in range(max(1, min(columns, len(handles))), 0, -1):
-        legend = figure.legend(handles=handles, title=title, title_fontsize=12, handlelength=1.6, ncols=n, **place)
+        legend = figure.legend(handles=handles, handlelength=1.6, ncols=n, **place)
         if n == 1 or legend.get_window_extent().width < WIDEST * figure.bbox.width:
             return
         legend.remove()
@@ -140,9 +195,39 @@ def panels(figure: Figure, n: int, columns: int, **shared) -> list[Axes]:
     return list(grid[:n])
 
 
-def save(figure: Figure, path: Path | str, dpi: int = 150) -> None:
-    """Write a figure to a file; equal data give equal bytes."""
+def shrunk(figure: Figure, factor: float) -> Figure:
+    """Return the figure with its size, letters, lines and symbols smaller by a factor."""
+    if factor == 1:
+        return figure
+    for axes in figure.findobj(Axes):
+        for axis in (axes.xaxis, axes.yaxis):
+            for which in ("major", "minor"):
+                known: dict[str, Any] = axis.get_tick_params(which)
+                sizes: dict[str, Any] = {name: factor * float(known.get(name, TICKS[name])) for name in TICKS}
+                axis.set_tick_params(which, **sizes)
+    for artist in figure.findobj():
+        if isinstance(artist, Text):
+            artist.set_fontsize(factor * float(artist.get_fontsize()))
+        elif isinstance(artist, Line2D):
+            artist.set(linewidth=factor * artist.get_linewidth(), markersize=factor * artist.get_markersize())
+            artist.set_markeredgewidth(factor * artist.get_markeredgewidth())
+        elif isinstance(artist, Patch):
+            artist.set_linewidth(factor * artist.get_linewidth())
+        elif isinstance(artist, Collection):
+            artist.set_linewidth(list(factor * np.atleast_1d(artist.get_linewidth())))
+            if isinstance(artist, PathCollection):
+                artist.set_sizes(factor**2 * artist.get_sizes())
+    figure.set_size_inches(*(factor * figure.get_size_inches()))
+    return figure
+
+
+def save(figure: Figure, path: Path | str, dpi: int = 150, about: str = "") -> None:
+    """Write a figure to a file, with ``about`` in its metadata; equal data give equal bytes."""
     path = Path(path)
-    metadata = {"svg": {"Date": None, "Creator": "magan"}, "png": {"Software": "magan"}}
+    metadata: dict[str, dict[str, str | None]] = {
+        ".svg": {"Date": None, "Creator": "magan", "Description": about or None},
+        ".png": {"Software": "magan", **({"Description": about} if about else {})},
+        ".pdf": {"Creator": "magan", "CreationDate": None, "Subject": about or None},
+    }
     with rc_context(STYLE):
-        figure.savefig(path, dpi=dpi, metadata=metadata.get(path.suffix.removeprefix(".")))
+        figure.savefig(path, dpi=dpi, metadata=metadata.get(path.suffix))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from magan import keys, tracking
-from magan.figures import Drawing, Results, save
+from magan.figures import WRITTEN, Drawing, Results, save
 from magan.stages.atomic_files import atomic_write, read_metrics, unquoted
 from magan.stages.provenance import digest, sources_of
 from magan.tasks.batch_correction.explorer import explorer
@@ -48,14 +48,34 @@ def draw(
         The file of cells as they are written, which are then the ones to be shown; "" where no method is deployed. Its
         numbers for the interactive figures of the report are written to explorer.json.
     """
-    entry, (folder, output) = TASKS[task], folders
-    methods = [*arms, *baselines]
+    folder, output = folders
+    results = load(task, dataset, arms, baselines, headline, tables, folder, written)
+    _save(TASKS[task].figures, results, mark(results.truth, tables[0]), output)
+    if written and np.isfinite(results.headline.X).all():
+        with atomic_write(f"{output}/explorer.json") as part:
+            part.write_text(json.dumps(explorer(results.truth, results.headline), separators=(",", ":")))
+
+
+def load(
+    task: str,
+    dataset: str,
+    arms: Mapping[str, str],
+    baselines: Sequence[str],
+    headline: str,
+    tables: tuple[str, str],
+    folder: str,
+    written: str,
+) -> Results:
+    """Read what the figures of a data set are drawn from; arguments as of `draw`."""
+    entry, methods = TASKS[task], [*arms, *baselines]
     metrics, summary = (rows_of(read_metrics(path), task, dataset, methods) for path in tables)
     truth = anndata.read_h5ad(f"{folder}/truth.h5ad")
     shown = entry.shown(arms, baselines, summary) if entry.shown else [headline or methods[0]]
+    shown = dict.fromkeys([*shown, *(arms if keys.BIAXIAL in truth.uns else ())])
     mapped = {name: anndata.read_h5ad(f"{folder}/{name}/mapped.h5ad") for name in shown}
-    mapped = {headline: anndata.read_h5ad(written)} if written else mapped
-    results = Results(
+    if written:
+        mapped[WRITTEN] = anndata.read_h5ad(written)
+    return Results(
         dataset=dataset,
         truth=truth,
         mapped=mapped,
@@ -65,11 +85,11 @@ def draw(
         arms=arms,
         inputs=entry.inputs(truth) if entry.inputs else {},
     )
-    mark = digest(sources_of(truth) | {"metrics": hashlib.sha256(Path(tables[0]).read_bytes()).hexdigest()})
-    _save(entry.figures, results, mark, output)
-    if written and np.isfinite(results.headline.X).all():
-        with atomic_write(f"{output}/explorer.json") as part:
-            part.write_text(json.dumps(explorer(truth, results.headline), separators=(",", ":")))
+
+
+def mark(truth: anndata.AnnData, metrics: str) -> str:
+    """Return the digest of what a data set's figures are drawn from: its sources and the file of its scores."""
+    return digest(sources_of(truth) | {"metrics": hashlib.sha256(Path(metrics).read_bytes()).hexdigest()})
 
 
 def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], output: str) -> None:
@@ -87,9 +107,11 @@ def draw_merged(table: str, merged: str, audits: Mapping[str, tuple[str, str]], 
 
 
 def _save(figures: Mapping[str, Drawing], results: Any, mark: str, output: str) -> None:
-    """Write every figure as SVG and PNG into a folder."""
+    """Write every figure that the results have as SVG and PNG into a folder."""
     Path(output).mkdir(parents=True, exist_ok=True)
     for name, drawing in figures.items():
+        if not drawing.when(results):
+            continue
         figure = drawing.figure(results, mark)
         for suffix in ("svg", "png"):
             with atomic_write(f"{output}/{name}.{suffix}") as part:

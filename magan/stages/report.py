@@ -131,6 +131,7 @@ def _pictures(study: Study, root: str) -> list[dict[str, str]]:
         }
         for task, dataset, figures in places
         for name, drawing in figures.items()
+        if Path(f"{root}/figures/{task}/{dataset}/{name}.{drawing.suffix}").is_file()  # see `Drawing.when`
     ]
 
 

@@ -231,6 +231,7 @@ def test_the_truth_of_batches_holds_queries_and_held_out_reference_cells_as_meas
 @pytest.mark.parametrize(
     "options, sentence",
     [
+        ({"reference": "a", "biaxial": ("CD3", "CD45R")}, "marker 'CD45R' is not in the data (did you mean 'CD45RA'?)"),
         ({"reference": "x"}, "reference batch 'x' is not in the data; batches are a, b, c, or give median"),
         (
             {"reference": "a", "batch_size": 500},
@@ -403,3 +404,11 @@ def test_the_truth_of_images_tells_real_images_of_the_target_from_queries_by_nam
     assert truth.obs["split"].tolist() == ["test", "test", "train", "train", "test"]
     np.testing.assert_allclose(truth.X[:, 0], [0.1, 0.1, 0.3, 0.3, 0.4])
     np.testing.assert_allclose(truth.layers[keys.TRUTH][:, 0], [0.2, 0.2, np.nan, np.nan, np.nan])
+
+
+def test_two_markers_that_maps_are_drawn_by_are_named_in_the_truth_alone():
+    folds = batch(cells(), reference="a", batch_size=8, biaxial=("CD45RA", "CD4"))
+    assert list(folds.truth.uns[keys.BIAXIAL]) == ["CD45RA", "CD4"]
+    parts = [*folds.query.values(), *(part for pair in folds.train.values() for part in pair)]
+    assert all(keys.BIAXIAL not in part.uns for part in parts)
+    assert keys.BIAXIAL not in batch(cells(), reference="a", batch_size=8).truth.uns

@@ -10,9 +10,14 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from running import command, dry_run, in_process, quick_run, run
+from running import SMOKE, command, dry_run, in_process, quick_run, run
 
+from magan.config.yaml_file import read_yaml
+from magan.errors import InputError
+from magan.figures.style import PRINT
+from magan.stages import publish
 from magan.stages.atomic_files import read_metrics
+from magan.study import parse
 
 SCORED = "results/smoke/batch/cytonorm/metrics.tsv"
 
@@ -178,3 +183,18 @@ def test_snakemake_makes_its_own_report_with_captions(finished):
     made = in_process(finished, "--report", "report.zip")
     assert made.returncode == 0, made.stderr
     assert (finished / "report.zip").stat().st_size > 10_000
+
+
+def test_the_figures_of_a_finished_study_are_drawn_for_print(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "SUFFIXES", ("pdf",))
+    values = read_yaml(SMOKE)
+    study = parse({key: values[key] for key in ("name", "title", "seeds", "batch")})
+    made = list(publish.publish(study, finished / "results/smoke", tmp_path))
+    drawn = {path.stem for path in (finished / "results/smoke/figures/batch/cytonorm").glob("*.svg")}
+    assert {"biaxial", "population_seeds"} <= drawn
+    names = {path.relative_to(tmp_path).as_posix() for path in made}
+    assert names == {f"batch/cytonorm/{name}_{column}.pdf" for name in drawn for column in PRINT} | {"captions.md"}
+    captions = (tmp_path / "captions.md").read_text()
+    assert all(f"**cytonorm, {name}. " in captions for name in drawn)
+    with pytest.raises(InputError, match=r"metrics\.tsv does not exist; run the study first"):
+        list(publish.publish(study, tmp_path, tmp_path))

@@ -32,6 +32,7 @@ from magan.figures.style import (
     panels,
     styled,
 )
+from magan.tasks.batch_correction.biaxial_figures import BIAXIAL
 from magan.tasks.batch_correction.effect_figures import batch_effects
 
 SCORES = ("emd", "mmd", "batch_auc", "label_transfer", "rank_kept", "population_variance", "emd_reduction", "mad")
@@ -202,6 +203,7 @@ FIGURES = {
         "svg",
         lambda r: {"summary": r.summary, "dataset": r.dataset},
     ),
+    **BIAXIAL,
     "batch_densities": Drawing(
         batch_densities,
         "Markers before and after",

@@ -47,6 +47,7 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
         adata = wipe(adata, **settings.wipe.model_dump(), seed=settings.split_seed)
     markers = list(adata.var_names[adata.var[keys.TO_CORRECT]] if settings.markers is None else settings.markers)
     known_markers(markers, adata)
+    known_markers(settings.biaxial or (), adata[:, markers])
     adata = adata[:, markers].copy()
     adata.var[keys.TO_CORRECT] = True  # the user names these markers, so they are corrected
     of_batch = adata.obs[keys.BATCH].astype(str)
@@ -69,7 +70,7 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
         reference = _median(drawn)
     aligned = [name for name in names if name != reference]
     train = {name: (drawn[name], drawn[reference]) for name in aligned}
-    return _folds(train, queries, {**adata.uns, keys.REFERENCE: reference})
+    return _folds(train, queries, _about(adata, reference, settings))
 
 
 def _by_controls(
@@ -105,7 +106,7 @@ def _by_controls(
     _without_networks(table, settings)
     queries = {name: _of(testing, name) for name in names}
     _each_tested(queries)
-    return _folds(train, queries, {**adata.uns, keys.REFERENCE: reference, keys.DESIGN: table})
+    return _folds(train, queries, {**_about(adata, reference, settings), keys.DESIGN: table})
 
 
 def _domains(
@@ -169,6 +170,12 @@ def _without_networks(table: pd.DataFrame, settings: BatchAlignment) -> None:
             f"({design.sentences(special)[0].rstrip('.')}); take method: auto or another batch map, or list the "
             "markers that all controls stain (markers)"
         )
+
+
+def _about(adata: AnnData, reference: str, settings: BatchAlignment) -> dict:
+    """What the truth says of all its cells."""
+    drawn_by = {keys.BIAXIAL: list(settings.biaxial)} if settings.biaxial else {}
+    return {**adata.uns, keys.REFERENCE: reference, **drawn_by}
 
 
 def _folds(train: Mapping[str, tuple[AnnData, ...]], queries: Mapping[str, AnnData], uns: Mapping) -> Folds:

@@ -46,6 +46,8 @@ class BatchAlignment(TaskSettings):
     Trained on the cells that match ``train``, at most ``n_train`` of a batch, and scored on those that match
     ``test`` (obs column -> value; of the two one may be left out, and is all other cells), or on a random
     ``test_fraction``. With control samples, ``train: {is_control: true}`` learns from them what is done to all.
+    ``biaxial`` names two markers by which the map of every arm is drawn, cell by cell, with the share of its seeds that
+    preserve the populations.
     """
 
     arms: dict[ArmName, Arm] = {}
@@ -58,6 +60,7 @@ class BatchAlignment(TaskSettings):
     test: dict[str, Word] = {}
     test_fraction: float = Field(default=0.3, gt=0, lt=1)
     wipe: Wipe | None = None
+    biaxial: tuple[str, str] | None = None
     correct: Correct | None = None  # of the user's files alone
     method: str | None = Field(default=None, exclude=True)  # the short form of deploy, written out before anything else
 

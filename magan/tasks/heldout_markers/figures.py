@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from scipy.optimize import isotonic_regression
 
 from magan import keys
@@ -18,9 +20,9 @@ from magan.figures.style import (
     GREY,
     INK,
     INTERVAL,
-    WIDTH,
     colour,
     counted,
+    drawn_width,
     empty,
     key,
     label,
@@ -33,6 +35,7 @@ from magan.figures.style import (
     styled,
 )
 
+HATCHES = ("", "////", "....", "xxxx")  # of the arms of a model, in their order
 DASHES = ("-", (0, (3, 1)), (0, (1, 1)), "-.", (0, (5, 1, 1, 1, 1, 1)))  # of the baselines, in their order
 GREYS = ("#8f8f8f", "#666666", "#222222")  # likewise
 LEAST_GAP = 0.075  # of the height of a panel: lines of text nearer than this would overlap
@@ -223,7 +226,7 @@ def heldout_scatter(
     title = "Measured and predicted values of held-out markers"
     seeds = max((len(np.atleast_1d(m.uns.get("seeds", []))) for m in mapped.values()), default=0)
     foot = f"{truth.n_obs:,} cells · mean of {counted(seeds, 'seed')} where seeds were trained · darker: more cells"
-    side = WIDTH / max(len(markers), 3)
+    side = drawn_width() / max(len(markers), 3)
     figure = new(1.15 + (side - 0.1) * len(mapped), title, foot, digest)
     grid = figure.subplots(len(mapped), len(markers), squeeze=False)
     for row, (name, cells) in zip(grid, mapped.items()):
@@ -254,6 +257,59 @@ def _hexagons(axes: Axes, real: pd.Series, cells: AnnData, marker: str) -> None:
     axes.text(0.04, 0.96, f"r {short(r)}", transform=axes.transAxes, va="top", bbox=halo)
 
 
+@styled
+def heldout_bars(summary: pd.DataFrame, *, dataset: str, digest: str) -> Figure:
+    """Draw Pearson's r of every held-out marker as bars: a bar for each arm and baseline, a line for the ceiling.
+
+    Parameters
+    ----------
+    summary
+        The tidy summary; rows of other tasks and data sets are passed over.
+    dataset
+        Which to draw.
+    digest
+        Of the data, written at the foot.
+    """
+    title = f"Held-out markers, method by method: {dataset}"
+    table = summary[(summary["task"] == "heldout") & (summary["dataset"] == dataset) & (summary["metric"] == "pearson")]
+    table = table[(table["group"] == keys.ALL) & (table["feature"] != keys.ALL)]
+    markers, pairs = list(dict.fromkeys(table["feature"])), lanes(table)
+    if not markers:
+        return empty(title, "No marker was scored.", digest)
+    figure = new(3.6 + 0.2 * (len(pairs) // 4), "", f"bars: means; black: {INTERVAL}", digest)
+    (axes,) = panels(figure, 1, 1)
+    width = 0.84 / len(pairs)
+    handles: list[Artist] = []
+    for i, pair in enumerate(pairs):
+        rows = table[(table["method"] == pair[0]) & (table["arm"] == pair[1])].set_index("feature").reindex(markers)
+        at = np.arange(len(markers)) + (i - (len(pairs) - 1) / 2) * width
+        look = _bar(pair, pairs)
+        axes.bar(at, rows["mean"], width, **look)
+        axes.vlines(at, rows["low"], rows["high"], color=INK, lw=1)
+        handles.append(Patch(label=label(*pair), **look))
+    best = table[table["arm"] == keys.CEILING].set_index("feature")["mean"].reindex(markers)
+    if best.notna().any():
+        at, line = np.arange(len(markers)), {"color": INK, "lw": 1.2, "ls": DASHES[1]}
+        axes.hlines(best, at - 0.45, at + 0.45, **line)
+        handles.append(Line2D([], [], label=label(keys.CEILING, keys.BASELINE), **line))
+    axes.axhline(0, color=INK, lw=0.6)
+    axes.set_xticks(range(len(markers)), markers)
+    axes.tick_params(axis="x", length=0)
+    axes.set(ylabel="Pearson's r over cells", xlim=(-0.55, len(markers) - 0.45))
+    key(figure, title, handles, 4)
+    return figure
+
+
+def _bar(pair: tuple[str, str], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the look of a bar: arms of a model share its colour and differ by hatches, baselines are greys."""
+    if pair[1] == keys.BASELINE:
+        place = [known for known in pairs if known[1] == keys.BASELINE].index(pair)
+        return {"color": GREYS[place % len(GREYS)], "lw": 0}
+    place = [known for known in pairs if known[0] == pair[0] and known[1] != keys.BASELINE].index(pair)
+    tint = colour(pair[0], pair[0])
+    return {"facecolor": tint if place == 0 else "white", "edgecolor": tint, "lw": 1.2, "hatch": HATCHES[place % 4]}
+
+
 FIGURES = {
     "heldout_markers": Drawing(
         heldout_markers,
@@ -264,6 +320,16 @@ FIGURES = {
         "ceiling learns from the truth, which no method has. Markers are sorted by the r of kNN.",
         "svg",
         lambda r: {"metrics": r.metrics, "summary": r.summary},
+    ),
+    "heldout_bars": Drawing(
+        heldout_bars,
+        "Held-out markers, method by method",
+        "Pearson's r between the measured and the predicted values of each hidden marker: the mean over seeds with its "
+        "95 % bootstrap interval. Arms of a model share a colour; the first is filled. The dashed line is a regression "
+        "that learns from the truth, which no method has.",
+        "svg",
+        lambda r: {"summary": r.summary, "dataset": r.dataset},
+        lambda r: len(r.arms) > 1,
     ),
     "heldout_scatter": Drawing(
         heldout_scatter,

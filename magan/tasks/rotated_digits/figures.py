@@ -15,8 +15,8 @@ from magan.figures.style import (
     GREY,
     INK,
     PALE,
-    WIDTH,
     counted,
+    drawn_width,
     empty,
     label,
     lanes,
@@ -55,7 +55,7 @@ def digit_grid(truth: AnnData, mapped: AnnData, metrics: pd.DataFrame, *, digest
     rows = _shown(truth, mapped, n_images)
     n_seeds = len(np.atleast_1d(mapped.uns["seeds"]))
     foot = f"{counted(n_seeds, 'seed')} ranked by the share of images whose digit is kept · images of the test set"
-    height = 1.0 + len(chosen) * (0.35 + WIDTH * 0.85 * 4 / len(rows))
+    height = 1.0 + len(chosen) * (0.35 + drawn_width() * 0.85 * 4 / len(rows))
     figure = new(height, title, foot, digest)
     for axes, (rank, seed, accuracy) in zip(panels(figure, len(chosen), 1), chosen):
         strips = _strips(truth, mapped, rows, seed)
