@@ -100,3 +100,11 @@ def test_a_bar_is_as_long_as_the_share_of_seeds_whose_populations_stay(tables):
     lengths = [bar.get_width() for bar in figure.axes[0].patches]
     assert lengths == [1.0, 2 / chosen.sum()]
     assert f"2 of {chosen.sum()} seeds" in words(figure)
+
+
+@pytest.mark.parametrize("name", ["heldout_bars", "heldout_markers", "loss_curves"])
+def test_the_key_of_a_narrow_figure_is_as_narrow(name, tables):
+    figure = in_print(name, "one_column", tables)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().width <= figure.bbox.width
