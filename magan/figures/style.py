@@ -61,6 +61,7 @@ METHOD_COLOURS = {
 GROUP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C7A00")
 ARM_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "p")
 WIDEST = 0.98  # of the width of a figure: a key; a browser may set its letters a little wider
+WIDEST_IN_PRINT = 0.93  # likewise; small letters are relatively wider
 INTERVAL = "95 % bootstrap interval over seeds"
 
 
@@ -169,10 +170,12 @@ def new(height: float, title: str, foot: str, digest: str, width: float | None =
 def key(figure: Figure, title: str, handles: Sequence[Artist], columns: int) -> None:
     """Draw the title of a figure, and below it a key of its symbols in as many columns, or as many as fit."""
     place = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.4, "borderpad": 0}
-    place |= {"title": title, "title_fontsize": 12} if _layout.get().notes else {}
+    notes = _layout.get().notes
+    place |= {"title": title, "title_fontsize": 12} if notes else {}
+    most = (WIDEST if notes else WIDEST_IN_PRINT) * figure.bbox.width
     for n in range(max(1, min(columns, len(handles))), 0, -1):
         legend = figure.legend(handles=handles, handlelength=1.6, ncols=n, **place)
-        if n == 1 or legend.get_window_extent().width < WIDEST * figure.bbox.width:
+        if n == 1 or legend.get_window_extent().width < most:
             return
         legend.remove()
 
