@@ -105,6 +105,7 @@ def test_a_bar_is_as_long_as_the_share_of_seeds_whose_populations_stay(tables):
 @pytest.mark.parametrize("name", ["heldout_bars", "heldout_markers", "loss_curves"])
 def test_the_key_of_a_narrow_figure_is_as_narrow(name, tables):
     figure = in_print(name, "one_column", tables)
+    figure.set_dpi(300)  # at few pixels, letters are rounded to wider ones
     figure.canvas.draw()
     (legend,) = figure.legends
     assert legend.get_window_extent().width <= figure.bbox.width
