@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from magan.aligner import Aligner
     from magan.batch_mapper import BatchMapper
     from magan.config import Training
+    from magan.cytometry.integrated import open_integrated
     from magan.neighbours import nearest_cells
     from magan.synthesizer import Synthesizer
 
@@ -19,8 +20,9 @@ _PUBLIC = {
     "Synthesizer": "magan.synthesizer",
     "Training": "magan.config",
     "nearest_cells": "magan.neighbours",
+    "open_integrated": "magan.cytometry.integrated",
 }
-__all__ = ["Aligner", "BatchMapper", "Synthesizer", "Training", "__version__", "nearest_cells"]
+__all__ = ["Aligner", "BatchMapper", "Synthesizer", "Training", "__version__", "nearest_cells", "open_integrated"]
 
 
 def __getattr__(name: str) -> Any:

@@ -55,6 +55,7 @@ DATA_SET = "data_set"  # its number, where an FCS file holds several
 HOW_TO_READ = (COMPENSATION, TRUST, DATA_SET)
 COFACTOR, TRANSFORM = "cofactor", "transform"  # of the arcsinh; the name of a scale, with parameters or without
 HOW_TO_SCALE = (COFACTOR, TRANSFORM)
+CELLS_PER_FILE = "cells_per_file"  # of a row: the number of cells that are drawn from its file
 
 # uns
 CYTOF = "cytof"  # {"cofactor": ...}
@@ -64,6 +65,7 @@ CLASSIFIER = "classifier"  # {"classes", "of" (their obs column), "sha256" (of t
 NAMES = "names"  # a table: what every channel of every file was called, and is
 CHANNELS = "channels"  # a table: what the run does with every channel of every file, and why (channel_roles.COLUMNS)
 ACQUISITION = "acquisition"  # obs: a flag (cytometry.acquisition); uns: a table of path, events, flagged and trouble
+DRAWN = "drawn"  # a table of path, cells and drawn, where only some cells of large files are used
 LEFT_OUT = "left_out"  # a table of kind (file or marker), name and reason
 STATUS = "status"
 BIAXIAL = "biaxial"  # two markers that the maps of all arms are drawn by

@@ -110,3 +110,9 @@ def parse(values: Mapping[str, Any]) -> Study:
         return Study.model_validate(values)
     except ValidationError as error:
         raise InputError(sentence(error, values, Study)) from None
+
+
+def all_cells(corrected: Path) -> Path:
+    """What rule `correct` wrote of all cells: an .h5ad file, or a folder of them where they are too many for one."""
+    folder = corrected / "integrated"
+    return folder if folder.is_dir() else folder.with_suffix(".h5ad")

@@ -29,6 +29,7 @@ ROOMS = {
         "aligner",
         "batch_mapper",
         "config",
+        "cytometry",
         "neighbours",
         "synthesizer",
     },  # for type checkers; names are imported lazily

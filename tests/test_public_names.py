@@ -11,12 +11,13 @@ from magan.aligner import Aligner
 from magan.batch_mapper import BatchMapper
 from magan.cli import app
 from magan.config import Training
+from magan.cytometry.integrated import open_integrated
 from magan.synthesizer import Synthesizer
 
 
 def test_the_public_names_are_the_classes_of_their_modules():
-    found = magan.Aligner, magan.BatchMapper, magan.Synthesizer, magan.Training
-    assert found == (Aligner, BatchMapper, Synthesizer, Training)
+    found = magan.Aligner, magan.BatchMapper, magan.Synthesizer, magan.Training, magan.open_integrated
+    assert found == (Aligner, BatchMapper, Synthesizer, Training, open_integrated)
     assert set(magan.__all__) <= set(dir(magan))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from magan.errors import InputError
-from magan.study import PANELS, Study, load
+from magan.study import PANELS, Study, all_cells, load
 
 SQLITE = re.compile(r"sqlite(\+\w+)?:///(.+)")
 
@@ -46,7 +46,7 @@ def results(study: Study, folder: Path) -> Iterator[tuple[str, Path]]:
     for name in _judged(study):
         if study.section("batch")[name].correct:
             yield "corrected files", root / "batch" / name / "corrected" / "files"
-            yield "all cells", root / "batch" / name / "corrected" / "integrated.h5ad"
+            yield "all cells", all_cells(root / "batch" / name / "corrected")
             yield "list of files", root / "batch" / name / "corrected" / "files.tsv"
         yield "model", root / "batch" / name / "model.safetensors"
     for name in study.panels_to_merge():

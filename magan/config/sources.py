@@ -44,6 +44,8 @@ class OwnData(Strict):
 
     Files of a sheet that cannot be used are left out by name; a list of files is all or nothing. ``aliases`` (name in
     a file -> marker) may also be given for each panel, ``cofactor`` for each marker or each panel.
+    Maps are trained and scored on ``cells_per_file`` random cells of each file, "all", or by default ("auto") as many
+    as keep the data set below 500,000 cells; every cell of every file is corrected.
     """
 
     files: tuple[OwnFile, ...] = ()
@@ -56,6 +58,7 @@ class OwnData(Strict):
     compensation: str | None = None  # of files whose row says none: file, none, or the path of a matrix
     trust: Literal["header"] | None = None  # of files whose row says none
     data_set: PositiveInt | None = None  # of files whose row says none
+    cells_per_file: PositiveInt | Literal["auto", "all"] = "auto"  # that take part in training and scores
     gates: dict[str, str] | str = {}  # population -> "CD3+ CD19-"; or a FlowJo workspace or Gating-ML file
 
     @model_validator(mode="after")

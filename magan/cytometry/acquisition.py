@@ -5,7 +5,7 @@ The three questions are those of flowAI (Monaco et al., Bioinformatics 2016) and
 flagged, never left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,17 +50,38 @@ def acquisition(values: np.ndarray, markers: Sequence[str], time: np.ndarray | N
     or fast in slices of equal time with less than a quarter, or more than four times, of the events of the median
     slice. A file of few events, or one that is not in the order of its clock, has no flags of these kinds.
     """
-    flags, sentences = np.zeros(len(values), np.uint8), []
-    if time is None or not np.isfinite(time).all():
+    if time is None:
+        return Acquisition(np.zeros(len(values), np.uint8), ())
+    return acquisition_in_parts([(values, time)], len(values), markers)
+
+
+def acquisition_in_parts(parts: Iterable[tuple[np.ndarray, np.ndarray]], n: int, markers: Sequence[str]) -> Acquisition:
+    """`acquisition` of ``n`` events, of which values ``(k, M)`` and times ``(k,)`` come in parts."""
+    n_stretches = min(MOST, n // STRETCH)
+    is_long = n_stretches >= FEWEST and len(markers) > 0
+    sums, squares = (np.zeros((n_stretches, len(markers))) for _ in range(2))
+    clocks, first = [], 0
+    for values, times in parts:
+        stop = first + len(times)
+        clocks.append(times)
+        if is_long:
+            which = np.arange(first, stop) * n_stretches // n
+            found, starts = np.unique(which, return_index=True)
+            x = values.astype(np.float64)
+            sums[found] += np.add.reduceat(x, starts)
+            squares[found] += np.add.reduceat(x**2, starts)
+        first = stop
+    flags, sentences, time = np.zeros(n, np.uint8), [], np.concatenate(clocks)
+    if not np.isfinite(time).all():
         return Acquisition(flags, ())
     uneven, sentence = _flow(time)
     flags[uneven] |= FLOW
     sentences += [sentence] if sentence else []
-    n_stretches = min(MOST, len(values) // STRETCH)
-    in_order = np.count_nonzero(np.diff(time) < 0) < UNORDERED * len(time)
-    if in_order and n_stretches >= FEWEST and values.shape[1]:
-        which = np.arange(len(values)) * n_stretches // len(values)
-        for bit, stretches, sentence in _intensities(values, markers, which, n_stretches):
+    in_order = np.count_nonzero(np.diff(time) < 0) < UNORDERED * n
+    if in_order and is_long:
+        which = np.arange(n) * n_stretches // n
+        size = np.bincount(which, minlength=n_stretches)[:, None]
+        for bit, stretches, sentence in _intensities(sums / size, squares / size, size, markers):
             flags[stretches[which]] |= bit
             sentences.append(sentence)
     return Acquisition(flags, tuple(sentences))
@@ -100,14 +121,15 @@ def _flow(time: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _intensities(
-    values: np.ndarray, markers: Sequence[str], which: np.ndarray, n_stretches: int
+    means: np.ndarray, squares: np.ndarray, size: np.ndarray, markers: Sequence[str]
 ) -> list[tuple[int, np.ndarray, str]]:
-    """Bit, stretches ``(B,)`` booleans and sentence of drifts and of shifts."""
-    size = np.bincount(which, minlength=n_stretches)[:, None]
-    starts = np.searchsorted(which, np.arange(n_stretches))
-    x = values.astype(np.float64)
-    means = np.add.reduceat(x, starts) / size
-    spread = np.sqrt(np.mean(np.add.reduceat(x**2, starts) / size - means**2, axis=0).clip(0))
+    """Bit, stretches ``(B,)`` booleans and sentence of drifts and of shifts.
+
+    ``means`` and ``squares`` are the means of values and of their squares in each stretch ``(B, M)``, ``size`` its
+    number of events ``(B, 1)``.
+    """
+    n_stretches = len(means)
+    spread = np.sqrt(np.mean(squares - means**2, axis=0).clip(0))
     varies = spread > 0
     means, spread = means[:, varies] / spread[varies], spread[varies]
     names = [marker for marker, it in zip(markers, varies) if it]

@@ -10,17 +10,19 @@ from anndata import AnnData
 
 from magan import keys
 from magan.cytometry.acquisition import acquisition, clock
-from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.arcsinh import arcsinh, cofactors
 from magan.cytometry.channel_roles import assign, spreads, unusable
 from magan.cytometry.channel_table import channel_table
 from magan.cytometry.choose_scales import Asked, choose, noted
 from magan.cytometry.consistent_markers import Files, Rows, agree, enough, same
+from magan.cytometry.draw_cells import draw, table
 from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.harmonise_names import PATH, Aliases, harmonise, targets, twins, unused
 from magan.cytometry.marker_names import CORRECTED, DOUBTFUL, TECHNICAL, file_names, kind_of
 from magan.cytometry.panel import Panel, annotate
 from magan.cytometry.read_cells import LABELS, finite_markers, labelled, opened, stem_of
 from magan.cytometry.rna_counts import STATED, preprocessed
+from magan.cytometry.whole_file import flags
 from magan.errors import InputError
 
 
@@ -49,7 +51,8 @@ def gather(
     Parameters
     ----------
     files
-        Rows of a sample sheet: ``path``, a value per obs column, and ``cell_type`` as in `opened`.
+        Rows of a sample sheet: ``path``, a value per obs column, ``cell_type`` as in `opened`, and ``cells_per_file``
+        where only so many random cells of the file are held, see `magan.cytometry.draw_cells.limited`.
     panel
         Channels to read, and their names, for every file or for each panel.
     aliases
@@ -58,7 +61,7 @@ def gather(
         Panels that are counts of RNA: ``layers["preprocessed"]`` is computed from all genes, before any gene is
         left out, see `magan.cytometry.rna_counts.preprocessed`.
     populations
-        Path -> the population of each cell, ``(n,)``, which replaces what the file and the row say.
+        Path -> the population of each cell of the file, ``(n,)``, which replaces what the file and the row say.
     leave_out
         Go on without the files that cannot be read or lack markers that most files of their panel have, and without
         the markers that a whole batch lacks. Otherwise any of these is an error.
@@ -85,7 +88,8 @@ def gather(
         try:
             _read(found, row, prefix, tables.get(of), is_counts=of in counts)
             if populations and path in populations:
-                found.cells[path].obs[keys.CELL_TYPE] = populations[path]
+                rows = found.drawn[path].rows if path in found.drawn else slice(None)
+                found.cells[path].obs[keys.CELL_TYPE] = populations[path][rows]
         except InputError as error:
             found.fault(path, error, leave_out)
     found.given = tuple(
@@ -101,7 +105,7 @@ def gather(
     _rename(found, asked)
     for path, cells in list(found.cells.items()):
         try:
-            finite_markers(cells, path)
+            finite_markers(cells, path, found.drawn.get(path))
         except InputError as error:
             found.fault(path, error, leave_out)
     agree(found, leave_out)
@@ -156,7 +160,8 @@ def stack(files: Files) -> AnnData:
     AnnData
         obs has a panel where files say so; a marker that a panel lacks is nan in its cells. ``obs["acquisition"]``
         flags trouble along time, and ``uns["acquisition"]`` says of which file. ``uns["names"]`` holds the name of
-        every channel in its file, ``uns["left_out"]`` the files and markers left out.
+        every channel in its file, ``uns["left_out"]`` the files and markers left out, and ``uns["drawn"]`` the
+        number of cells of each file, and of those held, where some files are not held whole.
 
     Raises
     ------
@@ -179,19 +184,25 @@ def stack(files: Files) -> AnnData:
     whole.uns[keys.NAMES] = files.names.assign(kept=is_used).reset_index(drop=True)
     whole.uns[keys.CHANNELS] = channel_table(files)
     whole.uns[keys.ACQUISITION] = troubles
+    if files.drawn:
+        whole.uns[keys.DRAWN] = table([(path, files.sizes[path][0], part.n_obs) for path, part in files.cells.items()])
     whole.uns[keys.LEFT_OUT] = pd.DataFrame(files.left_out, columns=["kind", "name", "reason"], dtype=str)
     return whole
 
 
 def _flag_trouble(files: Files) -> pd.DataFrame:
     """Write ``obs["acquisition"]`` of every file, and return path, events, flagged events and trouble of each."""
-    rows = []
+    rows, sheet = [], {str(row["path"]): row for row in files.rows}
     for path, cells in files.cells.items():
-        layer = cells.layers.get(keys.PREPROCESSED, cells.X)
-        used = cells.var[keys.TO_CORRECT].to_numpy(bool)
-        found = acquisition(np.asarray(layer)[:, used], list(cells.var_names[used]), files.clocks.get(path))
-        cells.obs[keys.ACQUISITION] = found.flags
-        rows.append((path, cells.n_obs, int((found.flags > 0).sum()), "; ".join(found.sentences)))
+        if path in files.drawn:
+            found = flags(sheet[path], cells.var, list(cofactors(cells).values()), files.drawn[path].n)
+            cells.obs[keys.ACQUISITION] = found.flags[files.drawn[path].rows]
+        else:
+            layer = cells.layers.get(keys.PREPROCESSED, cells.X)
+            used = cells.var[keys.TO_CORRECT].to_numpy(bool)
+            found = acquisition(np.asarray(layer)[:, used], list(cells.var_names[used]), files.clocks.get(path))
+            cells.obs[keys.ACQUISITION] = found.flags
+        rows.append((path, files.sizes[path][0], int((found.flags > 0).sum()), "; ".join(found.sentences)))
     return pd.DataFrame(rows, columns=["path", "events", "flagged", "trouble"])
 
 
@@ -218,19 +229,24 @@ def _prefixes(files: Rows) -> list[str]:
 
 def _read(found: Files, row: Mapping[str, object], prefix: str, panel: Panel | None, is_counts: bool) -> None:
     """Read a file with its labels; its channels have the names of the file or the panel table."""
-    path = str(row["path"])
-    cells = opened(path, cell_type=str(row.get(keys.CELL_TYPE) or ""), fcs=fcs_options(row))
+    path, cell_type, options = str(row["path"]), str(row.get(keys.CELL_TYPE) or ""), fcs_options(row)
+    most = int(str(row.get(keys.CELLS_PER_FILE, 0)))
+    if most:
+        cells, found.drawn[path] = draw(path, most, cell_type, options)
+    else:
+        cells = opened(path, cell_type=cell_type, fcs=options)
     found.channels[path] = cells.var.copy()
-    if (place := clock(list(cells.var[keys.CHANNEL]), list(cells.var[keys.MARKER]))) is not None:
+    place = clock(list(cells.var[keys.CHANNEL]), list(cells.var[keys.MARKER]))
+    if place is not None and not most:
         found.clocks[path] = np.asarray(cells.X[:, place]).ravel()
     if is_counts:
         cells = preprocessed(cells, path)
     if panel is not None:
         cells = annotate(cells, panel, name=path)
-    known = ("path", keys.CELL_TYPE, *keys.HOW_TO_READ, *keys.HOW_TO_SCALE)
+    known = ("path", keys.CELL_TYPE, keys.CELLS_PER_FILE, *keys.HOW_TO_READ, *keys.HOW_TO_SCALE)
     obs = {key: value for key, value in row.items() if key not in known and value is not None}
     found.cells[path] = labelled(cells, path, obs, prefix)
-    found.sizes[path] = cells.shape
+    found.sizes[path] = (found.drawn[path].n if most else cells.n_obs, cells.n_vars)
 
 
 def _rename(found: Files, asked: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from anndata import AnnData
 from magan import keys
 from magan.cytometry.harmonise_names import PATH
 from magan.cytometry.marker_names import TECHNICAL
+from magan.cytometry.read_cells import Drawn
 from magan.errors import InputError, nearest
 
 LACKING = 0.25  # largest share of a panel's markers that a batch may lack
@@ -24,8 +25,9 @@ class Files:
     ``cells`` is path -> AnnData, with the same markers in all files of a panel; ``sizes`` path -> cells and channels of
     every readable file, ``channels`` path -> var of its channels as in the file, and ``names`` the table of
     `harmonise_names.harmonise` of them; ``given`` are the paths of files whose markers a panel, or the file itself,
-    names and sorts; ``clocks`` path -> time of each event ``(n,)``, where a file has a clock; ``left_out`` has a
-    row (kind, name, reason) for each file and each marker that is not in ``cells``.
+    names and sorts; ``clocks`` path -> time of each event ``(n,)``, where a file that is held whole has a clock;
+    ``drawn`` path -> what is known of a file of which ``cells`` has a random sample; ``left_out`` has a row (kind,
+    name, reason) for each file and each marker that is not in ``cells``.
     """
 
     rows: Rows
@@ -35,6 +37,7 @@ class Files:
     names: pd.DataFrame = field(default_factory=pd.DataFrame)
     given: tuple[str, ...] = ()
     clocks: dict[str, np.ndarray] = field(default_factory=dict)
+    drawn: dict[str, Drawn] = field(default_factory=dict)
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
 
     def fault(self, path: str, error: Exception | str, leave_out: bool) -> None:

@@ -16,6 +16,7 @@ from magan.cytometry.choose_scales import Asked
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Rows
+from magan.cytometry.draw_cells import limited
 from magan.cytometry.fcs_read import compensations, fcs_options
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import Aliases, read_aliases
@@ -28,7 +29,7 @@ from magan.errors import InputError, among
 
 def own_cells(user_data: OwnData, name: str) -> AnnData:
     """The user's files as `load_files` reads them, with populations by gates if any are set."""
-    rows = rows_of(user_data)
+    rows = limited(rows_of(user_data), user_data)
     if faults := mixed(compensations(rows), {str(row["path"]): str(row.get(keys.BATCH, "1")) for row in rows}):
         raise InputError(f"{name}: {faults[0]}")
     adata = load_files(rows, **reading(user_data, rows), leave_out=user_data.sheet is not None, name=name)

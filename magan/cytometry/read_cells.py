@@ -1,6 +1,7 @@
 """Files of cells into AnnData, whatever their format: FCS, CSV, TSV or h5ad."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,19 @@ SUFFIXES = (*FCS, ".h5ad", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
 
 LABELS = (keys.BATCH, keys.SAMPLE, keys.DONOR, keys.GROUP, keys.CELL_TYPE, keys.IS_CONTROL, keys.PAIR)
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What reading a whole file leaves besides its sample.
+
+    ``rows`` are the places of the drawn cells in the file ``(k,)``, ``n`` is the number of its cells, and ``n_bad``
+    maps each channel to the number of cells in which it is not finite.
+    """
+
+    rows: np.ndarray
+    n: int
+    n_bad: Mapping[str, int]
 
 
 def read(
@@ -70,20 +84,27 @@ def read(
     return labelled(adata, path, obs or {})
 
 
-def finite_markers(adata: AnnData, path: Path | str) -> None:
+def finite_markers(adata: AnnData, path: Path | str, whole: Drawn | None = None) -> None:
     """Refuse a file in which a marker to be corrected is not finite in some cell.
+
+    ``whole`` is known of the file where only some of its cells are given.
 
     Raises
     ------
     InputError
         The marker, and in how many cells.
     """
-    n_bad = (~np.isfinite(np.asarray(adata.X))).sum(axis=0) * adata.var[keys.TO_CORRECT].to_numpy(bool)
+    n = whole.n if whole else adata.n_obs
+    n_bad = (
+        np.array([whole.n_bad[channel] for channel in adata.var[keys.CHANNEL]])
+        if whole
+        else (~np.isfinite(np.asarray(adata.X))).sum(axis=0)
+    ) * adata.var[keys.TO_CORRECT].to_numpy(bool)
     if n_bad.any():
         worst = int(n_bad.argmax())
         raise InputError(
             f"file {path}: column {adata.var_names[worst]!r} is empty or not finite in {n_bad[worst]} of "
-            f"{adata.n_obs} cells; remove these cells, or leave the column out of the panel"
+            f"{n} cells; remove these cells, or leave the column out of the panel"
         )
 
 
@@ -113,25 +134,44 @@ def opened(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"file {path} does not exist; check the path")
-    suffix = _suffix(path)
-    in_file = Path(cell_type).suffix.lower() in TEXT
+    suffix = suffix_of(path)
     if is_fcs(path):
         adata = read_fcs(path, fcs, finite=False)
     elif suffix == ".h5ad":
         adata = read_h5ad(path)
     else:
-        adata = read_text(path, markers, (*LABELS, "" if in_file else cell_type))
-    if in_file:
-        adata.obs[keys.CELL_TYPE] = _labels(path, Path(cell_type), adata.n_obs)
+        adata = read_text(path, markers, label_columns(cell_type))
+    return with_cell_type(adata, path, cell_type)
+
+
+def label_columns(cell_type: str) -> tuple[str, ...]:
+    """The columns of a text file that become obs; ``cell_type`` as in `opened`."""
+    return (*LABELS, "" if _in_file(cell_type) else cell_type)
+
+
+def with_cell_type(
+    adata: AnnData, path: Path, cell_type: str, rows: np.ndarray | None = None, n: int | None = None
+) -> AnnData:
+    """The cells with the population that ``cell_type`` of `opened` says, in obs.
+
+    Where only some of the ``n`` cells of the file are given, ``rows`` are their places in it.
+    """
+    if _in_file(cell_type):
+        found = _labels(path, Path(cell_type), adata.n_obs if n is None else n)
+        adata.obs[keys.CELL_TYPE] = found if rows is None else found[rows]
     elif cell_type:
         adata = _column(path, adata, cell_type)
     return adata
 
 
+def _in_file(cell_type: str) -> bool:
+    return Path(cell_type).suffix.lower() in TEXT
+
+
 def labelled(adata: AnnData, path: Path | str, obs: Mapping[str, object], prefix: str = "") -> AnnData:
     """The cells with a name each, and an obs column for each label, which replaces what the file says."""
     stem = stem_of(path)
-    if _suffix(Path(path)) != ".h5ad":
+    if suffix_of(Path(path)) != ".h5ad":
         adata.obs_names = (prefix or stem) + ":" + adata.obs_names
     labels = {keys.BATCH: "1", keys.SAMPLE: stem}
     labels = {key: value for key, value in labels.items() if key not in adata.obs} | dict(obs)
@@ -142,7 +182,14 @@ def labelled(adata: AnnData, path: Path | str, obs: Mapping[str, object], prefix
     return adata
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """The suffix of a file of cells, in lower case where it is one of SUFFIXES.
+
+    Raises
+    ------
+    InputError
+        It is unknown, and the file does not begin as FCS files do.
+    """
     name = path.name.lower()
     for suffix in SUFFIXES:
         if name.endswith(suffix):
@@ -157,7 +204,7 @@ def _suffix(path: Path) -> str:
 def stem_of(path: Path | str) -> str:
     """The file's name without the suffixes of its format."""
     path = Path(path)
-    return path.name[: -len(_suffix(path))]
+    return path.name[: -len(suffix_of(path))]
 
 
 def _labels(path: Path, file: Path, n_cells: int) -> np.ndarray:

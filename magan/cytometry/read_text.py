@@ -1,9 +1,11 @@
 """Cells from tables of text: CSV, TSV or TXT, also packed by gzip."""
 
+import contextlib
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,32 @@ def read_text(path: Path, markers: Sequence[str] | None, labels: Sequence[str]) 
     InputError
         The file is no table, or a marker has a word where a number belongs.
     """
+    form, columns, headless = _header(path, markers)
+    with _as_table(path):
+        table = pd.read_csv(path, **_how(form, headless))
+    return _cells(path, *_without_edges(table.dropna(how="all"), columns), labels, form)
+
+
+def text_parts(path: Path, labels: Sequence[str], rows: int) -> Iterator[AnnData]:
+    """The cells of `read_text` in order, from about ``rows`` lines at a time.
+
+    Raises
+    ------
+    InputError
+        As `read_text`.
+    """
+    form, columns, headless = _header(path, None)
+    words: Any = {i: str for i, column in enumerate(columns) if column in labels}  # a few lines do not say their type
+    first = 0
+    with _as_table(path), pd.read_csv(path, **_how(form, headless), dtype=words, chunksize=rows) as tables:
+        for table in tables:
+            if len(filled := table.dropna(how="all")):
+                yield _cells(path, *_without_edges(filled, columns), labels, form, first)
+                first += len(filled)
+
+
+def _header(path: Path, markers: Sequence[str] | None) -> tuple[Dialect, list[str], bool]:
+    """How a file is written, the names of its columns, and whether it lacks a row of names."""
     form = dialect(path)
     header = next(csv.reader([first_line(path, form)], delimiter=form.separator), [])
     if not any(field.strip() for field in header):
@@ -46,21 +74,26 @@ def read_text(path: Path, markers: Sequence[str] | None, labels: Sequence[str]) 
         raise InputError(
             f"file {path} has {len(header)} columns but {len(columns)} markers are given; give one per column"
         )
+    return form, columns, headless
+
+
+def _how(form: Dialect, headless: bool) -> dict[str, Any]:
+    """The arguments of pandas' reader."""
+    about = {"sep": form.separator, "decimal": form.decimal, "encoding": form.encoding, "low_memory": False}
+    return {**about, "header": None, "skiprows": 0 if headless else 1}
+
+
+@contextlib.contextmanager
+def _as_table(path: Path) -> Iterator[None]:
+    """Say that a file is no table where pandas cannot read it."""
     try:
-        table = pd.read_csv(
-            path,
-            sep=form.separator,
-            decimal=form.decimal,
-            encoding=form.encoding,
-            header=None,
-            skiprows=0 if headless else 1,
-            low_memory=False,
-        )
+        yield
+    except InputError:
+        raise
     except (ValueError, OSError, EOFError, csv.Error) as error:  # pandas' own errors are ValueErrors
         raise InputError(
             f"file {path} is no table ({' '.join(str(error).split())}); give every row the same columns"
         ) from error
-    return _cells(path, *_without_edges(table.dropna(how="all"), columns), labels, form)
 
 
 def _without_edges(table: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -72,7 +105,10 @@ def _without_edges(table: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFram
     return table, columns
 
 
-def _cells(path: Path, table: pd.DataFrame, columns: list[str], labels: Sequence[str], form: Dialect) -> AnnData:
+def _cells(
+    path: Path, table: pd.DataFrame, columns: list[str], labels: Sequence[str], form: Dialect, first: int = 0
+) -> AnnData:
+    """Cells of a table whose first row is the cell of number ``first`` in the file."""
     if table.shape[1] != len(columns):
         hint = "; numbers with decimal commas need semicolons between them" if form.separator == "," else ""
         raise InputError(
@@ -93,16 +129,16 @@ def _cells(path: Path, table: pd.DataFrame, columns: list[str], labels: Sequence
         raise InputError(
             f"file {path} holds {len(values)} cells by {values.shape[1]} markers; give at least one of each"
         )
-    numbers = {column: _numbers(path, values[column], labels) for column in values}
+    numbers = {column: _numbers(path, values[column], labels, first) for column in values}
     with np.errstate(over="ignore"):  # a double too large for float32 becomes infinite, and is refused as such
         x = pd.DataFrame(numbers).to_numpy(dtype=np.float64).astype(np.float32)
-    index = pd.RangeIndex(len(values)).astype(str)
+    index = pd.RangeIndex(first, first + len(values)).astype(str)
     obs = table[labels].astype(str).set_axis(index, axis=0)
     var = pd.DataFrame({keys.CHANNEL: values.columns, keys.MARKER: values.columns}, index=values.columns)
     return AnnData(x, obs=obs, var=var)
 
 
-def _numbers(path: Path, column: pd.Series, labels: Sequence[str]) -> pd.Series:
+def _numbers(path: Path, column: pd.Series, labels: Sequence[str], first: int) -> pd.Series:
     """A column as numbers; words in a column whose name is no marker's are nan."""
     words = column.astype(str) if column.dtype == bool else column  # True is no 1
     numbers = pd.to_numeric(words, errors="coerce")
@@ -111,7 +147,7 @@ def _numbers(path: Path, column: pd.Series, labels: Sequence[str]) -> pd.Series:
     if wrong.any() and role(*split_name(name, name))[0] == CORRECTED:
         row = int(wrong.argmax())
         raise InputError(
-            f"file {path}: {str(words.iloc[row])!r} in column {name!r}, cell {row + 1}, is no number; "
+            f"file {path}: {str(words.iloc[row])!r} in column {name!r}, cell {first + row + 1}, is no number; "
             f"correct it{nearest(name, labels)}"
         )
     return numbers

@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from magan import keys
 from magan.config import OwnData
+from magan.cytometry import draw_cells
 from magan.cytometry.acquisition import troubles
 from magan.cytometry.arcsinh import RAW_BELOW
 from magan.cytometry.channel_table import channel_table, doubts, restricted
@@ -67,6 +68,7 @@ class Findings:
     warnings: tuple[str, ...]
     seconds: dict[str, float]
     megabytes: float
+    drawn: str = ""  # how many cells take part in training and scores, where these are not all
     panels: tuple[str, ...] = ()  # what each panel measures, and what each two share
 
 
@@ -160,14 +162,15 @@ def examine(
         panels=tuple(panel_lines),
         seconds=seconds,
         megabytes=_megabytes(files, adata),
+        drawn=draw_cells.sentence(None if adata is None else adata.uns.get(keys.DRAWN)),
     )
     return found, None if bad and not leave_out else adata
 
 
 def _megabytes(files: Files, adata: AnnData | None) -> float:
-    """Memory of all cells, with the markers that are corrected."""
+    """Memory of the cells that are held, with the markers that are corrected."""
     n_markers = 0 if adata is None else int(adata.var[keys.TO_CORRECT].sum())
-    return sum(n for n, _ in files.sizes.values()) * (BYTES * n_markers + ROW_BYTES) / 1e6
+    return sum(cells.n_obs for cells in files.cells.values()) * (BYTES * n_markers + ROW_BYTES) / 1e6
 
 
 def preflights(
@@ -221,7 +224,7 @@ def of_study(study: Study, title: str) -> dict[str, Findings]:
 
 
 def _read(own: OwnData) -> tuple[Findings, AnnData | None]:
-    rows = rows_of(own)
+    rows = draw_cells.limited(rows_of(own), own)
     gates = None if isinstance(own.gates, str) else own.gates
     return examine(rows, **reading(own, rows), gates=gates, leave_out=own.sheet is not None)
 
@@ -328,7 +331,7 @@ def _files(samples: pd.DataFrame, files: Files, scales: Mapping[str, str]) -> pd
 def _batches(samples: pd.DataFrame, files: Files) -> pd.DataFrame:
     """Of the files that stay."""
     read = samples[samples["path"].astype(str).isin(files.cells)]
-    cells = read["path"].astype(str).map({path: part.n_obs for path, part in files.cells.items()}).astype(int)
+    cells = read["path"].astype(str).map({path: n for path, (n, _) in files.sizes.items()}).astype(int)
     controls = read[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in read else pd.Series(False, read.index)
     table = pd.DataFrame({keys.BATCH: read[keys.BATCH], "files": 1, "cells": cells, "controls": controls.astype(int)})
     return table.groupby(keys.BATCH, sort=False).sum().reset_index()

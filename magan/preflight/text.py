@@ -121,6 +121,7 @@ def time_and_memory(found: Findings) -> str:
     return (
         f"about {_span(reading)} to read, {_span(training)} to fit maps and networks, {_span(jobs)} to score, draw and "
         f"write; {found.megabytes:,.0f} MB of memory for the cells"
+        f"{'. ' if found.drawn else ''}{found.drawn}"
     )
 
 

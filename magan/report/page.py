@@ -46,7 +46,7 @@ def render(
         correction and its reasons (see `judged`), ``channels`` the table of roles (see `channels`), ``lab_gates`` the
         arguments of `gated`, ``groups`` the table of differences between groups (see `kept`), ``troubles`` sentences on
         files that were not acquired evenly,
-        ``left_out`` rows of (kind, name, reason), and ``trainings``
+        ``left_out`` rows of (kind, name, reason), ``drawn`` a sentence on the cells that take part, and ``trainings``
         the arms' settings and costs (see `trainings`); ``cautions`` sentences on the layout of samples, ``explorers``
         the result of `magan.tasks.batch_correction.explorer.explorer`, ``files`` rows of status, n and events,
         ``places`` links (text, href, more), and ``glossary`` rows of title, name and what it is. ``links`` are links of
@@ -86,6 +86,7 @@ def render(
                 "trainings": trainings(_of(study, "trainings", (task, dataset))),
                 "figures": _by_question([figure for figure in of if figure.get("dataset") == dataset]),
                 "left_out": _of(study, "left_out", (task, dataset)),
+                "drawn": _of(study, "drawn", (task, dataset), ""),
                 "files": _of(study, "files", (task, dataset)),
                 "links": _of(study, "places", (task, dataset)),
                 "glossary": _of(study, "glossary", (task, dataset)),

@@ -13,7 +13,7 @@ from magan.correction import CELLS, Correction, mapped_units, of_model
 from magan.cytometry import write_corrected
 from magan.cytometry.arcsinh import preprocessed, transformed
 from magan.cytometry.fcs_header import is_fcs
-from magan.cytometry.fcs_read import OPEN, Events, FcsOptions, as_slice, open_fcs, survey
+from magan.cytometry.fcs_read import OPEN, Events, FcsOptions, Survey, as_slice, open_fcs, survey
 from magan.cytometry.fcs_write import Change, rewrite
 from magan.cytometry.panel import Panel, annotate, columns
 from magan.cytometry.read_cells import read
@@ -89,7 +89,12 @@ def copy(file: Path, place: Path, panel: Panel | None = None, fcs: FcsOptions = 
     InputError
         The file cannot be read.
     """
-    n_events = read(file, panel=panel, fcs=fcs).n_obs
+    if is_fcs(file):
+        events = open_fcs(file, fcs)
+        _survey(events, panel)
+        n_events = events.n
+    else:
+        n_events = read(file, panel=panel, fcs=fcs).n_obs
     with atomic_write(place) as part:
         shutil.copyfile(file, part)
     return n_events
@@ -98,8 +103,7 @@ def copy(file: Path, place: Path, panel: Panel | None = None, fcs: FcsOptions = 
 def _change_of(corrector: Correction, events: Events, panel: Panel | None) -> tuple[Change, list[int]]:
     """The function that corrects a chunk of events, and the columns of the file that it changes."""
     file = events.path
-    known = annotate(AnnData(events.read(0, 1), var=events.var), panel, name=str(file)).var
-    surveyed = survey(events, used=columns(events.var, known[known.index.isin(corrector.markers)]))
+    surveyed = _survey(events, panel, corrector.markers)
     # Evenly spaced events are enough to check the file's scale and channels.
     sample = AnnData(
         surveyed.some, obs=pd.DataFrame(index=pd.RangeIndex(len(surveyed.some)).astype(str)), var=events.var
@@ -114,3 +118,10 @@ def _change_of(corrector: Correction, events: Events, panel: Panel | None) -> tu
         return write_corrected.raw_corrected(x[:, both], mapped, after, lowest)
 
     return change, places
+
+
+def _survey(events: Events, panel: Panel | None, markers: Sequence[str] | None = None) -> Survey:
+    """The survey of a file in which some markers, by default all to be corrected, must be finite in every event."""
+    known = annotate(AnnData(events.read(0, 1), var=events.var), panel, name=str(events.path)).var
+    used = known[keys.TO_CORRECT].to_numpy(bool) if markers is None else known.index.isin(markers)
+    return survey(events, used=columns(events.var, known[used]))

@@ -20,7 +20,7 @@ from magan.metrics.donor_effects import EFFECTS
 from magan.models import ALIGNING, GENERATING
 from magan.preflight.cautions import layout
 from magan.stages.atomic_files import unquoted
-from magan.study import Study
+from magan.study import Study, all_cells
 from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.registry import TASKS
 from magan.titles import title
@@ -71,9 +71,8 @@ def links(root: str, dataset: str, settings: BatchAlignment, page: str) -> Itera
     if settings.correct:
         yield _link(folder / "corrected" / "files", page, "corrected files", "a copy of each file")
         yield _link(folder / "corrected" / "files.tsv", page, "files.tsv", "what was done with each file")
-        yield _link(
-            folder / "corrected" / "integrated.h5ad", page, "integrated.h5ad", "all cells, measured and corrected"
-        )
+        cells = all_cells(folder / "corrected")
+        yield _link(cells, page, cells.name, "all cells, measured and corrected" if cells.suffix else "all cells")
     yield _link(folder / "gate.tsv", page, "gate.tsv", "every marker and population")
     yield _link(folder / "groups.tsv", page, "groups.tsv", "differences between groups, before and after")
     yield _link(folder / "model.safetensors", page, "model", "for later files, by magan map")

@@ -12,6 +12,7 @@ from magan import keys, tracking
 from magan.config import Arm, TaskSettings
 from magan.cytometry.acquisition import troubles
 from magan.cytometry.channel_table import restricted
+from magan.cytometry.draw_cells import sentence
 from magan.report.methods_text import methods_text
 from magan.report.page import render
 from magan.stages import facts
@@ -67,6 +68,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
             "lectures": lectures(checked, root),
             "panels": [_merged(name, settings, root) for name, settings in checked.panels_to_merge().items()],
             "left_out": {place: _left_out(settings, root) for place, settings in trained.items()},
+            "drawn": {place: _drawn(settings, root) for place, settings in every.items()},
             "trainings": {place: costs(checked, root, *place) for place in trained},
         },
         _ordered(read_metrics(summary), checked),
@@ -161,6 +163,14 @@ def _troubles(root: str, settings: TaskSettings) -> list[str]:
     """A sentence for each file that was not acquired evenly."""
     cells = anndata.read_h5ad(f"{root}/cells/{settings.data()[0]}.h5ad", backed="r")
     return troubles(cells.uns[keys.ACQUISITION]) if keys.ACQUISITION in cells.uns else []
+
+
+def _drawn(settings: TaskSettings, root: str) -> str:
+    """Sentences on the cells that take part, of each data set of which these are not all."""
+    tables = [
+        anndata.read_h5ad(f"{root}/cells/{name}.h5ad", backed="r").uns.get(keys.DRAWN) for name in settings.data()
+    ]
+    return " ".join(dict.fromkeys(filter(None, map(sentence, tables))))
 
 
 def _lab_gates(root: str, place: tuple[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, str] | None:

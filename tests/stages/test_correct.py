@@ -19,8 +19,10 @@ from magan.aligner import Aligner
 from magan.cli import app
 from magan.config import OwnData, Training
 from magan.correction import correction, decided, described
+from magan.cytometry.integrated import open_integrated
 from magan.cytometry.load import own_cells
 from magan.cytometry.read_cells import read
+from magan.errors import InputError
 from magan.stages.atomic_files import read_gate, write, write_table
 from magan.stages.correct import correct_files
 from magan.stages.judge import _survived, group_effects, judge
@@ -104,6 +106,33 @@ def correct(study, output: Path, fallback: str = "none", gate: str = "flagged.ts
 @pytest.fixture(scope="module")
 def corrected(study, tmp_path_factory) -> Path:
     return correct(study, tmp_path_factory.mktemp("corrected"))
+
+
+@pytest.mark.parametrize("fallback", ["none", "input"])
+def test_files_of_a_study_that_draws_cells_are_those_of_the_study_that_holds_all(study, tmp_path, fallback):
+    own = study["own"] | {"cells_per_file": 700}
+    drawn = own_cells(OwnData.model_validate(own), "lab")
+    assert drawn.uns[keys.DRAWN]["drawn"].tolist() == [700] * 3 and drawn.n_obs == 2100
+    write(drawn, tmp_path / "cells.h5ad")
+    whole = correct(study, tmp_path / "whole", fallback, acquisition=True)
+    parts = correct(
+        study | {"own": own, "cells.h5ad": str(tmp_path / "cells.h5ad")}, tmp_path / "parts", fallback, acquisition=True
+    )
+    files = sorted(path.name for path in (whole / "files").iterdir())
+    assert files == ["a1.fcs", "b1.fcs", "b2.fcs"]
+    assert all((whole / "files" / name).read_bytes() == (parts / "files" / name).read_bytes() for name in files)
+    assert (whole / "files.tsv").read_bytes() == (parts / "files.tsv").read_bytes()
+    together, apart = anndata.read_h5ad(whole / "integrated.h5ad"), open_integrated(parts / "integrated")
+    assert apart.obs_names.tolist() == together.obs_names.tolist() and apart.var_names.equals(together.var_names)
+    assert apart.obs[keys.SAMPLE].tolist() == together.obs[keys.SAMPLE].tolist()
+    assert apart.obs[keys.ACQUISITION].tolist() == together.obs[keys.ACQUISITION].tolist()
+    np.testing.assert_array_equal(apart[:].X, together.layers[keys.INTEGRATED])
+    np.testing.assert_array_equal(drawn.X, together[drawn.obs_names].X)  # the sample is of these very cells
+
+
+def test_a_folder_without_integrated_cells_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"holds no \.h5ad file"):
+        open_integrated(tmp_path)
 
 
 def test_the_gate_judges_every_marker_and_says_what_to_do(study):

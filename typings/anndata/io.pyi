@@ -1,0 +1,6 @@
+from typing import Any
+
+import h5py
+
+def read_elem(elem: Any) -> Any: ...
+def sparse_dataset(group: h5py.Group) -> Any: ...
