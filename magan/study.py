@@ -64,8 +64,18 @@ class StudySettings(Strict):
         return getattr(self, PANELS)
 
     def own(self, data: str) -> OwnData | OwnImages | None:
-        """How the user's files or images are to be read; None for a named data set."""
-        return self.own_data.get(data) or self.own_images.get(data)
+        """How the user's files or images are to be read; None for a named data set.
+
+        Panels are merged cell by cell, so all cells of their data set are held.
+        """
+        found = self.own_data.get(data)
+        if (
+            found
+            and found.cells_per_file == "auto"
+            and data in [each.cells for each in self.panels_to_merge().values()]
+        ):
+            return found.model_copy(update={"cells_per_file": "all"})
+        return found or self.own_images.get(data)
 
     def seeds_of(self, settings: TaskSettings | Lecture) -> tuple[int, ...]:
         """The seeds of a task or lecture."""

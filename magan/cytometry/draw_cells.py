@@ -24,8 +24,7 @@ def limited(rows: Rows, user_data: OwnData) -> list[dict[str, object]]:
     """The rows of a sheet, with the number of cells to be drawn from each file that has more.
 
     With ``cells_per_file: auto`` it is the largest number with which at most `IN_MEMORY` cells are held, so a data set
-    of no more cells is used as a whole. Counts of RNA, and files of several panels, which are merged cell by cell, are
-    drawn from only where ``cells_per_file`` is a number.
+    of no more cells is used as a whole. Counts of RNA are held whole.
 
     Raises
     ------
@@ -35,8 +34,7 @@ def limited(rows: Rows, user_data: OwnData) -> list[dict[str, object]]:
     asked, plain = user_data.cells_per_file, [dict(row) for row in rows]
     if user_data.counts and isinstance(asked, int):
         raise InputError(f"cells_per_file is {asked}, but counts of RNA are read whole; leave it out")
-    panels = {str(row.get(keys.PANEL, "")) for row in rows}
-    if asked == "all" or user_data.counts or (asked == "auto" and len(panels) > 1):
+    if asked == "all" or user_data.counts:
         return plain
     sizes = {}
     for row in rows:

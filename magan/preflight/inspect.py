@@ -214,7 +214,7 @@ def of_study(study: Study, title: str) -> dict[str, Findings]:
     validate_study(study.model_dump(mode="json", exclude_unset=True))
     if not study.own_data:
         raise InputError(f"{title} has no own_data; give a sample sheet, or a study of your own files")
-    read = {name: _read(own) for name, own in study.own_data.items()}
+    read = {name: _read(own) for name in study.own_data if isinstance(own := study.own(name), OwnData)}
     cells = {name: adata for name, (_, adata) in read.items() if adata is not None}
     rehearsals, folders = rehearse(study, cells), tuple(unwritable(study.name))
     return {

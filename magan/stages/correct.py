@@ -142,7 +142,7 @@ def _cells(adata: AnnData, path: str) -> AnnData:
         sizes = adata.uns[keys.DRAWN].set_index(PATH)["drawn"]
     else:
         sizes = adata.uns[keys.ACQUISITION].set_index(PATH)["events"]
-    stop, panel = int(sizes.cumsum()[path]), _panel(adata, Path(path))
+    stop, panel = int(sizes.cumsum()[path]), panel_of(adata, Path(path))
     cells = adata[stop - int(sizes[path]) : stop, list(panel.markers)].copy()
     cells.var[keys.CHANNEL], cells.var[keys.MARKER] = panel.channels, panel.markers
     return cells

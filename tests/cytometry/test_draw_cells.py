@@ -128,8 +128,6 @@ def test_a_data_set_is_drawn_from_where_it_is_large_or_where_the_study_says(tmp_
     assert limits() == [N // 2] * 2 and limits(counts=("",)) == limits(cells_per_file="all") == [None, None]
     with pytest.raises(InputError, match="counts of RNA are read whole"):
         limits(cells_per_file=5, counts=("",))
-    rows[0]["panel"] = "myeloid"  # panels are merged cell by cell
-    assert limits() == [None, None] and limits(cells_per_file=9) == [9, 9]
 
 
 @pytest.mark.parametrize("kind", ["fcs", "csv", "h5ad"])

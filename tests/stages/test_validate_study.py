@@ -135,6 +135,16 @@ def test_panels_that_cannot_be_merged_are_refused(settings, sentence):
     assert str(refused.value) == sentence
 
 
+def test_panels_are_merged_with_all_of_their_cells():
+    values = changed("panels", {"two": {**PANELS, "cells": "mine"}})
+    values["own_data"] = {name: {"files": [{"path": "a.csv"}]} for name in ("mine", "second")}
+    study = validate_study(values)
+    assert [study.own(name).cells_per_file for name in ("mine", "second")] == ["all", "auto"]
+    values["own_data"]["mine"]["cells_per_file"] = 500
+    with pytest.raises(InputError, match=r"own_data\.mine\.cells_per_file: 500 cells of each file cannot be merged"):
+        validate_study(values)
+
+
 def test_an_audit_may_not_be_called_like_another_task():
     study = changed("panels", {"cyto": {**PANELS, "panels": ["norm", "B"]}})
     study["heldout"]["cyto_norm_B"] = study["heldout"]["cytonorm"]

@@ -58,6 +58,17 @@ def own_cells_of(wildcards):
     return own and own.model_dump(mode="json")
 
 
+def memory(wildcards, input):
+    """MB of a job that holds its input, cells as float32: measured are 300 MB and four to six times the input."""
+    return max(2000, 500 + int(6 * input.size_mb))
+
+
+def memory_to_read(wildcards, input):
+    """MB of reading a data set: by default no more than a part of a file and a sample of each file are held."""
+    is_drawn = getattr(STUDY.own(wildcards.data), "cells_per_file", "all") == "auto"
+    return 2000 if is_drawn else memory(wildcards, input)
+
+
 def preparing(wildcards):
     """What a task is made from; not what is done with it, so that a new arm prepares nothing again."""
     return settings_of(wildcards).model_dump(

@@ -12,7 +12,7 @@ rule read:
         "../envs/magan.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory_to_read,
     params:
         own=own_data,
         unnameable=lambda wildcards: unnameable(own_data(wildcards)),
@@ -38,7 +38,7 @@ rule prepare:
         "../envs/magan.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory,
     params:
         settings=preparing,
         batch_size=largest_batch,

@@ -15,6 +15,12 @@ def check(study: StudySettings, dataset: str, settings: Panels) -> None:
             f"{here}.arms.{settings.deployed}: calibrate is 0; set it, e.g. 0.2, for this arm merges the panels and "
             "needs a calibration split to judge what may be trusted"
         )
+    own = study.own_data.get(settings.cells)
+    if own and isinstance(own.cells_per_file, int):
+        raise InputError(
+            f"own_data.{settings.cells}.cells_per_file: {own.cells_per_file} cells of each file cannot be merged; all "
+            "are needed, leave it out"
+        )
     audits = settings.audits(dataset)
     if len(audits) < len(settings.panels) * (len(settings.panels) - 1):
         raise InputError(f"{here}.panels: {', '.join(settings.panels)} do not have distinct names; rename one")
