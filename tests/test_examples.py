@@ -29,7 +29,8 @@ def run(tmp_path, monkeypatch):
 
 
 def test_every_example_is_run_here():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+    by_hand = {"draw_mlflow_pages"}  # needs a browser and the store of `make run`
+    assert {path.stem for path in EXAMPLES.glob("*.py")} - by_hand == {
         "align_two_tables",
         "correct_batches",
         "draw_before_and_after",

@@ -191,7 +191,7 @@ def open_store(
 
     with _sentences():
         address = outcome.address(study)
-        typer.echo(f"http://127.0.0.1:{port}   (Ctrl-C ends it)")
+        typer.echo(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning   (Ctrl-C ends it)")
         command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
         with contextlib.suppress(KeyboardInterrupt):
             raise typer.Exit(subprocess.run([*command, "--backend-store-uri", address], check=False).returncode)
