@@ -1,28 +1,29 @@
 """What survives kills, broken files, full disks and two processes at once.
 
     python benchmarks/faults.py                      # a few minutes: a sample of each part
-    python benchmarks/faults.py --whole              # hours: the numbers that reports/faults shows
-    python benchmarks/faults.py --parts mutants maps
+    python benchmarks/faults.py --whole              # hours: what the issue of faults asks for
+    python benchmarks/faults.py --whole --parts mutants maps
 
-Writes ``reports/faults/faults.tsv``: part, case, trials, good, outcomes. Every part is seeded; kills fall at
-random moments of the clock. The part "disk" needs the right to mount a tmpfs and is left out without it.
+Every trial is appended to ``results/faults.jsonl`` and not made again, so a run that was stopped goes on;
+``reports/faults`` has the table of all trials so far. Trials are seeded; kills fall at random moments of the clock.
+A part that needs what is not here (the right to mount a tmpfs, PostgreSQL) is left out with its reason.
 """
 
 import argparse
 import contextlib
+import json
 import multiprocessing
 import os
 import resource
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,77 +32,83 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+import fault_runs  # noqa: E402
 from fault_jobs import NoTmpfsError, contents, data, resize, tmpfs, train  # noqa: E402
 from fcs_bytes import write as write_fcs  # noqa: E402
-from running import command  # noqa: E402
+from private_servers import NoServerError, postgres  # noqa: E402
 from tracking_results import Results  # noqa: E402
 
 from magan.aligner import Aligner  # noqa: E402
-from magan.atomic_write import atomic_write  # noqa: E402
 from magan.cytometry.read_cells import read  # noqa: E402
 from magan.errors import InputError, MachineError  # noqa: E402
 from magan.images.load import own_images  # noqa: E402
 from magan.stages.atomic_files import write_table  # noqa: E402
+from magan.stages.provenance import provenance  # noqa: E402
 from magan.training import resume  # noqa: E402
 
 SECONDS, BYTES = 10, 2 * 2**30  # what a reader may take
-COLUMNS = ("part", "case", "trials", "good", "outcomes")
-Row = tuple[str, str, int, int, str]
+COLUMNS = ("part", "case", "trials", "failures", "outcomes")
 FORK = multiprocessing.get_context("fork")
+COLLECTORS = 16  # at once
 
 
-def kills(folder: Path, n: int, draw: np.random.Generator) -> Iterator[Row]:
-    """Kill the main process of the smoke study ``n`` times, run it to its end, and compare with an undisturbed run.
+class Trial(NamedTuple):
+    """A trial, the number of its case: what happened, and what is wrong, "" if nothing is."""
 
-    Two kills or fewer are of one task's scores; more are of everything, draw, report and collect among it.
-    """
-    target = "all" if n > 2 else "results/smoke/batch/cytonorm/metrics.tsv"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    whole, killed = folder / "whole", folder / "killed"
-    start = time.monotonic()
-    subprocess.run(command(whole, target), check=True, **quiet)
-    seconds, orphans = time.monotonic() - start, 0
-    for _ in range(n):
-        main = subprocess.Popen(command(killed, target), start_new_session=True, **quiet)
-        time.sleep(draw.uniform(0.05, 0.9) * seconds)
-        main.send_signal(signal.SIGKILL)
-        main.wait()
-        time.sleep(25)
-        orphans += bool(_session(main.pid))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(main.pid, signal.SIGKILL)
-        subprocess.run(command(killed, "--unlock"), **quiet)
-    subprocess.run(command(killed, target), check=True, **quiet)
-    tables = [path.relative_to(whole) for path in (whole / "results").rglob("*.tsv")]
-    tables = [path for path in tables if path.name != "tracking.tsv"]  # which holds the store's random numbers
-    same = sum((whole / path).read_bytes() == (killed / path).read_bytes() for path in tables)
-    yield "kills", "tables with the same bytes", len(tables), same, ""
-    yield "kills", "kills without an orphan", n, n - orphans, ""
-    parts = len(list((killed / "results").rglob("*.part*")))
-    yield "kills", "temporary files left", n, n - min(n, parts), f"{parts} files"
+    part: str
+    case: str
+    number: int
+    outcome: str
+    wrong: str = ""
 
 
-def _session(number: int) -> list[str]:
-    """Processes of a session that are alive."""
-    found = subprocess.run(["ps", "-o", "stat=", "-s", str(number)], capture_output=True, text=True).stdout
-    return [state for state in found.split() if not state.startswith("Z")]
+IsNew = Callable[[str, int], bool]  # of a case and a number: is that trial still to be made?
 
 
-def mutants(folder: Path, n: int, draw: np.random.Generator) -> Iterator[Row]:
+def kills(folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
+    """Kill a run of each rule in its turn, go on, and compare with an undisturbed study."""
+    yield from _rule_by_rule("kills", fault_runs.kill, folder, n, is_new)
+
+
+def disk_of_rules(folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
+    """Run each rule in its turn on a disk that is too small, make room, and compare with an undisturbed study."""
+    yield from _rule_by_rule("disk_of_rules", fault_runs.fill, folder, n, is_new)
+
+
+def _rule_by_rule(part: str, disturb: Callable, folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
+    todo = [(rule, i) for rule, i in fault_runs.rules(n) if is_new(rule, i)]
+    if not todo:
+        return
+    snakemake = fault_runs.Snakemake(folder)
+    try:
+        whole = fault_runs.whole_study(folder, snakemake)
+        for rule, i in todo:
+            place = folder / f"{rule}{i}"
+            yield Trial(part, rule, i, *disturb(whole, place, rule, _draw(part, rule, i), snakemake))
+            shutil.rmtree(place, ignore_errors=True)
+    finally:
+        snakemake.close()
+
+
+def _draw(*what: object) -> np.random.Generator:
+    """Random numbers that depend on the trial alone."""
+    return np.random.default_rng(zlib.crc32(repr(what).encode()))
+
+
+def mutants(folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
     """Change files at random and read them: a sentence, or values; never a trace, a hang or gigabytes.
 
     Bytes of measurements carry no checksum, so readers of data may give other values; a model may not.
     """
-    for case, (path, reader) in _intact(folder).items():
-        intact, counts = reader(path), Counter()
-        content = path.read_bytes()
-        for _ in range(n):
-            changed = path.with_name(f"changed{path.suffix}")
-            changed.write_bytes(_mutated(content, draw))
-            counts[_outcome(reader, changed, intact)] += 1
+    kinds = _intact(folder)
+    for case, (path, reader) in kinds.items():
+        intact, content = reader(path), path.read_bytes()
         wrong = {"trace", "too slow", "too large"} | ({"other values"} if case == "model" else set())
-        told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
-        yield "mutants", case, n, n - sum(counts[name] for name in wrong), told
+        for i in filter(partial(is_new, case), range(n // len(kinds))):
+            changed = path.with_name(f"changed{path.suffix}")
+            changed.write_bytes(_mutated(content, _draw("mutants", case, i)))
+            outcome = _outcome(reader, changed, intact)
+            yield Trial("mutants", case, i, outcome, outcome if outcome in wrong else "")
 
 
 def _intact(folder: Path) -> dict[str, tuple[Path, Callable[[Path], bytes]]]:
@@ -189,94 +196,186 @@ def _address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def collectors(folder: Path, n: int, draw: np.random.Generator) -> Iterator[Row]:
-    """Let four processes fill a new store at once, ``n`` times: every run must be there once."""
+def collectors(folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
+    """Let many processes fill a new store at once: every run must be there once."""
+    for i in filter(partial(is_new, "SQLite"), range(n)):
+        (folder / f"{i}").mkdir()
+        with contextlib.chdir(folder / f"{i}"):
+            uri = f"sqlite:///{folder}/{i}/mlflow.db"
+            yield Trial("collectors", "SQLite", i, f"{COLLECTORS} at once", _collected([uri] * COLLECTORS))
+    for i in filter(partial(is_new, "PostgreSQL"), range(n)):
+        (folder / f"p{i}").mkdir()
+        with postgres() as server, contextlib.chdir(folder / f"p{i}"):
+            uris = [f"{server.uri}?application_name=job{j}" for j in range(COLLECTORS)]
+            yield Trial("collectors", "PostgreSQL", i, f"{COLLECTORS} at once", _collected(uris))
+
+
+def _collected(uris: list[str]) -> str:
+    """What is wrong after a process for each address has filled the store."""
+    jobs = [FORK.Process(target=_collect, args=(Path(f"results{i}"), uri)) for i, uri in enumerate(uris)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    # In a process too: an open connection of this one would be shared with the next forks.
+    runs = Counter(_in_fork(partial(_logged, uris[0])))
+    wrong = [f"{sum(bool(job.exitcode) for job in jobs)} jobs failed"] if any(job.exitcode for job in jobs) else []
+    wrong += [] if len(runs) == 6 else [f"{len(runs)} of 6 runs"]
+    return "; ".join(wrong + [f"{key} {count} times" for key, count in runs.items() if count > 1])
+
+
+def _logged(uri: str) -> list[str]:
     from mlflow import MlflowClient
 
-    good = 0
-    for turn in range(n):
-        place = folder / str(turn)
-        place.mkdir()
-        uri = f"sqlite:///{place}/mlflow.db"
-        jobs = [FORK.Process(target=_collect, args=(place / f"results{i}", uri)) for i in range(4)]
-        for job in jobs:
-            job.start()
-        for job in jobs:
-            job.join()
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        experiment = client.get_experiment_by_name("together/heldout/toy")
-        runs = Counter(run.data.tags["magan.key"] for run in client.search_runs([experiment.experiment_id]))
-        good += set(runs.values()) == {1} and len(runs) == 5 and not any(job.exitcode for job in jobs)
-    yield "collectors", "four collects into a new SQLite store", n, good, ""
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    experiment = client.get_experiment_by_name("together/heldout/toy")
+    return [run.data.tags["magan.key"] for run in client.search_runs([experiment.experiment_id])]
+
+
+def _in_fork(run: Callable[[], list]) -> list:
+    here, there = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=lambda: there.send(run()))
+    process.start()
+    found = here.recv()
+    process.join()
+    return found
 
 
 def _collect(folder: Path, uri: str) -> None:
     Results(folder, "together").collect(uri)
 
 
-def maps(folder: Path, n: int, draw: np.random.Generator) -> Iterator[Row]:
-    """Let two processes write a file of the same name at once, ``n`` times: it is always the whole of either."""
-    path, good = folder / "a.fcs", 0
-    for _ in range(n):
-        jobs = [FORK.Process(target=partial(_write, path, byte)) for byte in (b"a", b"b")]
+def maps(folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
+    """Map a file by two models into one folder at once: the file there is the whole of either, or of the first."""
+    source, models = data(folder / "data"), []
+    for i, steps in enumerate((3, 6)):
+        train(source, folder / f"model{i}", steps=steps)
+        models.append(folder / f"model{i}" / "model.safetensors")
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(np.sinh(draw.normal(2, 1, size=(2000, 3))) * 5, columns=["CD3", "CD4", "CD8"])
+    table.to_csv(folder / "a.csv", index=False)
+    alone = []
+    for i, model in enumerate(models):
+        _in_fork(partial(_map, model, folder / "a.csv", folder / f"alone{i}"))
+        alone.append((folder / f"alone{i}" / "a.csv").read_bytes())
+    if alone[0] == alone[1]:
+        raise RuntimeError("the two models map alike")
+    for i in filter(partial(is_new, "magan map"), range(n)):
+        place = folder / f"pair{i}"
+        jobs = [FORK.Process(target=_exit_of_map, args=(model, folder / "a.csv", place)) for model in models]
         for job in jobs:
             job.start()
         for job in jobs:
             job.join()
-        good += path.read_bytes() in (b"a" * 10_000, b"b" * 10_000) and list(folder.iterdir()) == [path]
-    yield "maps", "pairs of writers of one file", n, good, ""
+        ended = sorted(job.exitcode for job in jobs)
+        files = sorted(path.name for path in place.iterdir())
+        whole = files == ["a.csv"] and (place / "a.csv").read_bytes() in alone
+        outcome = "one refused" if ended == [0, 1] else "one after the other" if ended == [0, 0] else "both refused"
+        wrong = "" if whole and ended in ([0, 0], [0, 1]) else f"{files}, exit {ended}"
+        yield Trial("maps", "magan map", i, outcome, wrong)
 
 
-def _write(path: Path, byte: bytes) -> None:
-    with atomic_write(path) as part, part.open("wb") as file:
-        for _ in range(100):
-            file.write(byte * 100)
-            file.flush()
+def _exit_of_map(*arguments: Path) -> None:
+    os._exit(_map(*arguments)[0])
 
 
-def disk(folder: Path, n: int, draw: np.random.Generator) -> Iterator[Row]:
-    """Train on ``n`` file systems that are too small, make room, go on, and compare with an undisturbed training."""
+def _map(model: Path, file: Path, output: Path) -> list[int]:
+    """The exit status of ``magan map``."""
+    from typer.testing import CliRunner
+
+    from magan.cli import app
+
+    code = CliRunner().invoke(app, ["map", str(model), str(file), "-o", str(output)]).exit_code
+    return [code]
+
+
+def disk(folder: Path, n: int, is_new: IsNew) -> Iterator[Trial]:
+    """Train on file systems that are too small, make room, go on, and compare with an undisturbed training."""
     resume.SECONDS = 0.0
-    source, good, full = data(folder / "data"), 0, 0
+    source = data(folder / "data")
     train(source, folder / "whole")
     whole = contents(folder / "whole")
     for i, pages in enumerate(np.linspace(1, 30, n).astype(int)):
-        small = folder / f"small{i}"
+        if not is_new("training", i):
+            continue
+        small, outcome = folder / f"small{i}", "had room"
         with tmpfs(small, int(pages) * resource.getpagesize()):
             try:
                 train(source, small)
             except (OSError, MachineError):
-                full += 1
+                outcome = "stopped"
                 resize(small, 2**26)
                 train(source, small)
-            good += contents(small) == whole
-    yield "disk", "trainings on a full disk that end with the same bytes", n, good, f"{full} disks were full"
+            yield Trial("disk", "training", i, outcome, "" if contents(small) == whole else "other bytes")
 
 
-PARTS = {"kills": kills, "mutants": mutants, "collectors": collectors, "maps": maps, "disk": disk}
-SAMPLE = {"kills": 1, "mutants": 30, "collectors": 1, "maps": 20, "disk": 4}
-WHOLE = {"kills": 100, "mutants": 715, "collectors": 20, "maps": 50, "disk": 20}
+PARTS = {
+    "mutants": mutants, "maps": maps, "disk": disk, "collectors": collectors, "disk_of_rules": disk_of_rules,
+    "kills": kills,
+}  # fmt: skip
+SAMPLE = {"mutants": 210, "maps": 5, "disk": 4, "collectors": 1, "disk_of_rules": 2, "kills": 2}
+WHOLE = {"mutants": 5005, "maps": 50, "disk": 20, "collectors": 20, "disk_of_rules": 20, "kills": 100}
+ASKED = {"mutants": 5000, "maps": 50, "disk": 20, "collectors": 40, "disk_of_rules": 20, "kills": 100}
+
+
+def table(trials: list[Trial]) -> pd.DataFrame:
+    """A row of ``COLUMNS`` for each case."""
+    cases: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        cases.setdefault((trial.part, trial.case), []).append(trial)
+    rows = []
+    for (part, case), made in cases.items():
+        counts = Counter(trial.wrong or trial.outcome for trial in made)
+        told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        rows.append((part, case, len(made), sum(bool(trial.wrong) for trial in made), told))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def page(trials: list[Trial], commits: list[str]) -> str:
+    """The table in Markdown, part by part, with what was asked for and not made."""
+    lines = ["# What was broken on purpose", "", "Written by `python benchmarks/faults.py --whole`. Commits: "]
+    lines[-1] += ", ".join(commits) + "."
+    lines += ["", "| part | asked | made | failures |", "|---|---|---|---|"]
+    for part, asked in ASKED.items():
+        made = [trial for trial in trials if trial.part == part]
+        lines.append(f"| {part} | {asked} | {len(made)} | {sum(bool(trial.wrong) for trial in made)} |")
+    lines += ["", f"| {' | '.join(COLUMNS)} |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in table(trials).itertuples(index=False)]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--whole", action="store_true", help="as many trials as reports/faults shows")
-    parser.add_argument("--output", type=Path, default=ROOT / "reports" / "faults" / "faults.tsv")
+    parser.add_argument("--whole", action="store_true", help="as many trials as were asked for")
+    parser.add_argument("--log", type=Path, default=ROOT / "results" / "faults.jsonl", help="every trial, a line each")
+    parser.add_argument("--output", type=Path, default=ROOT / "reports" / "faults", help="folder of the tables")
     asked = parser.parse_args()
-    rows: list[Row] = []
+    asked.log.parent.mkdir(parents=True, exist_ok=True)
+    asked.log.touch()
+    commit = provenance()["commit"]
     for part in asked.parts:
+        known = {(trial.case, trial.number) for trial in _read(asked.log)[0] if trial.part == part}
+        n = (WHOLE if asked.whole else SAMPLE)[part]
         folder = Path(tempfile.mkdtemp())
         try:
-            with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
-                rows += PARTS[part](folder, (WHOLE if asked.whole else SAMPLE)[part], np.random.default_rng(0))
-        except NoTmpfsError:
-            rows.append((part, "left out: no tmpfs can be mounted here", 0, 0, ""))
+            with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing), asked.log.open("a") as log:
+                for trial in PARTS[part](folder, n, lambda *key, known=known: key not in known):
+                    print(json.dumps([commit, *trial]), file=log, flush=True)
+        except (NoTmpfsError, NoServerError) as error:
+            print(f"{part}: left out, {error or 'no tmpfs can be mounted here'}", flush=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        print(pd.DataFrame(rows, columns=list(COLUMNS)).to_string(index=False), flush=True)
-    write_table(pd.DataFrame(rows, columns=list(COLUMNS)), asked.output)
-    sys.exit(any(good < trials for _, _, trials, good, _ in rows))
+    trials, commits = _read(asked.log)
+    write_table(table(trials), asked.output / "faults.tsv")
+    (asked.output / "README.md").write_text(page(trials, commits))
+    print(table(trials).to_string(index=False))
+    sys.exit(any(trial.wrong for trial in trials))
+
+
+def _read(path: Path) -> tuple[list[Trial], list[str]]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [Trial(*trial) for _, *trial in lines], sorted({commit for commit, *_ in lines})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def data(folder: Path) -> Path:
     """One fold of a batch task."""
     for seed, file in enumerate(("train/b/x1", "train/b/x2", "query/b")):
         values = np.random.default_rng(seed).normal(size=(30, 3)).astype(np.float32)
-        cells = AnnData(values, layers={keys.PREPROCESSED: values})
+        cells = AnnData(values, layers={keys.PREPROCESSED: values}, uns={keys.CYTOF: {"cofactor": 5.0}})
         cells.var_names = ["CD3", "CD4", "CD8"]
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         cells.write_h5ad(folder / f"{file}.h5ad")
