@@ -2,6 +2,7 @@
 
     python benchmarks/scale.py
     python benchmarks/scale.py study
+    python benchmarks/scale.py ratio
 
 Writes FCS files of 40 markers into a temporary folder, one of ten million cells
 and twenty of half a million, and corrects them as ``magan map`` does, on one
@@ -18,6 +19,8 @@ prints the most memory that a process of them held, as the kernel counts it
 (``ru_maxrss``), against 2 GB; the same of each rule, as Snakemake samples it; and
 the processor seconds of a cell, against those of a study with a quarter of the
 cells in each file. It needs 10 GB of disk, or ``--files`` and ``--cells``.
+``ratio`` corrects a file by maps of one marker at a time, and reads and writes it
+unchanged by the same code.
 """
 
 import argparse
@@ -27,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -39,15 +43,19 @@ from anndata import AnnData
 
 from magan import keys
 from magan.aligner import Aligner
+from magan.batch_mapper import BatchMapper
 from magan.config import Training
 from magan.correction import correction
 from magan.cytometry.arcsinh import arcsinh
+from magan.cytometry.fcs_read import open_fcs
+from magan.cytometry.fcs_write import rewrite
 from magan.stages.apply_model import correct
 
 MARKERS = 40
 BLOCK = 100_000  # cells drawn; files repeat them
 BATCHES = 6  # of the study
 LIMIT = 2000  # MB, of a process of the study
+TWICE = 2.0  # times reading and writing a file unchanged
 
 
 class Used(NamedTuple):
@@ -88,10 +96,15 @@ def write_fcs(path: Path, n_cells: int, cells: np.ndarray | None = None) -> None
 
 def save_model(path: Path, scale: str, n_seeds: int) -> None:
     """A model of the published size that has seen one minibatch."""
+    training = Training(steps=1)
+    Aligner(training=training, scale=scale, seeds=range(n_seeds), device="cpu").fit(*training_cells()).save(path)
+
+
+def training_cells() -> list[AnnData]:
+    """Cells of two batches, of which the second has other gains."""
     counts = draw(20_000)
     var = pd.DataFrame({keys.MARKER_TYPE: "lineage"}, index=[f"CD{n}" for n in range(1, MARKERS + 1)])
-    parts = [arcsinh(AnnData(part, var=var)) for part in (counts[:10_000], 1.5 * counts[10_000:])]
-    Aligner(training=Training(steps=1), scale=scale, seeds=range(n_seeds), device="cpu").fit(*parts).save(path)
+    return [arcsinh(AnnData(part, var=var)) for part in (counts[:10_000], 1.5 * counts[10_000:])]
 
 
 def memory(name: str) -> float:
@@ -195,10 +208,44 @@ def whole_study(n_files: int, n_cells: int, folder: str | None) -> None:
     print(f"processor seconds of a million cells: {small:.1f} and {large:.1f}, limit 1.10 times, {large / small:.2f}")
 
 
+def against_unchanged(n_cells: int, parent: str | None) -> None:
+    """Print what correcting a file takes, in times of what reading and writing its values unchanged takes.
+
+    Both are done by the same code, `rewrite`, which hands all channels over as linear values; processor seconds of one
+    core, the least of three times.
+    """
+    torch.set_num_threads(1)
+    print(f"{n_cells:,} cells, {MARKERS} markers; limit {TWICE} times")
+    print(f"{'map':10} {'unchanged, CPU s':>16} {'corrected, CPU s':>16} {'ratio':>6} {'cells / CPU s':>13}")
+    with tempfile.TemporaryDirectory(dir=parent) as name:
+        file, out, model = (Path(name) / word for word in ("a.fcs", "b.fcs", "model.safetensors"))
+        write_fcs(file, n_cells)
+        everything = list(range(MARKERS))
+        for method in ("zscore", "monotone", "quantile"):
+            BatchMapper(method).fit(*([part] for part in training_cells()), names=["day"]).save(model)
+            one = correction(model)
+
+            def unchanged() -> None:
+                rewrite(open_fcs(file), out, everything, lambda _, x: x[:, :MARKERS], provenance={})
+
+            same, done = (least(task) for task in (unchanged, lambda one=one: correct(one, file, out)))
+            print(f"{method:10} {same:>16.2f} {done:>16.2f} {done / same:>6.2f} {n_cells / done:>13,.0f}", flush=True)
+
+
+def least(task: Callable[[], object]) -> float:
+    """The least processor seconds of three times."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        task()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=["files", "study"], default="files")
+    parser.add_argument("what", nargs="?", choices=["files", "study", "ratio"], default="files")
     parser.add_argument("--files", type=int, default=60, help="of the study")
     parser.add_argument("--cells", type=int, help="of the large file, or of each file of the study")
     parser.add_argument("--scale", default="pooled", help="a key of magan.domains.scaling.SCALINGS")
@@ -211,6 +258,8 @@ def main() -> None:
         return measure(task, Path(model), [Path(file) for file in files], int(n_cells))
     if arguments.what == "study":
         return whole_study(arguments.files, arguments.cells or 200_000, arguments.folder)
+    if arguments.what == "ratio":
+        return against_unchanged(arguments.cells or 1_000_000, arguments.folder)
     n = arguments.cells or 10_000_000
     print(f"{MARKERS} markers, {arguments.seeds} seeds, scale {arguments.scale}, one thread")
     print(f"{'':30} {'cells':>11} {'s':>7} {'CPU s':>7} {'cells / s':>11} {'cells / CPU s':>13} {'MB':>7}")
