@@ -202,7 +202,7 @@ def annotate(classifier: Classifier, images: AnnData) -> AnnData:
     ``uns["classifier"]`` holds the classes, their obs column and the digest of the
     weights. Pixels are shared with ``images``, not copied.
     """
-    layers = {name: images.layers[name] for name in images.layers}
+    layers = {name: images.layers[name] for name in images.layers if name}  # anndata 0.13 lists X as None
     obsm = dict(images.obsm)
     for name, values in {"": images.X, **{name: layers[name] for name in layers if _is_seen(name)}}.items():
         end = f"_{name}" if name else ""

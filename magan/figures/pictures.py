@@ -54,7 +54,9 @@ def ranked(mapped: AnnData, metrics: pd.DataFrame, scores: Sequence[str]) -> lis
     rows = rows[[f"{keys.SEED}_{int(seed)}" in mapped.layers for seed in rows["number"]]]
     score = next((score for score in scores if (rows["metric"] == score).any()), "")
     if not score:
-        seeds = [int(name.removeprefix(f"{keys.SEED}_")) for name in mapped.layers if name.startswith(f"{keys.SEED}_")]
+        seeds = [
+            int(name.removeprefix(f"{keys.SEED}_")) for name in mapped.layers if str(name).startswith(f"{keys.SEED}_")
+        ]
         return [("", min(seeds), "", np.nan)] if seeds else []
     sign = {"higher": -1, "lower": 1}[keys.SCORES[score][1]]
     rows = rows[rows["metric"] == score].assign(loss=lambda of: sign * of["value"]).sort_values(["loss", "number"])
