@@ -134,6 +134,14 @@ def test_moves_are_of_whole_pixels_and_repeat_the_border():
     assert {tuple(one.flatten().tolist()) for one in moved} == allowed
 
 
+@pytest.mark.parametrize(
+    ("side", "widths"), [(8, [32, 64, 64]), (16, [32, 64, 64]), (17, [16, 32, 64]), (28, [16, 32, 64])]
+)
+def test_small_images_have_twice_the_channels_in_their_first_layers(side, widths):
+    layers = classifier.ImageClassifier((1, side, side), 2).convolutions
+    assert [layer.out_channels for layer in layers] == widths
+
+
 @pytest.mark.parametrize(("n", "steps"), [(64, 200), (4000, 937), (12800, 1600)])
 def test_images_are_seen_thirty_times_within_bounds(n, steps, monkeypatch):
     def stop(*_, total_steps, **__):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from magan.datasets import mnist as sets
 from magan.errors import InputError
@@ -75,6 +76,10 @@ def test_a_background_is_seen_around_the_ink_and_hidden_behind_it(path):
     behind = shown[what == 0].reshape(15, -1)
     assert behind.max() <= sets.BRIGHTEST and (behind.std(axis=1) > 20).all()
     assert len({row.tobytes() for row in behind}) == 15  # each image has its own
+    noise = np.random.default_rng([28, 1]).random(ink.shape, np.float32)[4, 0]  # each image is smoothed by itself
+    smooth = ndimage.gaussian_filter(noise, sets.GRAIN, mode="wrap")
+    own = (smooth - smooth.min()) / np.ptp(smooth) * sets.BRIGHTEST
+    np.testing.assert_allclose(shown[4, 0][ink[4, 0] == 0], own[ink[4, 0] == 0], atol=0.51)
     cloud = np.median(((shown - ink) / np.maximum(1 - ink / 255, 1e-9))[ink == 0])
     assert 40 < cloud < 120
 

@@ -162,3 +162,15 @@ def test_a_fall_by_exactly_the_decades_of_the_claim_is_enough_for_one_loss_and_t
     parts.append(result_table.points("accuracy", [[0.5, 0.99]], seeds=[0], x=[0, 1]))
     numbers = check_claims(result_table.table(parts))
     assert numbers["mean"].tolist() == [3, 1, 0.99] and numbers["holds"].tolist() == ["yes", "no", "yes"]
+
+
+def test_the_classifier_of_infogan_sees_pixels_from_zero_to_one(monkeypatch):
+    seen = []
+
+    def predict(model, images):
+        seen.append(images)
+        return None, np.eye(3)[:2]
+
+    monkeypatch.setattr(infogan_codes.classifier, "predict", predict)
+    assert infogan_codes._predicted(None, torch.tensor([[[[-1.0, 1.0]]], [[[0.0, 0.5]]]])).tolist() == [0, 1]
+    np.testing.assert_allclose(seen[0], [[0, 1], [0.5, 0.75]])

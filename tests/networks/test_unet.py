@@ -108,3 +108,9 @@ def test_a_trained_map_depends_on_no_other_sample_and_agrees_with_what_was_train
     mapped = network.eval()(x)
     torch.testing.assert_close(network(x[:1]), mapped[:1])
     assert (mapped - network.train()(x)).std() < 0.1 * mapped.std()
+
+
+@pytest.mark.parametrize(("shape", "has_norm"), [((1, 8, 8), False), ((1, 16, 8), True), ((1, 8, 16), True)])
+def test_the_innermost_level_is_normalised_unless_it_is_a_single_pixel(shape, has_norm):
+    norms = [type(norm) is not torch.nn.Identity for norm in UNet(shape, shape, 2, 3).down_norms]
+    assert norms == [False, True, has_norm]

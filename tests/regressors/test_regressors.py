@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from magan.regressors import REGRESSORS, nearest
+from magan.regressors import REGRESSORS, local_line, nearest
 
 DRAW = np.random.default_rng(0)
 FEATURES, QUERIES = DRAW.normal(size=(600, 3)), 0.7 * DRAW.normal(size=(40, 3))
@@ -35,3 +35,9 @@ def test_the_nearest_cells_are_all_cells_of_a_small_panel():
     np.testing.assert_allclose(
         nearest.fit(FEATURES[:9], rule(FEATURES[:9]))(QUERIES[:1])[0], rule(FEATURES[:9]).mean(0)
     )
+
+
+def test_a_local_line_passes_through_the_middle_of_symmetric_cells_and_ends_where_they_end():
+    x = np.linspace(-1, 1, 21)[:, None]
+    predicted = local_line.fit(x, x)(np.array([[0.0], [50.0], [-50.0]]))
+    np.testing.assert_allclose(predicted[:, 0], [0, 1, -1], atol=1e-12)
