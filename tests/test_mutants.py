@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FIGURES = [f"tests/{path.name}" for path in sorted((ROOT / "tests").glob("test_figures*.py"))]
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,10 @@ def test_every_change_of_a_module_can_be_parsed_and_differs(mutants):
             "magan/models/lapgan.py",
             ["tests/models/test_applications.py", "tests/models/test_generating.py", "tests/models/test_models.py"],
         ),
-        ("magan/figures/forest.py", ["tests/test_figures.py", "tests/test_figures_images.py"]),
+        ("magan/figures/forest.py", FIGURES),
         (
             "magan/tasks/panel_merging/figures.py",
-            ["tests/tasks/panel_merging/test_figures.py", "tests/test_figures.py", "tests/test_figures_images.py"],
+            ["tests/tasks/panel_merging/test_figures.py", *FIGURES],
         ),
         ("magan/figures/lectures/theory.py", ["tests/lectures/test_lectures.py"]),
     ],
