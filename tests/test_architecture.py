@@ -13,6 +13,7 @@ KINDS = {
     "settings": "settings",
     "folds": "folds",
     "control_design": "folds",
+    "neighbouring_batches": "folds",
     "merged_table": "folds",
     "figures": "figures",
     "effect_figures": "figures",

@@ -62,6 +62,7 @@ def correct_batches(
     reference: Annotated[str, typer.Option(help="a batch, or median: the batch least far from all others")] = "median",
     fallback: Annotated[str, typer.Option(help="of flagged markers: none, input (as measured), monotone")] = "none",
     controls: Annotated[bool, typer.Option("--controls", help="learn from control samples alone (is_control)")] = False,
+    neighbours: Annotated[int, typer.Option(min=0, help="for daily batches: learn from so many before and after")] = 0,
     panel: Panel = None,
     cofactor: Cofactor = None,
     transform: Transform = None,
@@ -85,6 +86,7 @@ def correct_batches(
         settings = {"method": method, "reference": reference}
         settings |= {"correct": {"fallback": fallback}} if fallback != "none" else {}
         settings |= {"train": {"is_control": True}} if controls else {}
+        settings |= {"neighbours": neighbours} if neighbours else {}
         rows = sheets.rows(source, output)
         study = studies.of_batches(sheets.name_of(output), own, settings)
         _made(rows, study, output, _launch(cores, profile, unlock), log_jobs)

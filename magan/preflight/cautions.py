@@ -8,6 +8,7 @@ from magan.metrics.batch_distance import labelled
 from magan.metrics.group_effects import confounded
 
 FEW_PER_BATCH, FEW_PER_FILE = 1000, 100  # cells: fewer are a reason for caution
+MANY, FEW_SAMPLES, NEIGHBOURS = 12, 3, 4  # of batches, samples in a batch, and batches on either side to be proposed
 UNLIKE = 0.15  # difference between shares of zeros or negatives that a network sees at once
 
 
@@ -20,7 +21,7 @@ def design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
         samples[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in samples else pd.Series(False, samples.index)
     )
     people = samples[~is_control]
-    found += layout(people)
+    found += [*layout(people), *daily(people)]
     without = list(batches.loc[batches["controls"] == 0, keys.BATCH])
     if 0 < len(without) < len(batches):
         found.append(f"No control is in batch {', '.join(without)}.")
@@ -33,6 +34,18 @@ def design(samples: pd.DataFrame, batches: pd.DataFrame) -> list[str]:
             "column donor."
         )
     return found
+
+
+def daily(people: pd.DataFrame) -> list[str]:
+    """Advice for many batches of few samples, which tell a drift only together."""
+    sizes = people.groupby(keys.BATCH).size()
+    if len(sizes) < MANY or sizes.median() > FEW_SAMPLES:
+        return []
+    return [
+        f"There are {len(sizes)} batches, most of at most {FEW_SAMPLES} samples: a batch alone does not tell a drift "
+        "from its donors. If the names are in the order of acquisition and the drift is slow, learn each map from "
+        f"neighbouring batches too (neighbours: {NEIGHBOURS}, or magan correct --neighbours {NEIGHBOURS})."
+    ]
 
 
 def layout(people: pd.DataFrame) -> list[str]:

@@ -21,6 +21,7 @@ from magan.models import ALIGNING, GENERATING
 from magan.preflight.cautions import layout
 from magan.stages.atomic_files import unquoted
 from magan.study import Study, all_cells
+from magan.tasks.batch_correction.neighbouring_batches import sentence
 from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.registry import TASKS
 from magan.titles import title
@@ -39,11 +40,12 @@ def explorer(root: str, place: tuple[str, str]) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def cautions(root: str, cells: str) -> list[str]:
-    """What `magan check` says of the layout of samples."""
-    obs = anndata.read_h5ad(f"{root}/cells/{cells}.h5ad", backed="r").obs
+def cautions(root: str, settings: BatchAlignment) -> list[str]:
+    """What `magan check` says of the layout of samples, and of the order of batches that a map is learned from."""
+    obs = anndata.read_h5ad(f"{root}/cells/{settings.cells}.h5ad", backed="r").obs
     controls = obs[keys.IS_CONTROL].astype(bool) if keys.IS_CONTROL in obs else pd.Series(False, obs.index)
-    return layout(obs[~controls])
+    order = [sentence(list(obs[keys.BATCH].astype(str).unique()), settings.neighbours)] if settings.neighbours else []
+    return [*layout(obs[~controls]), *order]
 
 
 def groups(root: str, dataset: str) -> pd.DataFrame:

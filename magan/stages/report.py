@@ -45,7 +45,7 @@ def report(study: Mapping[str, Any], root: str, metrics: str, summary: str, outp
             "headline": {place: settings.deployed for place, settings in trained.items()},
             "controls": {place: _controls(settings) for place, settings in trained.items()},
             "verdicts": {place: _judged(root, place[1]) for place in corrected},
-            "cautions": {place: facts.cautions(root, settings.cells) for place, settings in corrected.items()},
+            "cautions": {place: facts.cautions(root, settings) for place, settings in corrected.items()},
             "groups": {place: facts.groups(root, place[1]) for place in corrected},
             "explorers": {place: facts.explorer(root, place) for place in corrected},
             "files": {place: facts.files(root, place[1], settings) for place, settings in corrected.items()},

@@ -12,6 +12,7 @@ from magan import keys
 from magan.cytometry.check_markers import check
 from magan.errors import InputError
 from magan.tasks.batch_correction import control_design as design
+from magan.tasks.batch_correction.neighbouring_batches import pooled
 from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.folds import LABELLED, Folds, enough, join_rows, known_markers, select_cells, without_labels
 
@@ -27,7 +28,7 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
     Training cells match ``train`` and test cells match ``test``; where one of the two
     conditions is missing, it selects all remaining cells. Without either, the test cells are a
     random ``test_fraction`` of each batch. At most ``n_train`` training cells of each
-    batch are drawn. The reference "median" is the batch with the smallest mean earth
+    batch, and of its ``neighbours``, are drawn. The reference "median" is the batch with the smallest mean earth
     mover's distance to all batches, over markers, on training cells; ``truth.uns["reference"]`` holds its name.
 
     Where all training cells are of controls, `magan.tasks.batch_correction.control_design` says by which controls a
@@ -60,8 +61,15 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
         raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
     training, testing = _training_and_test(adata, settings)
     if design.learns_from_controls(training):
+        if settings.neighbours:
+            raise InputError("maps that learn from controls need no neighbours; leave batch.neighbours out")
         return _by_controls(adata, design.named_by_control(training), testing, settings, batch_size)
-    drawn = {name: _some(_of(training, name), settings.n_train, settings.split_seed) for name in names}
+    enough({f"batch '{name}'": _of(training, name) for name in names}, batch_size)
+    learned_from = {
+        name: pooled(training, name, names, settings.neighbours) if settings.neighbours else _of(training, name)
+        for name in names
+    }
+    drawn = {name: _some(part, settings.n_train, settings.split_seed) for name, part in learned_from.items()}
     queries = {name: _of(testing, name) for name in names}
     enough({f"batch '{name}'": part for name, part in drawn.items()}, batch_size)
     _each_tested(queries)

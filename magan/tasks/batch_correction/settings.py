@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from magan.baselines import BASELINES
 from magan.config.arms import Arm, Strict, Word
@@ -48,6 +48,8 @@ class BatchAlignment(TaskSettings):
     ``test_fraction``. With control samples, ``train: {is_control: true}`` learns from them what is done to all.
     ``biaxial`` names two markers by which the map of every arm is drawn, cell by cell, with the share of its seeds that
     preserve the populations.
+    With ``neighbours`` a map is learned from so many batches before and after too, in the order of their names: for
+    daily batches of few samples with a slow drift.
     """
 
     arms: dict[ArmName, Arm] = {}
@@ -57,6 +59,7 @@ class BatchAlignment(TaskSettings):
     markers: tuple[str, ...] | None = None  # default: every marker to be corrected
     train: dict[str, Word] = {}
     n_train: PositiveInt = 20_000
+    neighbours: NonNegativeInt = 0
     test: dict[str, Word] = {}
     test_fraction: float = Field(default=0.3, gt=0, lt=1)
     wipe: Wipe | None = None
