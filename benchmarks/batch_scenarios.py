@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from batch_cells import Pair, cells, drawn, labels, of, pair, samples, shifted, values, without
+from batch_daily import corrected, figures, series
 
 from magan import keys
 from magan.batch_mapper import BatchMapper
@@ -290,6 +291,25 @@ def few(mirror: Path) -> Iterator[Row]:
         yield Row(f"{n} training cells, a made effect", demand, answer, right)
 
 
+def daily(mirror: Path) -> Iterator[Row]:
+    """Sixty made days without controls; the number of neighbours was chosen on seeds 0 to 2."""
+    for donors in (1, 2):
+        days = series(donors, seed=10)
+        held, after, taken = corrected(days, "auto", neighbours=4)
+        clean, before, now = (
+            figures(held, np.asarray(x)) for x in (held.layers["clean"], held.layers[keys.PREPROCESSED], after)
+        )
+        alone = figures(held, corrected(days, "monotone", neighbours=0)[1])
+        answer = (
+            f"{', '.join(f'{name} {n}' for name, n in taken.most_common())}: drift {before[0]:.3f} to {now[0]:.3f}, "
+            f"effect {before[1]:.2f} to {now[1]:.2f}, without drift {clean[1]:.2f} "
+            f"(monotone maps of a day alone: {alone[0]:.3f}, {alone[1]:.2f})"
+        )
+        right = now[0] < before[0] / 2 and abs(now[1] / clean[1] - 1) < 0.2
+        noun = "donor" if donors == 1 else "donors"
+        yield Row(f"60 days of {donors} {noun}, neighbours: 4", "drift halved, effect within 20 %", answer, right)
+
+
 def timing(mirror: Path) -> Iterator[Row]:
     random = np.random.default_rng(0)
     centres = random.choice([0.0, 2.0, 4.0], (12, 30), p=[0.5, 0.3, 0.2])
@@ -310,5 +330,6 @@ SCENARIOS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "few": few,
     "planted": planted,
     "six": six,
+    "daily": daily,
     "timing": timing,
 }

@@ -23,7 +23,6 @@ from magan.errors import InputError
 from magan.study import Study
 from magan.tasks.batch_correction.control_design import sentences
 from magan.tasks.batch_correction.neighbouring_batches import sentence
-from magan.tasks.batch_correction.settings import BatchAlignment
 from magan.tasks.folds import Folds
 from magan.tasks.registry import TASKS
 
@@ -86,8 +85,8 @@ def _task(study: Study, task: str, settings: TaskSettings, cells: list[AnnData])
     outcomes = list(_methods(study, settings, parts))
     faults = tuple(fault for fault, _ in outcomes if fault)
     cautions = sentences(parts.truth.uns[keys.DESIGN]) if keys.DESIGN in parts.truth.uns else ()
-    if isinstance(settings, BatchAlignment) and settings.neighbours:
-        cautions = [*cautions, sentence([*parts.train, parts.truth.uns[keys.REFERENCE]], settings.neighbours)]
+    if neighbours := getattr(settings, "neighbours", 0):
+        cautions = [*cautions, sentence([*parts.train, parts.truth.uns[keys.REFERENCE]], neighbours)]
     return Rehearsal(faults, sum(seconds for _, seconds in outcomes), cautions=tuple(cautions))
 
 
