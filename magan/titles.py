@@ -31,6 +31,7 @@ TITLES = {
 CAPITALS = {
     **{"magan": "MAGAN", "cyclegan": "CycleGAN", "discogan": "DiscoGAN", "travelgan": "TraVeLGAN", "gan": "GAN"},
     **{"combat": "ComBat", "harmony": "Harmony", "cytonorm": "CytoNorm", "scanorama": "Scanorama", "cytovi": "CytoVI"},
+    "cycombine": "cyCombine",
     **{"wgan": "WGAN", "gp": "GP", "dcgan": "DCGAN", "began": "BEGAN", "cgan": "cGAN", "infogan": "InfoGAN"},
     **{"dragan": "DRAGAN", "lapgan": "LAPGAN", "stylegan": "StyleGAN", "stylegan2": "StyleGAN2", "srgan": "SRGAN"},
     **{"stackgan": "StackGAN", "vae": "VAE", "aae": "AAE", "fgan": "f-GAN", "ns": "NS", "ls": "LS", "mm": "MM"},

@@ -136,6 +136,7 @@ OUTSIDE = {
     "ot": {"baselines"},
     "harmonypy": {"baselines"},
     "cytonormpy": {"baselines"},
+    "cycombinepy": {"baselines"},
     "scanorama": {"baselines"},
     "scvi": {"baselines"},
 }

@@ -29,6 +29,7 @@ BASELINES = Registry(
     combat=Entry("magan.baselines.combat:combat", ("shared markers",)),
     harmony=Entry("magan.baselines.harmony:harmony", ("shared markers",)),
     cytonorm=Entry("magan.baselines.cytonorm:cytonorm", ("shared markers",)),
+    cycombine=Entry("magan.baselines.cycombine:cycombine", ("shared markers",)),
     scanorama=Entry("magan.baselines.scanorama:scanorama", ("shared markers",)),
     cytovi=Entry("magan.baselines.cytovi:cytovi", ("shared markers",)),
     ridge=Entry("magan.baselines.ridge:ridge", ("shared markers",)),

@@ -20,6 +20,7 @@ ELSEWHERE = [
     "knn_draw",
     "harmony",
     "cytonorm",
+    "cycombine",
     "scanorama",
     "cytovi",
     *FROM_PAIRS,

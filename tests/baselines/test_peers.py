@@ -18,7 +18,9 @@ from magan.errors import InputError
 from magan.metrics.batch_distance import emd
 
 MODULES = {"harmony": "harmonypy", "cytonorm": "cytonormpy", "scanorama": "scanorama", "cytovi": "scvi"}
+MODULES |= {"cycombine": "cycombinepy"}
 EXTRAS = {"harmony": "peers", "cytonorm": "peers", "scanorama": "scanorama", "cytovi": "cytovi"}
+EXTRAS |= {"cycombine": "cycombine"}
 OUT_OF_SAMPLE = ["cytonorm", "scanorama"]
 MARKERS = [f"m{i}" for i in range(6)]
 LEVELS = np.array([[5, 1, 1, 4, 2, 1], [1, 5, 1, 1, 4, 2], [1, 1, 5, 2, 1, 4.0]])
@@ -105,7 +107,7 @@ def test_a_query_cell_is_mapped_the_same_alone_and_in_any_order(name, shifted):
     np.testing.assert_allclose(BASELINES[name](x1, x2, query[::-1].copy()), expected[::-1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["harmony", *OUT_OF_SAMPLE])
+@pytest.mark.parametrize("name", ["harmony", "cycombine", *OUT_OF_SAMPLE])
 def test_columns_follow_the_target_whatever_the_order_of_the_source(name, shifted):
     installed(name)
     (x1, x2, query), _, _ = shifted
@@ -131,6 +133,16 @@ def test_no_library_of_a_peer_is_imported_with_the_baselines():
     script = f"import sys, magan.baselines; print([m for m in {list(MODULES.values())} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_cycombine_undoes_shifts_of_populations_where_its_nodes_hold_cells_of_both_batches(shifted, monkeypatch):
+    installed("cycombine")
+    given, truth, populations = shifted
+    coarse = BASELINES["cycombine"](*given)  # of 64 nodes some hold cells of a single batch, which stay as measured
+    assert (coarse == measured(given[2]).astype(np.float32)).all(axis=1).any()
+    monkeypatch.setattr("magan.baselines.cycombine.NODES", 3)
+    mapped = BASELINES["cycombine"](*given)
+    assert off(mapped, truth, populations) < 0.15 < 0.4 < off(coarse, truth, populations)
 
 
 def test_harmony_with_one_cluster_is_the_difference_of_means_shrunk_by_its_ridge(table):
