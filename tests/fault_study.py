@@ -1,5 +1,6 @@
 """The smallest study that runs every rule of the workflow, to be killed many times."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,11 @@ STUDY = {
 }  # fmt: skip
 
 
-def write(folder: Path) -> Path:
-    """Write a study of four files, two panels and two batches into a folder; return the study's path."""
+SECTIONS = ("batch", "panels", "generation", "lectures")
+
+
+def write(folder: Path, only: Sequence[str] = SECTIONS) -> Path:
+    """Write a study, or some sections of it, with its four files into a folder; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     draw, rows = np.random.default_rng(0), []
     for i in range(4):
@@ -46,5 +50,6 @@ def write(folder: Path) -> Path:
         pd.DataFrame(5 * np.sinh(units), columns=MARKERS[panel]).to_csv(folder / f"sample_{i}.csv", index=False)
         rows.append({"path": f"sample_{i}.csv", "sample": f"s{i}", "panel": panel, "batch": str(1 + i // 2)})
     pd.DataFrame(rows).to_csv(folder / "samples.tsv", sep="\t", index=False)
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    asked = {key: part for key, part in STUDY.items() if key in only or key not in SECTIONS}
+    (folder / "study.yaml").write_text(yaml.safe_dump(asked))
     return folder / "study.yaml"

@@ -16,18 +16,24 @@ Link = tuple[int, int]  # a process and its parent
 
 @contextlib.contextmanager
 def end_with_workflow() -> Iterator[None]:
-    """Interrupt this process when any process between it and the main Snakemake process ends.
+    """Terminate this process when any process between it and the main Snakemake process ends.
 
-    A job that no Snakemake process started runs unwatched, and so does every job where psutil is missing.
+    SIGTERM, also of a cluster, raises KeyboardInterrupt in the job, which so removes its temporary files. SIGINT would
+    not do: a job of a workflow that a script started in the background ignores it. A job that no Snakemake process
+    started runs unwatched, and so does every job where psutil is missing.
     """
     links = _links()
     done = threading.Event()
     if links:
         threading.Thread(target=_watch, args=(links, done), daemon=True).start()
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if is_main else None
     try:
         yield
     finally:
         done.set()
+        if is_main:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _links() -> list[Link]:
@@ -51,7 +57,7 @@ def _watch(links: Sequence[Link], done: threading.Event) -> None:
     while not done.wait(SECONDS):
         if any(not _holds(*link) for link in links):
             print("error: the workflow that started this job has ended; the job ends too", file=sys.__stderr__)
-            os.kill(os.getpid(), signal.SIGINT)  # the main thread removes its temporary files
+            os.kill(os.getpid(), signal.SIGTERM)  # the main thread removes its temporary files
             if not done.wait(PATIENCE):
                 os._exit(1)
             return

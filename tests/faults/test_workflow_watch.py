@@ -39,7 +39,12 @@ def alive(pid: int) -> bool:
 def test_a_job_ends_when_the_main_process_of_its_workflow_is_killed(tmp_path):
     (tmp_path / "snakemake").write_text(MAIN)
     (tmp_path / "job.py").write_text(JOB)
-    main = subprocess.Popen([sys.executable, tmp_path / "snakemake", tmp_path], start_new_session=True)
+    # Its jobs ignore SIGINT, as those of a workflow that a script starts in the background.
+    main = subprocess.Popen(
+        [sys.executable, tmp_path / "snakemake", tmp_path],
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     started = tmp_path / "started"
     try:
         deadline = time.monotonic() + 90
@@ -58,6 +63,17 @@ def test_a_job_ends_when_the_main_process_of_its_workflow_is_killed(tmp_path):
         assert names == ["job.log", "job.py", "snakemake", "started"]
     finally:
         os.killpg(main.pid, signal.SIGKILL)
+
+
+def test_a_job_that_a_cluster_ends_removes_its_temporary_file(tmp_path):
+    (tmp_path / "job.py").write_text(JOB)
+    job = subprocess.Popen([sys.executable, tmp_path / "job.py", tmp_path])
+    started, deadline = tmp_path / "started", time.monotonic() + 90
+    while not (started.exists() and started.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    job.terminate()
+    assert job.wait(timeout=30) != 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.log", "job.py", "started"]
 
 
 def test_a_second_writer_into_a_folder_is_refused_until_the_first_has_ended(tmp_path):
