@@ -28,6 +28,14 @@ def test_every_shipped_study_can_be_planned(study, tmp_path):
     assert planned.returncode == 0, planned.stderr
 
 
+def test_a_study_can_be_planned_for_slurm(tmp_path):
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="the extra slurm is not installed")
+    planned = dry_run(tmp_path, "--profile", str(ROOT / "workflow" / "profiles" / "slurm"))
+    assert planned.returncode == 0, planned.stderr
+    resources = re.findall(r"rule train:.*?resources: ([^\n]*)", planned.stdout + planned.stderr, re.DOTALL)
+    assert resources and all("runtime=240" in line and "gpu=0" in line for line in resources)
+
+
 def test_the_readmes_study_without_an_arm_can_be_planned(tmp_path):
     files_of_the_worked_example(tmp_path)
     (tmp_path / "my.yaml").write_text(re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0])
