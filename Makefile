@@ -40,7 +40,7 @@ ui: .venv/made
 
 .venv/made: envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,docs,gates,originals,peers,postgres,slurm,dev]"
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable ".[demo,docs,gates,originals,peers,postgres,dev]"
 	touch $@
 
 clean:
