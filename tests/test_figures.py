@@ -290,8 +290,9 @@ def test_points_are_as_wide_as_their_lane_allows_between_two_bounds(n_markers, w
     assert seeds.get_markersize() == pytest.approx(width / 2)
 
 
-def test_six_baselines_are_drawn_as_recorded():
-    table = heldout_of(1, ("ridge", "knn", "boosting", "extra_trees", "knn_draw", "identity"))
+def test_six_baselines_and_a_ceiling_are_drawn_as_recorded():
+    table = heldout_of(1, ("ridge", "knn", "boosting", "extra_trees", "knn_draw", "identity", keys.CEILING))
+    table["arm"] = table["arm"].where(table["method"] != keys.CEILING, keys.CEILING)
     lines = described(draw("heldout_markers", table, synthetic.summarise(table)))
     assert_recorded("figure_heldout_baselines", [line for line in lines if line.startswith("  line")])
 

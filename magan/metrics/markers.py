@@ -120,7 +120,7 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray
 
     The nominal probability of the interval is best; a higher share means that intervals are too wide.
     """
-    inside = np.where(np.isnan(truth + low + high), np.nan, (low <= truth) & (truth <= high))
+    inside = np.where(np.isnan([truth, low, high]).any(axis=0), np.nan, (low <= truth) & (truth <= high))
     return inside.mean(axis=0) if len(inside) else np.full(truth.shape[1], np.nan)
 
 

@@ -161,3 +161,9 @@ def test_labels_of_other_cells_are_refused(tmp_path):
     labels = put(tmp_path / "labels.txt", "T\n")
     with pytest.raises(InputError, match=r"labels\.txt holds 1 lines for the 2 cells of .*a\.csv; give one label per"):
         opened(put(tmp_path / "a.csv"), cell_type=str(labels))
+
+
+def test_every_spelling_of_a_flag_is_read(tmp_path):
+    words = ["true", "Yes", "1", "TRUE", "false", "NO", "0"]
+    text = "CD3,is_control\n" + "".join(f"{i},{word}\n" for i, word in enumerate(words))
+    assert list(read(put(tmp_path / "a.csv", text)).obs["is_control"]) == [True] * 4 + [False] * 3

@@ -148,3 +148,15 @@ def test_single_precision_does_not_change_a_score(name):
     np.testing.assert_allclose(
         MARKERS[name](truth, mapped), MARKERS[name](truth.astype(float), mapped.astype(float)), rtol=1e-12
     )
+
+
+def test_coverage_is_unknown_where_a_value_or_an_end_is_and_known_where_an_interval_has_no_end():
+    truth, low, high = np.zeros((2, 4)), np.full((2, 4), -1.0), np.full((2, 4), 1.0)
+    truth[1, 0], low[1, 1], high[1, 2], low[1, 3], high[1, 3] = np.nan, np.nan, np.nan, -np.inf, np.inf
+    np.testing.assert_array_equal(coverage(truth, low, high), [np.nan, np.nan, np.nan, 1])
+
+
+def test_a_marker_that_is_not_measured_in_a_cell_has_no_auc():
+    truth = TRUTH.copy()
+    truth[3, 1] = np.nan
+    np.testing.assert_array_equal(np.isnan(auc_positive(truth, MAPPED)), [[False, True, False]] * 2)

@@ -16,7 +16,7 @@ from magan.cytometry.load import own_cells
 from magan.preflight import rehearsal
 from magan.preflight.inspect import passes, preflights
 from magan.preflight.page import page
-from magan.study import load
+from magan.study import load, parse
 from magan.tasks.registry import TASKS
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD19"]
@@ -126,3 +126,21 @@ def test_the_page_holds_every_file_and_marker_and_escapes_what_files_say(study, 
         ElementTree.fromstring(f"<svg{part}</svg>")
     (one,) = preflights(Path("sheet.csv")).values()
     assert page({"x": one}).count("a.csv") >= 1
+
+
+def test_the_largest_minibatch_of_the_arms_is_the_one_that_domains_must_fill(tmp_path):
+    sizes = {
+        "a": {"model": "magan", "training": {"batch_size": 7}},
+        "b": {"model": "magan", "training": {"batch_size": 9}},
+    }
+    for arms, expected in ((sizes, 9), ({}, 2)):
+        settings = {
+            "cells": "cytonorm",
+            "reference": "1",
+            "arms": arms,
+            "baselines": ["zscore"],
+            "deploy": "zscore",
+        }
+        settings |= {"deploy": "b"} if arms else {}
+        study = parse({"name": "s", "title": "S", "batch": {"b": settings}})
+        assert rehearsal._batch_size(study, study.section("batch")["b"]) == expected

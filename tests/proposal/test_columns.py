@@ -57,6 +57,13 @@ def test_panels_come_from_names_or_from_markers():
     assert found("Panel1_a.fcs", "Panel2_a.fcs")["panel"] == ("Panel1", "Panel2")
     measured = {"a.fcs": ("", frozenset("ABCD")), "b.fcs": ("", frozenset("ABXY"))}
     assert found("a.fcs", "b.fcs", files=measured)["panel"] == ("panel 1", "panel 2")
+    for shared, of in (
+        (4, False),
+        (3, True),
+    ):  # of five markers and of ten: four fifths of the smaller set are too many
+        sets = (frozenset("ABCDE"), frozenset("ABCDE"[:shared]) | frozenset("0123456789"[: 10 - shared]))
+        pair = {name: ("", markers) for name, markers in zip(("a.fcs", "b.fcs"), sets)}
+        assert ("panel" in found("a.fcs", "b.fcs", files=pair)) is of
     assert "panel" not in found("a.fcs", "b.fcs", files={name: ("", frozenset("ABCD")) for name in ("a.fcs", "b.fcs")})
 
 
