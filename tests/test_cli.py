@@ -28,6 +28,7 @@ from magan.cytometry.arcsinh import arcsinh, transformed
 from magan.cytometry.fcs_read import read_fcs
 from magan.cytometry.read_cells import read
 from magan.cytometry.write_corrected import raw_corrected
+from magan.errors import InputError
 from magan.stages import apply_model
 from magan.stages.atomic_files import write
 from magan.stages.job import job_of
@@ -375,3 +376,14 @@ def test_the_command_is_installed_and_starts_without_torch():
     assert scripts == {"magan": "magan.cli:app"}
     code = "import sys, magan.cli; assert not {'torch', 'anndata'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_calibrate_names_no_channels_without_a_panel(monkeypatch, tmp_path):
+    def calibrate(*arguments):
+        raise InputError(f"given {arguments[4]}")
+
+    monkeypatch.setattr("magan.stages.calibrate.calibrate", calibrate)
+    (tmp_path / "panel.csv").write_text("channel,marker\nNd142Di,CD19\n")
+    line = ["calibrate", "model", "file.fcs", "--batch", "b", "-o", str(tmp_path / "new")]
+    assert "given None" in CliRunner().invoke(app, line).output
+    assert "CD19" in CliRunner().invoke(app, [*line, "--panel", str(tmp_path / "panel.csv")]).output

@@ -26,8 +26,10 @@ from magan.cytometry.arcsinh import arcsinh
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
 from magan.tracking import EventLog, Model, read_events
-from magan.tracking.entries import entries
+from magan.tracking.entries import Entry, entries
+from magan.tracking.jobs import Job
 from magan.tracking.models import register
+from magan.tracking.store import _log
 
 # -- the event log
 
@@ -287,6 +289,33 @@ def test_a_seed_without_scores_is_logged_with_its_curves(results):
 
 def entries_of(results, metrics):
     return entries(results.study, results.runs[0], metrics, results.summary, "abc", {})
+
+
+def test_settings_and_scores_are_sent_whole_in_calls_that_a_server_takes():
+    client = Mock()
+    client.create_run.return_value.info.run_id = "r"
+    client.get_run.return_value.data.tags = {}
+    metrics = tuple((f"m{i}", float(i), 0) for i in range(1901))
+    entry = Entry("k", "", "e", "n", False, {}, {f"p{i}": "v" for i in range(205)}, metrics)
+    _log(client, "1", entry, "", "FINISHED", "d")
+    calls = [call.kwargs for call in client.log_batch.call_args_list]
+    assert [(len(call["params"]), len(call["metrics"])) for call in calls] == [(100, 900), (100, 900), (5, 101)]
+    assert [metric.key for call in calls for metric in call["metrics"]] == [name for name, _, _ in metrics]
+    assert [param.key for call in calls for param in call["params"]] == list(entry.params)
+
+
+@pytest.mark.parametrize(
+    ("status", "more"),
+    [
+        ("FINISHED", {"seconds": 3.5, "cpu_seconds": 3, "memory_mb": 40}),
+        ("FAILED", {}),
+        ("RUNNING", {}),
+    ],
+)
+def test_a_job_has_its_measured_memory_once_it_has_ended_well(tmp_path, status, more):
+    (tmp_path / "b.tsv").write_text("s\tmax_rss\tcpu_time\n2.5\t-\t2\n3.5\t40\t3\n")
+    job = Job(1, "train", {}, {}, [], str(tmp_path / "b.tsv"), start=10.0, end=14.0, status=status)
+    assert job.metrics() == {"seconds": 4} | more
 
 
 def test_a_registered_model_without_versions_is_not_made_again():

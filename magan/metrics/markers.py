@@ -71,9 +71,8 @@ def auc_positive(truth: np.ndarray, mapped: np.ndarray) -> np.ndarray:
         return _undefined(mapped)
     is_positive = positive(truth)
     n_positive = is_positive.sum(axis=0)
-    n_negative = np.where(np.isnan(truth).any(axis=0), 0, len(truth) - n_positive)
     above = (rankdata(mapped, axis=1) * is_positive).sum(axis=1) - n_positive * (n_positive + 1) / 2
-    pairs = np.broadcast_to(n_positive * n_negative, above.shape)
+    pairs = np.broadcast_to(n_positive * (len(truth) - n_positive), above.shape)
     return np.divide(above, pairs, out=np.full(above.shape, np.nan), where=pairs > 0)
 
 
