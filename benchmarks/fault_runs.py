@@ -22,6 +22,8 @@ import fault_study
 import numpy as np
 from fault_jobs import resize, tmpfs
 
+from magan.atomic_write import PART
+
 HERE = Path(__file__).resolve().parent
 ROOT = f"results/{fault_study.STUDY['name']}"
 TARGETS = {
@@ -154,7 +156,12 @@ def kill(whole: Path, folder: Path, rule: str, draw: np.random.Generator, snakem
     snakemake.ended()
     if list((folder / ".snakemake" / "locks").glob("*")):
         snakemake.run(folder, "--unlock")
-    return f"{how} {when}", "; ".join([*wrong, *_gone_on(whole, folder, rule, snakemake)])
+    wrong += _gone_on(whole, folder, rule, snakemake)
+    if _temporary(folder):
+        # Nobody is left to remove it where every process is killed at once, as by a power cut.
+        wrong += [] if how == "KILL of all" else ["a temporary file stays"]
+        when += ", a temporary file stays"
+    return f"{how} {when}", "; ".join(wrong)
 
 
 def fill(whole: Path, folder: Path, rule: str, draw: np.random.Generator, snakemake: Snakemake) -> tuple[str, str]:
@@ -170,7 +177,8 @@ def fill(whole: Path, folder: Path, rule: str, draw: np.random.Generator, snakem
         if list((folder / ".snakemake" / "locks").glob("*")):
             snakemake.run(folder, "--unlock")
         happened = "stopped" if code else "had room"
-        return happened, "; ".join(_gone_on(whole, folder, rule, snakemake))
+        wrong = _gone_on(whole, folder, rule, snakemake) + (["a temporary file stays"] if _temporary(folder) else [])
+        return happened, "; ".join(wrong)
 
 
 def session(number: int) -> list[str]:
@@ -210,13 +218,17 @@ def _gone_on(whole: Path, folder: Path, rule: str, snakemake: Snakemake) -> list
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The bytes of all results, temporary files among them, without what holds a time or a random number."""
+    """The bytes of all results, without what holds a time or a random number."""
     files = {path.relative_to(folder).as_posix(): path for path in (folder / ROOT).rglob("*") if path.is_file()}
     return {
         name: b"".join(line for line in path.read_bytes().splitlines(True) if b'"kind": "end"' not in line)
         for name, path in files.items()
-        if path.name != "tracking.tsv"
+        if path.name != "tracking.tsv" and PART not in path.suffixes
     }
+
+
+def _temporary(folder: Path) -> bool:
+    return any(PART in path.suffixes for path in (folder / ROOT).rglob("*"))
 
 
 def logged(folder: Path) -> Counter:
