@@ -45,7 +45,7 @@ def open_integrated(folder: Path | str) -> AnnCollection:
     Returns
     -------
     anndata.experimental.AnnCollection
-        All cells ``(n, M)``. ``obs`` is in memory, about 100 bytes a cell. ``X``, the corrected values in arcsinh
+        All cells ``(n, M)``. ``obs`` is in memory, about 165 bytes a cell. ``X``, the corrected values in arcsinh
         units, is read of the rows that are selected: ``open_integrated(folder)[rows].X``.
 
     Raises
