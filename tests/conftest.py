@@ -1,8 +1,10 @@
 """Fixtures that several rooms share."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from anndata import AnnData
@@ -29,6 +31,15 @@ def mirror() -> Path:
 def one_thread():
     """Small networks spin when threads outnumber free cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def two_gigabytes():
+    """No more than 2 GB of memory beyond what the process holds already; more is a MemoryError."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2 * 10**9, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 @pytest.fixture(scope="session")

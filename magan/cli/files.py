@@ -109,7 +109,7 @@ def calibrate_model(
 
 @app.command("check")
 def check_files(
-    sheet: Annotated[Path, typer.Argument(help="sample sheet (TSV or CSV), or a study (YAML) with own_data")],
+    sheet: Annotated[Path, typer.Argument(help="sample sheet (TSV, CSV, xlsx), or a study (YAML) with own_data")],
     panel: Annotated[Path | None, typer.Option(help="table of channel, marker, kind that names the channels")] = None,
     cofactor: Annotated[str, typer.Option(help="of the arcsinh transform; none if values are transformed")] = "5",
     transform: Annotated[str | None, typer.Option(help="another scale: logicle, hyperlog, logicle(w=0.8)")] = None,

@@ -18,10 +18,10 @@ import pandas as pd
 from flowutils.compensate import compensate as solve
 
 from magan.cytometry.fcs_channels import TIMES, Channel
+from magan.cytometry.marker_names import COMPENSATED, split_name
 from magan.errors import InputError, nearest
 
 KEYWORDS = ("spillover", "spill", "comp")  # in order of preference; all in lower case without $
-PREFIXES = ("comp-", "fjcomp-")  # of channels that software exported after compensation
 SCATTER = re.compile(r"(fsc|ssc|fs |ss |fs$|ss$)", re.IGNORECASE)
 FILE, NONE = "file", "none"
 
@@ -41,7 +41,8 @@ class Compensation:
     ``keyword`` names where the matrix was found ("" for none), ``n_channels`` its size and ``largest`` its largest
     value off the diagonal, in absolute terms: 0 for an identity. ``compensated`` lists channels whose names say that
     their values are compensated already, ``problem`` says why a matrix cannot be used. ``asked`` is what the user
-    said, None for nothing, and ``applied`` the matrix by which the values are compensated.
+    said, None for nothing, and ``applied`` the matrix by which the values are compensated. A table of text
+    (``is_table``) has no matrix.
     """
 
     keyword: str = ""
@@ -51,6 +52,7 @@ class Compensation:
     problem: str = ""
     asked: str | None = None
     applied: Spillover | None = None
+    is_table: bool = False
 
     @property
     def state(self) -> str:
@@ -93,16 +95,16 @@ def choose(path: Path, keywords: Mapping[str, str], channels: Sequence[Channel],
         the file's is asked for although its channels are compensated already.
     """
     names = [channel.name for channel in channels]
-    done = tuple(name for name in names if name.lower().startswith(PREFIXES))
+    done = _compensated(names)
     if asked not in (None, FILE, NONE):
-        spillover = located(read_matrix(Path(asked)), names, f"{asked} for {path}")
+        spillover = located(by_channel(read_matrix(Path(asked)), channels), names, f"{asked} for {path}")
         return Compensation(asked, len(spillover.places), _largest(spillover), (), "", asked, spillover)
     keyword = next((key for key in KEYWORDS if keywords.get(key, "").strip() not in ("", "0")), "")
     if not keyword:
         return Compensation(compensated=done, asked=asked)
     shown = f"${keyword.upper()}"
     try:
-        table = parse_keyword(keywords[keyword], names)
+        table = by_channel(parse_keyword(keywords[keyword], names), channels)
         spillover = located(table, names, f"{shown} of {path}")
     except InputError as error:
         if asked == FILE:
@@ -130,6 +132,8 @@ def mixed(states: Mapping[str, Compensation], batches: Mapping[str, str]) -> lis
     """
     done = [file for file, found in states.items() if found.state == "compensated"]
     rest = [file for file in states if file not in done]
+    if all(states[file].is_table for file in done):  # a file without a matrix may hold either kind of values
+        rest = [file for file in rest if states[file].state]
     if not done or not rest:
         return []
     shared = {batches.get(file) for file in done} & {batches.get(file) for file in rest}
@@ -139,6 +143,11 @@ def mixed(states: Mapping[str, Compensation], batches: Mapping[str, str]) -> lis
         f"{counted[0]} compensated (first: {done[0]}) and {counted[1]} not (first: {rest[0]}) {where}; "
         "give compensation as file, none or the path of a matrix so that all are alike"
     ]
+
+
+def of_table(columns: Sequence[str]) -> Compensation:
+    """What the names of the columns of a table of text say."""
+    return Compensation(compensated=_compensated(columns), is_table=True)
 
 
 def compensate(values: np.ndarray, spillover: Spillover | None) -> np.ndarray:
@@ -206,6 +215,26 @@ def parse_keyword(text: str, names: Sequence[str]) -> tuple[tuple[str, ...], np.
     raise InputError(f"the spillover matrix has {n} channels without names; give compensation as none or a path")
 
 
+def by_channel(
+    table: tuple[tuple[str, ...], np.ndarray], channels: Sequence[Channel]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The matrix with its channels called as the file calls them.
+
+    A name that is no channel of the file may be that of a compensated channel (``Comp-PE-A``, ``PE-A :: CD4``), or the
+    label of exactly one channel.
+    """
+    names, labels = ([get(channel).casefold() for channel in channels] for get in (lambda c: c.name, lambda c: c.label))
+    found = []
+    for name in table[0]:
+        bare = COMPENSATED.sub("", split_name(name, name)[0], count=1)
+        if name.casefold() not in names and bare.casefold() in names:
+            name = bare
+        elif name.casefold() not in names and labels.count(name.casefold()) == 1:
+            name = channels[labels.index(name.casefold())].name
+        found.append(name)
+    return tuple(found), table[1]
+
+
 def located(table: tuple[tuple[str, ...], np.ndarray], names: Sequence[str], what: str) -> Spillover:
     """The matrix with its channels found among those of a file.
 
@@ -234,6 +263,10 @@ def identity_keyword(spillover: Spillover, names: Sequence[str]) -> str:
     n = len(spillover.places)
     numbers = np.eye(n, dtype=int).ravel().astype(str)
     return ",".join([str(n), *(names[i] for i in spillover.places), *numbers])
+
+
+def _compensated(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if COMPENSATED.match(name))
 
 
 def _largest(spillover: Spillover) -> float:

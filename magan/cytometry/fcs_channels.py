@@ -161,7 +161,7 @@ def _stored_as(path: Path, keywords: dict[str, str], n: int) -> tuple[str, int]:
 def _mask(path: Path, keywords: dict[str, str], n: int, width: int) -> int:
     """Bits below the power of two that holds ``$PnR``; the standard says to ignore those above."""
     try:
-        largest = int(float(keywords[f"p{n}r"]))
+        largest = int(_real(keywords[f"p{n}r"]))
     except (KeyError, ValueError, OverflowError) as error:
         raise unreadable(path, f"$P{n}R is {keywords.get(f'p{n}r')!r}") from error
     bits = min((largest - 1).bit_length(), 8 * width) if largest > 1 else 8 * width
@@ -174,13 +174,13 @@ def _amplifier(path: Path, keywords: dict[str, str], n: int, name: str, kind: st
         return 0.0, 1.0, 1.0, 1.0
     try:
         gain = keywords.get(f"p{n}g", "").strip()
-        gain = 1.0 if gain.lower() in NO_GAIN else float(gain) or 1.0
+        gain = 1.0 if gain.lower() in NO_GAIN else _real(gain) or 1.0
         decades, offset, largest = 0.0, 1.0, 1.0
         if kind == "I":
             decades, offset = (float(part) for part in (keywords.get(f"p{n}e", "").strip() or "0,0").split(","))
         if decades > 0:
             # FCS 3.1 reads the invalid offset 0 as 1.
-            offset, largest = offset or 1.0, float(keywords[f"p{n}r"])
+            offset, largest = offset or 1.0, _real(keywords[f"p{n}r"])
     except (KeyError, ValueError) as error:
         raise InputError(
             f"FCS file {path}: the amplification of channel {n} ($P{n}E, $P{n}G, $P{n}R) is missing or no number "
@@ -194,6 +194,11 @@ def _amplifier(path: Path, keywords: dict[str, str], n: int, name: str, kind: st
                 "no amplification; correct the keyword and export the file again"
             )
     return decades, offset, largest, gain
+
+
+def _real(text: str) -> float:
+    """A number with a decimal point, or with a decimal comma as some software of Europe writes it."""
+    return float(text.replace(",", "."))
 
 
 def _number(channel: Channel) -> str | tuple[str, tuple[int]]:

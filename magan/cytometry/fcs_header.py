@@ -167,6 +167,8 @@ def split_text(data: bytes) -> dict[str, str]:
     words: dict[str, str] = {}
     for key, value in zip(parts[::2], parts[1::2]):
         *empty, last = key.split(ESCAPED)
+        if empty and not last.strip() and value:  # ``/$FIL///a/``: the value begins with a delimiter
+            last, value = empty.pop(), ESCAPED + value
         words |= {name.strip(): "" for name in empty if name.strip()}
         words[last.strip()] = value.replace(ESCAPED, delimiter)
     words.pop("", None)
@@ -228,7 +230,7 @@ def start_of_data(
             "export the file again"
         )
     if len(starts) > 1 or not ends & right:
-        remedy = "" if trust or header.data_stop - header.data_start + 1 != n_bytes else "trust the header, or "
+        remedy = "" if trust or header.data_stop - header.data_start + 1 != n_bytes else "say trust: header, or "
         raise InputError(
             f"FCS file {path} contradicts itself about its data: header bytes {header.data_start} to "
             f"{header.data_stop}, keywords {keywords.get('begindata')} to {keywords.get('enddata')}, "

@@ -4,7 +4,6 @@ A file that would be read wrongly is refused: what `magan.cytometry.fcs_header` 
 keywords must agree on where the data are, and `magan.cytometry.fcs_channels` must know every channel.
 """
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from magan import keys
 from magan.cytometry import compensation as spill
 from magan.cytometry.compensation import Compensation, Spillover
 from magan.cytometry.fcs_channels import Channel, column, event_type, linear, read_channels, var_of
-from magan.cytometry.fcs_header import as_keywords, choose_data_set, is_fcs, start_of_data, whole_number
+from magan.cytometry.fcs_header import as_keywords, choose_data_set, start_of_data, whole_number
 from magan.errors import InputError
 
 ROWS = 16384  # events in memory at a time: 3 MB of 40 channels, which stay in a processor's cache
@@ -50,16 +49,6 @@ OPEN = FcsOptions()
 def fcs_options(row: Mapping[str, object]) -> FcsOptions:
     """The options that a row of a sample sheet gives; blank ones are left open."""
     return FcsOptions(*(str(row.get(key) or "") or None for key in keys.HOW_TO_READ))
-
-
-def compensations(rows: Sequence[Mapping[str, object]]) -> dict[str, Compensation]:
-    """Path -> what is known of its compensation, of each FCS file among rows of a sample sheet that can be opened."""
-    found = {}
-    for row in rows:
-        if is_fcs(path := str(row["path"])):
-            with contextlib.suppress(InputError):  # which reading the file says
-                found[path] = open_fcs(path, fcs_options(row)).compensation
-    return found
 
 
 @dataclass(frozen=True)

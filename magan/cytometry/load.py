@@ -17,11 +17,12 @@ from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Rows
 from magan.cytometry.draw_cells import limited
-from magan.cytometry.fcs_read import compensations, fcs_options
+from magan.cytometry.fcs_read import fcs_options
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import Aliases, read_aliases
 from magan.cytometry.lab_gates import populations
 from magan.cytometry.panel import Panel, read_panel
+from magan.cytometry.read_cells import compensations
 from magan.cytometry.sample_sheet import read_sheet
 from magan.cytometry.transforms import scale_of
 from magan.errors import InputError, among

@@ -80,9 +80,10 @@ NO_MARKER = (
     Rule(BARCODE, "Fluidigm", r"pd10\d(di)?|pd110(di)?|(10\d|110)pd(di)?", "both"),
     Rule(BEADS, "Fluidigm, CATALYST, premessa", r"(eq|norm(ali[sz]ation)?|cali(bration)?)?[ _-]?beads?[ _-]?(dist)?.*"
          r"|beaddist|ce140(di)?|140ce(di)?", "both"),
-    Rule(VIABILITY, "any", r"cis(platin|pt)?([ _-].*)?|.*viab.*|live|live[ /_-].*|.*dead.*|l[/_-]d|zombie.*"
-         r"|ghost[ _-]?dye.*|fvs[ _-]?\d*.*|fvd.*|l/d.*|aqua|amine.*|7-?aad|pi|propidium.*|sytox.*|draq-?7.*"
-         r"|near[ _-]?ir|via ?(kr?ome|dye).*|helix.*|(103)?rh(103)?(di)?", "marker"),
+    Rule(VIABILITY, "any", r"cis(platin|pt)?([ _-].*)?|.*viab.*|live|live[ /_-].*|.*dead.*|zombie.*"
+         r"|fvs[ _-]?\d*.*|fvd.*|amine.*|7-?aad|pi|propidium.*|sytox.*|draq-?7.*"
+         r"|(near[ _-]?ir|nir|aqua)([ _-]?a)?|via ?(kr?ome|dye).*|helix.*|(103)?rh(103)?(di)?|.*fixable.*|ghost.*"
+         r"|to-?pro-?\d.*|(.*[ _-])?l[/_-]?d([ _-].*)?|.*[ _-]live|ef(luor)?[ _-]?(455 ?uv|506|780)", "marker"),
     Rule(VIABILITY, "Fluidigm", r"pt19\d(di)?|19\d ?pt(di)?", "both"),
     Rule(BACKGROUND, "Fluidigm", r"(\d+)?bckg.*", "both"),
     Rule(AUTOFLUORESCENCE, "Cytek, Sony, any", r"af([ _-]?(a|h|tag.*))?|auto[ _-]?fluor.*", "both"),
@@ -104,12 +105,13 @@ TAGGED = re.compile(
     rf"|(?P<c>.+?)[_\- ]+(?P<last>{_METAL})"  # CD45RA_150Nd
     rf"|(?P<d>.+?) ?\((?P<inside>{_METAL})\)(?:D[id])?"  # CD45RA(Nd150)Di
 )
-FLOWJO = re.compile(r"(?P<channel>.*?\S) *:: *(?P<marker>\S.*)")  # Comp-BV421-A :: CD3
-COMPENSATED = re.compile(r"(?:FJ)?Comp[-_ ](?=\S)", re.IGNORECASE)  # what software sets before a compensated channel
+# Comp-BV421-A :: CD3, and as R writes it: Comp.BV421.A....CD3
+FLOWJO = re.compile(r"(?P<channel>.*?\S)(?: *:: *|\.{4})(?P<marker>[^\s.].*)")
+COMPENSATED = re.compile(r"(?:FJ)?Comp[-_ .](?=\S)", re.IGNORECASE)  # what software sets before a compensated channel
 
 # A detector of a flow cytometer; its pulse has an area, a height and a width.
 PULSE = re.compile(
-    r"(?P<detector>.*\S)[ _-](?P<pulse>A|H|W|Area|Height|Width|INT|PEAK|TOF)(?P<scale> LIN| LOG|Lin|Log)?"
+    r"(?P<detector>.*\S)[ ._-](?P<pulse>A|H|W|Area|Height|Width|INT|PEAK|TOF)(?P<scale> LIN| LOG|Lin|Log)?"
 )
 PULSE_ORDER = ("area", "height", "width")
 PULSES: dict[str, str] = dict(
@@ -257,10 +259,15 @@ def is_lineage(marker: str) -> bool:
 _COMPILED = {rule: re.compile(rule.pattern, re.IGNORECASE) for rule in (*COMPUTED, *NO_MARKER)}
 
 
+def _forms(name: str) -> tuple[str, str]:
+    """A name, and the name before R wrote signs as dots and software set "Comp-" before it: FSC.A, Comp-DAPI-A."""
+    return name, COMPENSATED.sub("", re.sub(r"[.]+", "-", name).strip("-"), count=1) or name
+
+
 def _reason(rules: tuple[Rule, ...], channel: str, marker: str) -> str:
     """The reason of the first rule that a name matches, or ""."""
     for rule in rules:
         names = {"marker": (marker,), "channel": (channel,), "both": (channel, marker)}[rule.of]
-        if any(name and _COMPILED[rule].fullmatch(name.strip()) for name in names):
+        if any(_COMPILED[rule].fullmatch(form) for name in names if name for form in _forms(name.strip())):
             return rule.reason
     return ""

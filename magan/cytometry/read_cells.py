@@ -1,5 +1,6 @@
 """Files of cells into AnnData, whatever their format: FCS, CSV, TSV or h5ad."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ import pandas as pd
 from anndata import AnnData
 
 from magan import keys
+from magan.cytometry.compensation import Compensation, of_table
 from magan.cytometry.fcs_header import SUFFIXES as FCS
 from magan.cytometry.fcs_header import is_fcs
-from magan.cytometry.fcs_read import OPEN, FcsOptions, read_fcs
+from magan.cytometry.fcs_read import OPEN, FcsOptions, fcs_options, open_fcs, read_fcs
 from magan.cytometry.panel import Panel, annotate
 from magan.cytometry.read_h5ad import read_h5ad
-from magan.cytometry.read_text import read_text
+from magan.cytometry.read_text import first_fields, read_text
 from magan.cytometry.text_table import dialect
 from magan.errors import InputError, nearest
 
@@ -142,6 +144,19 @@ def opened(
     else:
         adata = read_text(path, markers, label_columns(cell_type))
     return with_cell_type(adata, path, cell_type)
+
+
+def compensations(rows: Sequence[Mapping[str, object]]) -> dict[str, Compensation]:
+    """Path -> what is known of its compensation, of each FCS file and table of text of a sheet that can be opened."""
+    found = {}
+    for row in rows:
+        path = Path(str(row["path"]))
+        with contextlib.suppress(InputError):  # which reading the file says
+            if is_fcs(path):
+                found[str(row["path"])] = open_fcs(path, fcs_options(row)).compensation
+            elif suffix_of(path) != ".h5ad":
+                found[str(row["path"])] = of_table(first_fields(path, dialect(path)))
+    return found
 
 
 def label_columns(cell_type: str) -> tuple[str, ...]:

@@ -58,10 +58,21 @@ def text_parts(path: Path, labels: Sequence[str], rows: int) -> Iterator[AnnData
                 first += len(filled)
 
 
+def first_fields(path: Path, form: Dialect) -> list[str]:
+    """The fields of the first line.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    return next(csv.reader([first_line(path, form)], delimiter=form.separator), [])
+
+
 def _header(path: Path, markers: Sequence[str] | None) -> tuple[Dialect, list[str], bool]:
     """How a file is written, the names of its columns, and whether it lacks a row of names."""
     form = dialect(path)
-    header = next(csv.reader([first_line(path, form)], delimiter=form.separator), [])
+    header = first_fields(path, form)
     if not any(field.strip() for field in header):
         raise InputError(f"file {path} has an empty first line; begin it with a row of markers")
     headless = all(_is_number(field, form) for field in header)

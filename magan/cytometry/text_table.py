@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from pathlib import Path
 
 from magan.errors import InputError
@@ -167,11 +168,13 @@ def _excel_rows(path: Path, what: str) -> list[tuple[int, list[str]]]:
 
 
 def _word(value: object) -> str:
-    """A cell of a spreadsheet as a person reads it: 1 and not 1.0."""
+    """A cell of a spreadsheet as a person reads it: 1 and not 1.0, and a day without the hour 0."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, datetime) and value.time() == time():
+        return str(value.date())
     return str(value)

@@ -21,11 +21,12 @@ from magan.cytometry.choose_scales import scale_hint
 from magan.cytometry.combine_files import gather, stack, transform
 from magan.cytometry.compensation import mixed
 from magan.cytometry.consistent_markers import Files, Rows
-from magan.cytometry.fcs_read import FcsOptions, compensations
+from magan.cytometry.fcs_read import FcsOptions
 from magan.cytometry.gating import gate
 from magan.cytometry.harmonise_names import proposals, unused
 from magan.cytometry.load import reading, rows_of
 from magan.cytometry.marker_names import TECHNICAL
+from magan.cytometry.read_cells import compensations
 from magan.errors import InputError
 from magan.preflight.cautions import design, small, unlike
 from magan.preflight.distributions import Histogram, below, effects, histograms, sampled
@@ -230,21 +231,24 @@ def _read(own: OwnData) -> tuple[Findings, AnnData | None]:
 
 
 def _of_sheet(own: OwnData) -> Findings:
-    """What a sheet alone meets; what `magan correct` does with it is no more than a warning and an estimate."""
+    """What a sheet meets when `magan correct` is called with it.
+
+    What would stop the correction is a fault, but for a sheet of several panels, which may be meant for `magan merge`.
+    """
     found, adata = _read(own)
-    if adata is None or adata.obs[keys.BATCH].nunique() < 2:
+    if adata is None:
         return found
     alignment = {"cells": "sheet", "reference": "median", "method": "auto"}
     study = parse({"name": "sheet", "title": "", "batch": {"sheet": alignment}})
     rehearsal = rehearse(study, {"sheet": adata})["sheet"]
-    warnings = [
-        f"magan correct with default settings would stop: {fault.removeprefix('batch.sheet: ')}."
-        for fault in rehearsal.faults
-    ]
+    stops = [fault.removeprefix("batch.sheet: ") for fault in rehearsal.faults]
+    is_merged = found.files[keys.PANEL].nunique() > 1
+    warnings = [f"magan correct would stop: {stop}." for stop in stops] if is_merged else []
     if keys.IS_CONTROL in adata.obs and adata.obs[keys.IS_CONTROL].any():
         warnings += _by_controls(adata)
     seconds = {**found.seconds, **_seconds(rehearsal)}
-    return replace(found, warnings=(*found.warnings, *warnings), seconds=seconds)
+    faults = found.faults if is_merged else (*found.faults, *(f"{STOPS}{stop}" for stop in stops))
+    return replace(found, faults=faults, warnings=(*found.warnings, *warnings), seconds=seconds)
 
 
 def _by_controls(adata: AnnData) -> list[str]:

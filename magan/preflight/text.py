@@ -21,7 +21,7 @@ def text(found: Findings, title: str) -> str:
     """All of it, under headings, the judgement last."""
     parts = [
         (f"{title}: {overall(found)}", _indented(_files(found))),
-        ("Batches", _indented(found.batches)),
+        ("Batches", _indented(found.batches if len(found.batches) else "none")),
         *([("Panels", _listed(found.panels, ""))] if found.panels else []),
         ("Channels", _listed(lines(found.channels), "none")),
         ("Names made the same", _listed(differences(found.names), "every marker has one name in all files")),
@@ -69,7 +69,9 @@ def accept(all_found: Iterable[Findings], path: Path) -> int:
 def overall(found: Findings) -> str:
     """The numbers of files, cells and batches."""
     n_cells = int(found.files["cells"].sum())
-    return f"{len(found.files)} files, {n_cells:,} cells, {found.files[keys.BATCH].nunique()} batches"
+    counts = (len(found.files), "file", "files"), (found.files[keys.BATCH].nunique(), "batch", "batches")
+    files, batches = (f"{n} {one if n == 1 else many}" for n, one, many in counts)
+    return f"{files}, {n_cells:,} cells, {batches}"
 
 
 def _files(found: Findings) -> pd.DataFrame:

@@ -76,6 +76,7 @@ def test_a_table_of_plain_names_has_no_labels_whatever_its_markers_are_called_af
         (["PE-H", "APC-W"], ["PE-H", "APC-W"], ["PE-H"]),  # a width is no intensity
         (["FL1 INT LIN", "FL1 PEAK LIN", "FL1 TOF LIN"], [""] * 3, ["FL1 INT LIN"]),
         (["Comp-PE-A", "PE-H"], ["CD3", "PE-H"], ["Comp-PE-A"]),
+        (["PE.A", "PE.H"], ["PE.A", "PE.H"], ["PE.A"]),
     ],
 )
 def test_a_detector_is_corrected_in_a_single_pulse(channels, labels, corrected):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from fcs_bytes import write
 
-from magan.cytometry.compensation import mixed, read_matrix
+from magan.cytometry.compensation import mixed, of_table, read_matrix
 from magan.cytometry.fcs_read import FcsOptions, fcs_options, open_fcs, read_fcs
 from magan.cytometry.fcs_write import rewrite
 from magan.errors import InputError
@@ -49,6 +49,18 @@ def test_the_matrix_of_the_file_gives_back_the_light_of_each_dye(tmp_path, truth
     found = read_fcs(file, FcsOptions(asked))
     np.testing.assert_allclose(found.X[:, 1:7], truth, rtol=1e-4, atol=1e-2)
     np.testing.assert_array_equal(found.X[:, [0, 7]], np.column_stack([np.full(100, 5e4), np.arange(100)]))
+
+
+@pytest.mark.parametrize("form", ["label {}", "Comp-D{}-A", "D{}-A :: label {}"])
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_matrix_may_call_its_channels_by_labels_or_as_flowjo_does(tmp_path, truth, matrix, form, in_file):
+    names = [form.format(n, n) for n in range(1, 7)]
+    text = {f"$P{n + 1}S": f"Label {n}" for n in range(1, 7)}
+    text |= {"$SPILLOVER": keyword(matrix, names)} if in_file else {}
+    file = flow(tmp_path / "a.fcs", truth, matrix, key="", **text)
+    (tmp_path / "m.csv").write_text("\n".join(",".join(map(str, row)) for row in [names, *matrix]))
+    found = read_fcs(file, FcsOptions(None if in_file else str(tmp_path / "m.csv")))
+    np.testing.assert_allclose(found.X[:, 1:7], truth, rtol=1e-4, atol=1e-2)
 
 
 def test_columns_of_the_matrix_are_found_by_name_in_any_order(tmp_path, truth, matrix):
@@ -183,6 +195,11 @@ def test_files_that_are_compensated_and_files_that_are_not_do_not_mix(tmp_path, 
     assert "together" in mixed(states, {"a": "1", "b": "1", "c": "2"})[0]
     raw = {name: open_fcs(tmp_path / f"{name}.fcs", FcsOptions("none")).compensation for name in "abc"}
     assert mixed(raw, {}) == []
+    table = {"t": of_table(["FSC-A", "Comp-D1-A :: CD3"])}
+    assert mixed(table | {"c": states["c"]}, {}) == mixed(table | {"a": states["a"]}, {}) == []
+    (sentence,) = mixed(table | {"a": raw["a"]}, {"t": "1", "a": "2"})
+    assert sentence.startswith("1 file is compensated (first: t) and 1 file is not (first: a) together")
+    assert mixed({"t": of_table(["CD3"]), "a": raw["a"]}, {}) == []
 
 
 def test_options_come_from_a_row_and_unknown_ones_are_refused():

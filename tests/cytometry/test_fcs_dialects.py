@@ -94,6 +94,11 @@ def test_a_gain_that_is_no_number_is_none(tmp_path, gain):
     np.testing.assert_array_equal(read_fcs(file).X, np.float32(VALUES))
 
 
+def test_a_gain_may_have_a_decimal_comma(tmp_path):
+    file = write(tmp_path / "a.fcs", keywords={"$P1G": "2,5", "$P2G": " 0.5"})
+    np.testing.assert_allclose(open_fcs(file).read(0, 3), np.array(VALUES) / [2.5, 0.5], rtol=1e-6)
+
+
 @pytest.mark.parametrize("gain", ["inf", "-inf", "-2", "1e999"])
 def test_a_gain_that_no_amplifier_has_is_refused(tmp_path, gain):
     with pytest.raises(InputError, match=rf"\$P1G of channel 'C1' is '{gain}', which is no amplification"):
@@ -145,6 +150,7 @@ def test_names_in_supplemental_text_are_read(tmp_path, stale):
         (b"/$A/1/$B//", {"$A": "1", "$B": ""}),
         (b"^$A^$100^B^2^", {"$A": "$100", "B": "2"}),
         (b"\\$A\\C:\\\\x\\B\\2\\", {"$A": "C:\\x", "B": "2"}),
+        (b"/$A///x//y/$B/2/", {"$A": "/x/y", "$B": "2"}),
         (b"", {}),
         (b"/", {}),
         (b"////", {}),
@@ -168,7 +174,7 @@ def test_a_value_that_begins_with_the_delimiter_gains_no_space(tmp_path):
 
 def test_where_header_and_keywords_disagree_the_header_may_be_trusted(tmp_path):
     file = write(tmp_path / "a.fcs", keywords={"$BEGINDATA": "2049", "$ENDDATA": "2072"})
-    with pytest.raises(InputError, match=r"contradicts itself about its data.*trust the header, or export"):
+    with pytest.raises(InputError, match=r"contradicts itself about its data.*say trust: header, or export"):
         read_fcs(file)
     np.testing.assert_array_equal(read_fcs(file, FcsOptions(trust="header")).X, np.float32(VALUES))
     file = write(tmp_path / "b.fcs", header_offsets=(2049, 2072))

@@ -12,6 +12,8 @@ from magan.cytometry.fcs_read import FcsOptions, open_fcs, survey
 from magan.cytometry.fcs_write import rewrite
 from magan.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("two_gigabytes")
+
 VALUES = [
     *(b"0", b"-1", b"inf", b"nan", b"1e999", b"9" * 20, b"", b"I", b"F", b"D", b"A", b"1,2,3,4", b"4,3,2,1", b"2,1"),
     *(b"0,0", b"4,1", b"4,0", b"-3,1", b"4", b"24", b"64", b"8", b"2,C1,C2,1,.3,0,1", b"2,C1,C2,1,1,1,1", b"\xff\xfe"),

@@ -32,6 +32,7 @@ def marker_kind(channel, marker, *, unlabelled=False):
         ("Er168Di", "Ki67_clone", ("Er168Di", "Ki67_clone")),
         ("FL1-A", "Comp-BV421-A :: CD3", ("FL1-A", "CD3")),  # the channel has a name of its own
         ("Comp-BV421-A :: CD3", "Comp-BV421-A :: CD3", ("BV421-A", "CD3")),
+        ("Comp.BV421.A....CD3", "Comp.BV421.A....CD3", ("BV421.A", "CD3")),  # as R writes it
     ],
 )
 def test_isotope_and_alias_are_taken_off(channel, marker, expected):
@@ -59,6 +60,9 @@ def test_isotope_and_alias_are_taken_off(channel, marker, expected):
         ("V500-A", "Live/Dead"),
         ("FSC-A", "FSC-A"),
         ("SSC-H", "SSC-H"),
+        *((name, name) for name in ("FSC.A", "SSC.A", "Time.", "Comp-DAPI-A")),
+        *(("R780-A", name) for name in ("eFluor 780", "eF506", "Fixable Yellow", "Aqua LD", "LD", "L-D", "NIR")),
+        *(("R780-A", name) for name in ("Ghost Red 780", "AmCyan Live", "TO-PRO-3", "Aqua-A", "APC-H7 L/D")),
         ("BCKG190Di", "190BCKG"),
     ],
 )
@@ -71,7 +75,7 @@ def test_known_population_markers_are_lineage(marker):
     assert marker_kind("Nd142Di", marker) == "lineage"
 
 
-@pytest.mark.parametrize("marker", ["pSTAT5", "Ki67", "CD25", "FoxP3", "Timeless", "Bcl2"])
+@pytest.mark.parametrize("marker", ["pSTAT5", "PD-L1", "FoxP3.A", "LDHA", "Ki67", "CD25", "FoxP3", "Timeless", "Bcl2"])
 def test_other_markers_are_functional_unless_they_are_the_unnamed_ones(marker):
     assert marker_kind("Nd142Di", marker) == "functional"
     assert marker_kind("Nd142Di", marker, unlabelled=True) == "technical"

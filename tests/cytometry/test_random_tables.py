@@ -18,9 +18,11 @@ from magan.cytometry.sample_sheet import read_sheet
 from magan.errors import InputError
 from magan.study import parse
 
+pytestmark = pytest.mark.usefixtures("two_gigabytes")
+
 BOUNDED = settings(
     max_examples=120,
-    deadline=None,
+    deadline=10_000,  # milliseconds for each input
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import openpyxl
 import pytest
 
@@ -96,12 +98,15 @@ def test_a_sheet_may_be_an_excel_file(folder):
         ["sample", "path", "batch", "is_control", None],
         [],
         [1, "a.fcs", 2.0, True],
-        ["two", "b.fcs", 3, None],
+        ["two", "b.fcs", datetime(2024, 3, 1), None],
     ):
         book.active.append(row)
     book.save(folder / "s.xlsx")
     rows = read_sheet(folder / "s.xlsx")
-    assert [(row["sample"], row["batch"], row["is_control"]) for row in rows] == [("1", "2", True), ("two", "3", False)]
+    assert [(row["sample"], row["batch"], row["is_control"]) for row in rows] == [
+        ("1", "2", True),
+        ("two", "2024-03-01", False),
+    ]
     book.active["B4"] = "z.fcs"
     book.save(folder / "s.xlsx")
     with pytest.raises(InputError, match=r"s\.xlsx, line 4: file z\.fcs does not exist"):

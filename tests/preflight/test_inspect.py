@@ -161,6 +161,18 @@ def test_the_text_tells_names_and_accepts_them(rows, tmp_path):
         accept([found], tmp_path / "aliases.yaml")
 
 
+def test_a_sheet_that_magan_correct_would_refuse_is_not_ready(rows, tmp_path):
+    def faults(changed):
+        pd.DataFrame(changed).to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
+        return preflights(tmp_path / "samples.tsv").popitem()[1].faults
+
+    stops = "The run would stop: there is one batch, 'a', and nothing to align; give at least two"
+    assert faults([{**row, "batch": "a"} for row in rows]) == (stops,)
+    assert faults([{**row, "batch": "a", "panel": row["batch"]} for row in rows]) == ()  # for magan merge
+    counts(3).to_csv(rows[0]["path"], index=False)
+    assert told(faults(rows[:2]), "The run would stop: batch 'a' has 1 training samples")
+
+
 def test_panels_are_compared_by_what_both_measure(rows):
     for row in rows:
         panel = "A" if row["batch"] == "a" else "B"

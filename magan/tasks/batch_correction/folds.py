@@ -58,7 +58,7 @@ def split(settings: BatchAlignment, cells: Sequence[AnnData], batch_size: int) -
             f"reference batch '{reference}' is not in the data; batches are {', '.join(names)}, or give {MEDIAN}"
         )
     if len(names) == 1:
-        raise InputError(f"there is one batch, '{reference}', and nothing to align; give at least two")
+        raise InputError(f"there is one batch, '{names[0]}', and nothing to align; give at least two")
     training, testing = _training_and_test(adata, settings)
     if design.learns_from_controls(training):
         if settings.neighbours:
