@@ -50,7 +50,7 @@ def at_once(rows: list, device: str) -> int:
 
 
 def test_jobs_of_one_gpu_never_meet_and_each_sees_its_gpu_alone():
-    rows = ran(*["auto"] * 6)
+    rows = ran(*["auto"] * 6, together=FORK.Barrier(2))  # a job ends when a second job holds a GPU too
     assert {device for device, *_ in rows} == {"0", "1"} and all(seen == device for device, seen, *_ in rows)
     assert at_once(rows, "0") == at_once(rows, "1") == 1
 
@@ -77,7 +77,7 @@ def test_a_numbered_gpu_is_held_and_all_stay_visible():
 def test_the_gpus_of_an_allocation_are_used(monkeypatch):
     monkeypatch.delenv("MAGAN_DEVICES")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-5a, 3")
-    assert {row[:2] for row in ran("auto", "auto")} == {("GPU-5a", "GPU-5a"), ("3", "3")}
+    assert {row[:2] for row in ran("auto", "auto", together=FORK.Barrier(2))} == {("GPU-5a", "GPU-5a"), ("3", "3")}
 
 
 def test_what_was_visible_before_is_visible_again(monkeypatch):
