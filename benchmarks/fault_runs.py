@@ -191,7 +191,7 @@ def _copied(whole: Path, folder: Path, rule: str) -> None:
     """A copy of the finished study, with times, without logs, and without a store where one is to be filled."""
     shutil.copytree(whole, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("logs", "artifacts"))
     if rule == "collect":
-        for path in (folder / "results").glob("mlflow.db*"):
+        for path in ((folder / ROOT / TARGETS[rule]), *(folder / "results").glob("mlflow.db*")):
             path.unlink()
 
 

@@ -1,5 +1,7 @@
 """Cells from .h5ad files, however readfcs, pytometry, CATALYST (by zellkonverter) or magan name their channels."""
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -17,6 +19,18 @@ CHANNELS = (keys.CHANNEL, "channel_name", "fcs_colname", "channels")
 MARKERS = (keys.MARKER, "marker_name", "antigen", "marker_names", "desc")
 CLASSES = (keys.MARKER_TYPE, "marker_class")
 EMPTY = ("", "nan", "none", "na", "<na>")  # a marker that is written so has no name
+SECONDS = 8  # for attributes and short tables of texts, which take a few milliseconds
+PROBE = """
+import sys, h5py
+def visit(name, item):
+    for key in item.attrs:
+        item.attrs[key]
+    if isinstance(item, h5py.Dataset) and h5py.check_string_dtype(item.dtype) and 0 < item.size <= 100_000:
+        item[()]
+with h5py.File(sys.argv[1], "r") as file:
+    visit("", file)
+    file.visititems(visit)
+"""
 
 
 def read_h5ad(path: Path) -> AnnData:
@@ -27,6 +41,7 @@ def read_h5ad(path: Path) -> AnnData:
     InputError
         The file cannot be read, is empty, holds anything but real numbers, or names a cell or a channel twice.
     """
+    _probe(path)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # names that repeat are judged below
             adata = anndata.read_h5ad(path)
@@ -49,6 +64,19 @@ def read_h5ad(path: Path) -> AnnData:
     obs = adata.obs.copy()
     obs.index = obs.index.astype(str)
     return AnnData(real(path, adata.X, "X"), obs=obs, var=var, layers=layers, uns=dict(adata.uns))
+
+
+def _probe(path: Path) -> None:
+    """Read attributes and texts in a second process: of some damaged files the HDF5 library never returns, or crashes.
+
+    What it reports as an error is left to the reader.
+    """
+    try:
+        done = subprocess.run([sys.executable, "-c", PROBE, str(path)], capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"file {path} is damaged: HDF5 does not end reading it; write it again") from None
+    if done.returncode < 0:
+        raise InputError(f"file {path} is damaged: HDF5 crashes on it; write it again")
 
 
 def named_channels(path: Path, adata: AnnData) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from anndata import AnnData
 from fcs_bytes import write as write_fcs
 from scipy import sparse
 
+from magan.cytometry import read_h5ad
 from magan.cytometry.read_cells import read
 from magan.errors import InputError
 
@@ -93,3 +94,14 @@ def test_nan_in_a_channel_that_is_no_marker_is_let_through(tmp_path):
     x[3, 3] = np.nan
     adata = read(put(tmp_path, x, index=("CD3", "CD19", "CD4", "cluster_id")))
     assert np.isnan(adata.X[3, 3]) and not adata.var.loc["cluster_id", "to_correct"]
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"), [("while True: pass", "does not end"), ("import os; os.abort()", "crashes")]
+)
+def test_a_file_on_which_hdf5_hangs_or_crashes_is_refused(code, sentence, tmp_path, monkeypatch):
+    """Its C library cannot be interrupted, so a second process looks first; here that process is played."""
+    monkeypatch.setattr(read_h5ad, "SECONDS", 0.5)
+    monkeypatch.setattr(read_h5ad, "PROBE", code)
+    with pytest.raises(InputError, match=rf"cells.h5ad is damaged: HDF5 {sentence}.*; write it again"):
+        read(put(tmp_path))
