@@ -29,7 +29,7 @@ def cycombine(x1: AnnData, x2: AnnData, query: AnnData) -> np.ndarray:
     """
     markers = measured_everywhere("cycombine", x1, x2, query)
     with extra("cycombine", "cycombinepy", "cycombine"):
-        import cycombinepy
+        import cycombinepy  # pyright: ignore[reportMissingImports]
 
     parts = [intensities(x, markers) for x in (query, x1, x2)]
     batch = np.repeat(["1", "1", "2"], [len(part) for part in parts])

@@ -1,5 +1,6 @@
 """Cells from .h5ad files, however readfcs, pytometry, CATALYST (by zellkonverter) or magan name their channels."""
 
+import signal
 import subprocess
 import sys
 import warnings
@@ -19,9 +20,11 @@ CHANNELS = (keys.CHANNEL, "channel_name", "fcs_colname", "channels")
 MARKERS = (keys.MARKER, "marker_name", "antigen", "marker_names", "desc")
 CLASSES = (keys.MARKER_TYPE, "marker_class")
 EMPTY = ("", "nan", "none", "na", "<na>")  # a marker that is written so has no name
-SECONDS = 8  # for attributes and short tables of texts, which take a few milliseconds
-PROBE = """
-import sys, h5py
+SECONDS = 8  # of the processor, for attributes and short tables of texts, which take a few milliseconds
+DAMAGE = (signal.SIGXCPU, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
+PROBE = f"""
+import resource, sys, h5py
+resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS + 1}))
 def visit(name, item):
     for key in item.attrs:
         item.attrs[key]
@@ -69,14 +72,17 @@ def read_h5ad(path: Path) -> AnnData:
 def _probe(path: Path) -> None:
     """Read attributes and texts in a second process: of some damaged files the HDF5 library never returns, or crashes.
 
-    What it reports as an error is left to the reader.
+    Its time is that of the processor, so that a busy machine refuses no file. What it reports as an error is left to
+    the reader.
+
+    Raises
+    ------
+    InputError
+        The process was ended by a signal that a damaged file causes.
     """
-    try:
-        done = subprocess.run([sys.executable, "-c", PROBE, str(path)], capture_output=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise InputError(f"file {path} is damaged: HDF5 does not end reading it; write it again") from None
-    if done.returncode < 0:
-        raise InputError(f"file {path} is damaged: HDF5 crashes on it; write it again")
+    done = subprocess.run([sys.executable, "-c", PROBE, str(path)], capture_output=True, check=False)
+    if -done.returncode in DAMAGE:
+        raise InputError(f"file {path} is damaged: HDF5 crashes or does not end when it reads it; write it again")
 
 
 def named_channels(path: Path, adata: AnnData) -> pd.DataFrame:
