@@ -5,7 +5,7 @@ import torch
 from anndata import AnnData
 
 from magan import keys
-from magan.domains.domain import decoded, from_anndata, to_array
+from magan.domains.domain import decoded, from_anndata, lists_of_folds, to_array
 from magan.errors import InputError
 
 VALUES = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -79,3 +79,13 @@ def test_values_that_are_not_finite_are_refused_with_the_worst_marker(bad):
     assert str(error.value) == (
         "domain 'x2': marker CD4 is not finite in 2 of 5 cells; remove those cells or the marker"
     )
+
+
+def test_folds_are_two_lists_of_equal_length_with_a_name_for_each():
+    one, two = cells(), cells()
+    assert lists_of_folds(one, two, []) == ([one], [two])
+    assert lists_of_folds([one, two], (two, one), ["a", "b"]) == ([one, two], [two, one])
+    with pytest.raises(InputError, match="2 domains and 1 partners"):
+        lists_of_folds([one, two], [two], [])
+    with pytest.raises(InputError, match="1 names for 2 folds"):
+        lists_of_folds([one, two], [two, one], ["a"])

@@ -10,8 +10,9 @@ from fcs_bytes import write as write_fcs
 from magan import keys
 from magan.errors import InputError
 from magan.metrics.batch_distance import emd
-from magan.preflight.inspect import passes, preflight, preflights
+from magan.preflight.inspect import _as_asked, passes, preflight, preflights
 from magan.preflight.text import accept, judgement, text
+from magan.study import parse
 
 MARKERS = ["CD3", "CD4", "CD8a", "CD14", "CD19", "HLA-DR"]
 
@@ -231,3 +232,11 @@ def test_a_sheet_or_a_study_is_checked(rows, tmp_path):
     for wrong in ("five", "0", "inf"):
         with pytest.raises(InputError, match=f"cofactor is '{wrong}'; give a positive number, or none"):
             preflights(sheet, cofactor=wrong)
+
+
+def test_roles_are_those_of_the_alignments_of_this_data_set_that_all_list_markers():
+    batch = {"x": {"cells": "a", "reference": "1", "markers": ["CD3"]}, "y": {"cells": "c", "reference": "1"}}
+    study, found = parse({"name": "s", "title": "S", "batch": batch}), object()
+    assert _as_asked(found, study, "b") is _as_asked(found, study, "c") is found
+    with pytest.raises(AttributeError, match="channels"):
+        _as_asked(found, study, "a")

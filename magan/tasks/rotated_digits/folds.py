@@ -52,7 +52,7 @@ def split(settings: Digits, cells: Sequence[AnnData], batch_size: int) -> Folds:
     rows = {part: np.concatenate(chosen) for part, chosen in parts.items()}
 
     def turned(part: AnnData) -> AnnData:
-        part.X = rotate(images_of(part), settings.degrees).reshape(part.n_obs, -1)
+        part.X = rotate(images_of(part), settings.degrees).reshape(part.shape)
         return part
 
     pair = images[rows["pair"]].copy()
