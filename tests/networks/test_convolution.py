@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import conv2d, leaky_relu, linear
 
-from magan.networks.convolution import Discriminator, Generator, halvings
+from magan.networks.convolution import Discriminator, Generator, halvings, start_preserving
 from magan.networks.gan_networks import chosen, discriminator, generator, onehot
 from magan.networks.replicate import Replicated
 
@@ -171,3 +171,15 @@ def test_either_architecture_is_called_alike(shape, architecture):
 
 def test_a_class_is_one_among_zeros():
     assert onehot(torch.tensor([[0, 2]]), 3).tolist() == [[[1, 0, 0], [0, 0, 1]]]
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Conv2d(24, 32, 3), lambda: nn.Linear(200, 60)])
+def test_weights_that_preserve_signals_are_those_of_kaiming(make):
+    """He et al.'s start as PyTorch has it, from the same random numbers."""
+    ours, theirs = make(), make()
+    torch.manual_seed(1)
+    start_preserving(ours)
+    torch.manual_seed(1)
+    nn.init.kaiming_normal_(theirs.weight, a=0.2)
+    torch.testing.assert_close(ours.weight, theirs.weight)
+    assert not ours.bias.any()

@@ -159,3 +159,11 @@ def test_cells_judged_a_few_at_a_time_are_judged_the_same(monkeypatch):
     parts = (*bounds(apart, predicted), draws(apart, predicted, cells), spread(apart, predicted))
     for one, other in zip(whole, parts):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_margin_moves_both_ends_outwards():
+    cells, asked = normal(200, 0), np.array([[1.0], [3.0]])
+    (low, high), (lower, higher) = (
+        bounds(Calibration(*cells, margin=np.float32([margin])), asked) for margin in (0, 0.25)
+    )
+    np.testing.assert_allclose([low - lower, higher - high], 0.25, atol=1e-6)
