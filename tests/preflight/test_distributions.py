@@ -7,19 +7,10 @@ from anndata import AnnData
 from magan import keys
 from magan.cytometry.consistent_markers import Files
 from magan.preflight.distributions import histograms, sampled
-from magan.preflight.inspect import BYTES, ROW_BYTES, _megabytes
 
 
-def test_files_that_cannot_be_read_leave_nothing_to_draw_and_take_no_memory():
-    files = Files([], sizes={"a": (1000, 3), "b": (500, 3)})
-    assert sampled(None) == {} and histograms(files, None) == {}
-    assert _megabytes(files, None) == 0
-
-
-def test_memory_is_that_of_the_cells_which_are_held_and_of_their_corrected_markers():
-    held = AnnData(np.zeros((40, 3)), var=pd.DataFrame({keys.TO_CORRECT: [True, False, True]}))
-    files = Files([], cells={"a": held, "b": held[:10]}, sizes={"a": (1000, 3), "b": (500, 3)})
-    assert _megabytes(files, held) == 50 * (2 * BYTES + ROW_BYTES) / 1e6
+def test_files_that_cannot_be_read_leave_nothing_to_draw():
+    assert sampled(None) == {} and histograms(Files([]), None) == {}
 
 
 def test_cells_are_drawn_at_random_and_the_same_in_every_run(monkeypatch):

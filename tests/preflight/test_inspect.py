@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from fcs_bytes import write as write_fcs
 
 from magan import keys
+from magan.cytometry.consistent_markers import Files
 from magan.errors import InputError
 from magan.metrics.batch_distance import emd
-from magan.preflight.inspect import _as_asked, passes, preflight, preflights
+from magan.preflight.inspect import BYTES, ROW_BYTES, _as_asked, _megabytes, passes, preflight, preflights
 from magan.preflight.text import accept, judgement, text
 from magan.study import parse
 
@@ -240,3 +242,13 @@ def test_roles_are_those_of_the_alignments_of_this_data_set_that_all_list_marker
     assert _as_asked(found, study, "b") is _as_asked(found, study, "c") is found
     with pytest.raises(AttributeError, match="channels"):
         _as_asked(found, study, "a")
+
+
+def test_files_that_cannot_be_read_take_no_memory():
+    assert _megabytes(Files([], sizes={"a": (1000, 3)}), None) == 0
+
+
+def test_memory_is_that_of_the_cells_which_are_held_and_of_their_corrected_markers():
+    held = AnnData(np.zeros((40, 3)), var=pd.DataFrame({keys.TO_CORRECT: [True, False, True]}))
+    files = Files([], cells={"a": held, "b": held[:10]}, sizes={"a": (1000, 3), "b": (500, 3)})
+    assert _megabytes(files, held) == 50 * (2 * BYTES + ROW_BYTES) / 1e6
