@@ -56,8 +56,12 @@ def lab_gates(gates: Path, file: Path, options: FcsOptions = OPEN, *, known_as: 
     with warnings.catch_warnings(action="ignore"):
         name, strategy = _strategy(gates, known_as or file)
         try:
-            found = strategy.gate_sample(_sample(file, name, options))
-            return _in_order(strategy, found)
+            sample = _sample(file, name, options)
+            if gates.suffix.lower() != ".wsp":
+                _has_channels(gates, strategy, file, sample.pnn_labels)
+            return _in_order(strategy, strategy.gate_sample(sample))
+        except InputError:
+            raise
         except Exception as error:  # FlowKit raises its own, lxml's and KeyErrors
             raise InputError(
                 f"gates of {gates} cannot be applied to {file} ({_short(error)}); correct the gates"
@@ -130,6 +134,19 @@ def _sample(file: Path, name: str, options: FcsOptions) -> Any:
     header, _ = choose_data_set(file, options.data_set)
     flow = flowio.FlowData(str(file), use_header_offsets=options.trust == "header", nextdata_offset=header.base or None)
     return _flowkit().Sample(flow, sample_id=name)
+
+
+def _has_channels(gates: Path, strategy: Any, file: Path, channels: Sequence[str]) -> None:
+    """Refuse a Gating-ML gate on a channel that the file lacks, of which FlowKit says a KeyError of the matrix."""
+    for name, path in strategy.get_gate_ids():
+        for dimension in strategy.get_gate(name, path).dimensions or ():
+            wanted = str(getattr(dimension, "id", None) or "")
+            bare = wanted.removeprefix("Comp-")
+            if wanted not in channels and bare in channels:
+                raise InputError(
+                    f"gate {name} of {gates} has the channel {wanted!r}, and {file} calls it {bare!r}; write {bare!r} "
+                    "in the gate, with the compensation-ref FCS"
+                )
 
 
 def _in_order(strategy: Any, found: Any) -> list[LabGate]:

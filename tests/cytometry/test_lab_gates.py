@@ -47,6 +47,13 @@ def test_a_gating_ml_file_is_about_every_file(tmp_path):
         np.testing.assert_array_equal(gate.inside[~near_edge], (cells[:, 1] > 2000)[~near_edge])
 
 
+def test_a_gate_on_a_compensated_name_says_what_the_file_calls_the_channel(tmp_path):
+    flow_file(tmp_path / "a.fcs")
+    (tmp_path / "g.xml").write_text(GATING_ML.replace("BV421-A", "Comp-BV421-A"))
+    with pytest.raises(InputError, match=r"gate bright of .*'Comp-BV421-A', and .*a.fcs calls it 'BV421-A'; write"):
+        lab_gates(tmp_path / "g.xml", tmp_path / "a.fcs")
+
+
 def test_the_innermost_gate_names_the_population_of_each_event(tmp_path):
     twice = {"T cells": GATES["T cells"], "CD4+": ({"PE-A": (1500, 9e9)}, {})}
     flow_file(tmp_path / "a.fcs")
